@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// The most characters of an invalid text.
+/// The most characters of a sanitized text.
 const MAX_CHARS: usize = 120;
 
 /// Makes a text from outside safe to print: a short line, without a password.
@@ -87,7 +87,7 @@ impl fmt::Display for ShortDuration {
     }
 }
 
-/// A count with the noun in the right number.
+/// A count, with its noun in singular or plural.
 pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

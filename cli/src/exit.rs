@@ -16,7 +16,7 @@ pub(crate) enum ExitStatus {
     Auth = 6,
     Protocol = 7,
     Http = 8,
-    /// Stopped before all URLs were fetched: `--fail-early`, `--deadline`.
+    /// Stopped before all URLs were fetched: `--deadline`, `--fail-early`, `--max-errors`.
     Unfinished = 20,
     Interrupted = 130,
     Terminated = 143,
@@ -48,7 +48,7 @@ pub(crate) fn meaning(code: u8) -> &'static str {
     row.map_or("", |(_, meaning)| meaning.trim())
 }
 
-/// The exit code that wins so far, shared between threads; 0 is none.
+/// The exit code that wins so far, shared between threads; 0 if there is none.
 #[derive(Debug, Default)]
 pub(crate) struct WorstStatus(AtomicU8);
 

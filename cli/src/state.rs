@@ -23,7 +23,7 @@ pub(crate) struct StateOptions {
     pub(crate) retry_failed: bool,
 }
 
-/// The part of a state for other threads than the writing one.
+/// The part of a state for threads other than the writing thread.
 #[derive(Clone)]
 pub(crate) struct StateView {
     pub(crate) directory: PathBuf,

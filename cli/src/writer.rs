@@ -18,7 +18,7 @@ use fetch_state::StateWriter;
 /// The most buffers in the queue of the writing thread. When it is full, fetching waits.
 const QUEUE_CAPACITY: usize = 8;
 
-/// What is written, and where.
+/// The encoding and the destination of records.
 pub(crate) struct OutputOptions {
     pub(crate) encoding: OutputEncoding,
     /// A progress bar on the same terminal, hidden during writes.
@@ -58,7 +58,7 @@ impl OutputThread {
         let write = move || {
             let result = WriterLoop::open(&opened, out, has_content, progress, state)
                 .and_then(|writer| writer.run(&receiver));
-            // Writers must notice the end.
+            // Closed, so that writers notice the end.
             receiver.close();
             result
         };
@@ -75,7 +75,7 @@ impl OutputThread {
         Ok((output, writer))
     }
 
-    /// Joins another thread together with this one.
+    /// Waits for another thread together with this one.
     pub(crate) fn and(mut self, also: Self) -> Self {
         self.also = Some(Box::new(also));
         self
@@ -128,14 +128,14 @@ struct WriterLoop {
 }
 
 enum WriterStep {
-    /// Make durable what was written.
+    /// Makes the written records durable.
     Commit,
     End,
     Write(OutputChunk),
 }
 
 impl WriterLoop {
-    /// Writes the beginning of the file, unless it has one.
+    /// Writes the beginning of the file, unless it has content.
     fn open(
         encoding: &OutputEncoding,
         out: Box<dyn Write + Send>,

@@ -1,4 +1,5 @@
-//! The documentation, checked as a reader would use it: blocks are executed, links and names are looked up.
+//! The documentation, checked as a reader would use it: blocks are executed, links and names are
+//! looked up.
 //!
 //! | block | what is done with it |
 //! |---|---|
@@ -7,8 +8,8 @@
 //! | `toml` otherwise | is written to `policy.toml` and passes `fetch-all policy check` |
 //! | `rust` | compiles in that package: as a test, as a program, or as items of one |
 //!
-//! A comment on the line before a block changes that: `<!-- file: NAME -->` writes the block to a file, `<!-- exit: N -->`
-//! expects an exit code, `<!-- not run: REASON -->` skips the block.
+//! A comment on the line before a block changes that: `<!-- file: NAME -->` writes the block to a
+//! file, `<!-- exit: N -->` expects an exit code, `<!-- not run: REASON -->` skips the block.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -19,7 +20,7 @@ use std::process::Command;
 use fetch_testbed::Site;
 use tempfile::TempDir;
 
-/// A fenced block and what the comment before it says.
+/// A fenced block, and the comment before it.
 struct Block {
     language: String,
     comment: String,
@@ -81,7 +82,7 @@ fn blocks(page: &Path) -> Vec<Block> {
     blocks
 }
 
-/// A directory as a reader may have it: a list of URLs.
+/// A directory as a reader may have it, with a list of URLs.
 fn reader_directory(site: &Site) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let urls: String = (1..=20)
@@ -154,7 +155,8 @@ fn console_and_policy_blocks_do_what_they_show() {
     }
 }
 
-/// A new package with the page's dependencies and its `rust` blocks. Their lock file is ours.
+/// Writes a package with the page's dependencies and its `rust` blocks. It uses this repository's
+/// lock file.
 fn write_package(folder: &Path, blocks: &[Block]) {
     let (root, crates) = (root(), ["fetch-all", "fetch-proto"]);
     let mut manifest =
@@ -276,7 +278,7 @@ fn the_page_of_the_command_names_every_option_and_field() {
     }
 }
 
-/// The pages whose links are checked: those with blocks, and what else a reader opens.
+/// The pages whose links are checked: those with blocks, and other pages for readers.
 fn linked_pages() -> Vec<PathBuf> {
     let mut all = pages();
     all.extend(["CHANGELOG.md", "CONTRIBUTING.md"].map(|page| root().join(page)));
@@ -368,7 +370,7 @@ fn links_and_paths_lead_somewhere() {
                 errors.push(format!("{}: {target} has no {name}", page.display()));
             }
         }
-        // A path in code font begins at the root of the repository, or at the page's own folder.
+        // A path in code font is relative to the root of the repository, or to the page's folder.
         for code in text.split('`').skip(1).step_by(2) {
             let is_path = code
                 .chars()

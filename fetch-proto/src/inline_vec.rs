@@ -51,7 +51,7 @@ impl<T> InlineVec<T> {
 
     /// The first element that satisfies `is_match`.
     pub(crate) fn find_mut(&mut self, is_match: impl Fn(&T) -> bool) -> Option<&mut T> {
-        // The inline element is nearly always the one.
+        // The inline element nearly always matches.
         if self.first.as_ref().is_some_and(&is_match) {
             return self.first.as_mut();
         }

@@ -11,7 +11,8 @@ const ANSWERS: [ServerAnswer; 4] = [
     ServerAnswer::Unavailable,
 ];
 
-/// The number of events after the submissions. Each more takes about eight times as long.
+/// The number of events after the submissions. Each additional event makes the run take about eight
+/// times as long.
 const DEPTH: usize = 4;
 
 /// Explores all continuations of a state. Returns the number of states.

@@ -143,7 +143,7 @@ fn a_fetch_that_a_rule_deferred_twice_is_not_rejected_in_flight() {
     let _ = outputs(&mut engine, at(600));
     let second = start(&mut engine, at(1000));
     assert_eq!(second.url.as_str(), "http://b.test/");
-    // A fetch that no rule slows down opens the circuit.
+    // A fetch without a rule's rate opens the circuit.
     let policy = Some(Policy::default().attempts(1).into());
     let request = get("http://b.test/other");
     let request = request.policy(policy);

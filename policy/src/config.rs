@@ -1,4 +1,4 @@
-//! From the file's keys to the engine's configuration.
+//! Converts the file's keys to the engine's configuration.
 
 use fetch_proto::{EngineConfig, PolicyLayer, RulePattern};
 

@@ -12,8 +12,8 @@ use crate::{PolicyErrorKind, PolicyFile};
 const MAX_FINDINGS: usize = 20;
 
 impl PolicyFile {
-    /// Findings in `text`, ordered by position: the errors for which [`parse`](Self::parse) refuses it or,
-    /// if there are none, the findings of [`lint`](Self::lint).
+    /// Findings in `text`, ordered by position: the errors that [`parse`](Self::parse) would report
+    /// or, without errors, the findings of [`lint`](Self::lint).
     ///
     /// Each entry with an error is blanked out to find the next error. The search stops after twenty
     /// errors, or at an error that cannot be blanked out, such as invalid TOML syntax.

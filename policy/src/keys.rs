@@ -25,8 +25,8 @@ pub(crate) struct FileKeys {
 }
 
 table! {
-    /// Changes to a policy and, in a rule, the URLs that it applies to. One table for both, because serde
-    /// refuses unknown keys only in structs without flattened fields.
+    /// Changes to a policy and, in a rule, the URLs that it applies to. One table for both, because
+    /// serde refuses unknown keys only in structs without flattened fields.
     Policy {
         attempts: u16,
         backoff: Backoff,
@@ -120,7 +120,7 @@ pub(crate) enum FaultKind {
     Truncate,
 }
 
-/// The failure with this name, as written in records and metrics.
+/// The failure with this name. Records and metrics use the same names.
 pub(crate) fn parse_failure(name: &str) -> Option<FailureKind> {
     let all = [
         FailureKind::Connect,

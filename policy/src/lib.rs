@@ -121,15 +121,17 @@ impl PolicyFile {
     ///
     /// # Errors
     ///
-    /// If a value has the right type but is invalid: a pattern that does not compile, a target without
-    /// endpoints. [`parse`](Self::parse) checks this too, so only overrides can cause it.
+    /// If a value has the right type but is invalid: a pattern that does not compile, a target
+    /// without endpoints. [`parse`](Self::parse) and [`with_env`](Self::with_env) check this too,
+    /// so a file that they return has no such error.
     pub fn config(&self) -> Result<EngineConfig, PolicyError> {
         self.config_over(&EngineConfig::default())
     }
 
-    /// The engine configuration that this file describes, over `base`: keys that the file does not set are
-    /// taken from there. The file's rules come first, then the rules of `base` with the file's `[default]`
-    /// applied. If `[default]` sets an attempt timeout, the rules of `base` are dropped.
+    /// The engine configuration that this file describes, over `base`: keys that the file does not
+    /// set are taken from there. The file's rules come first, then the rules of `base` with the
+    /// file's `[default]` applied. If `[default]` sets an attempt timeout, the rules of `base` are
+    /// dropped.
     ///
     /// The order of all sources is described at [`PolicyPatch`](fetch_proto::PolicyPatch).
     ///
@@ -144,7 +146,8 @@ impl PolicyFile {
     ///
     /// # Errors
     ///
-    /// As [`config`](Self::config).
+    /// As [`config`](Self::config), or if the file's rules and those of `base` together exceed 1
+    /// MiB when compiled.
     pub fn config_over(&self, base: &EngineConfig) -> Result<EngineConfig, PolicyError> {
         config::engine_config(&self.keys, &self.text, base)
     }

@@ -8,7 +8,7 @@ use fetch_proto::{HedgeDelay, Policy, RetryAfterPolicy, RetryBudget};
 use crate::PolicyFile;
 use crate::source::PolicyError;
 
-/// How bad a [`PolicyFinding`] is.
+/// The severity of a [`PolicyFinding`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Severity {
     /// A contradiction: the setting cannot take effect.
@@ -41,7 +41,7 @@ impl fmt::Display for PolicyFinding {
         };
         writeln!(f, "  --> {}:{place}", self.error.name)?;
         let number = place.line.to_string();
-        // Tabs are copied, so that the caret is below the text whatever the width of a tab.
+        // Tabs are copied, so that the caret is below the text for any tab width.
         let before = self.line.chars().take(place.column - 1);
         let before: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
         let pad = " ".repeat(number.len());
@@ -297,7 +297,7 @@ fn check_retry_after(policy: &Policy) -> Option<Contradiction> {
     })
 }
 
-/// A hedge that starts only after the attempt limit.
+/// A hedge that never starts, because its delay is not shorter than the attempt limit.
 fn check_hedge(policy: &Policy) -> Option<Contradiction> {
     let attempt = policy.timeouts_ref().attempt?;
     match policy.hedge_ref()?.delay {

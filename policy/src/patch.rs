@@ -1,4 +1,4 @@
-//! From a table of the file to a patch of policies.
+//! Converts a table of the file to a policy patch.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::keys::{self, FaultKind, parse_failure};
 use crate::source::{PolicyError, PolicyErrorKind, SourceText};
 use crate::values::{DurationText, Percent, TimeLimit};
 
-/// The keys that are set in the table at `path`. Parts of a table that are not set have their
-/// defaults, except for timeouts.
+/// The patch that the table at `path` describes. Missing keys of a nested table have their
+/// defaults, but missing timeouts stay unset.
 pub(crate) fn of(
     keys: &keys::Policy,
     text: &SourceText,

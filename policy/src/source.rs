@@ -32,11 +32,11 @@ impl fmt::Display for Position {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct PolicyError {
-    /// Name of the file or of the environment variable.
+    /// Name of the file, or of the environment variables.
     pub name: String,
     /// Position in the file. `None` if the value comes from the environment or the file cannot be read.
     pub position: Option<Position>,
-    /// The text at that position.
+    /// The text at that position, or the value of the environment variable; may be empty.
     pub text: String,
     /// What is wrong with it and how to fix it.
     pub message: String,

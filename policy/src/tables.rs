@@ -132,8 +132,8 @@ impl Breaker {
 }
 
 table! {
-    /// A retry budget of any kind, with the keys of all kinds: an enum would lose the position of an error
-    /// in serde.
+    /// A retry budget of any kind, with the keys of all kinds: an enum would lose the position of
+    /// an error in serde.
     Budget {
         capacity: u32,
         kind: BudgetKind,
@@ -218,7 +218,7 @@ table! { Throttle { cap_percent: Percent, k_percent: u32, minimum: u32, window: 
 impl Throttle {
     /// `at_once` is the number of attempts that may be in flight to one host.
     pub(crate) fn throttle(&self, at_once: usize) -> fetch_proto::Throttle {
-        // Attempts in flight count as not accepted, so the minimum must be above their number.
+        // Attempts in flight count as not accepted, so the minimum must not be below their limit.
         let least = u32::try_from(at_once).unwrap_or(u32::MAX).max(20);
         let mut throttle = fetch_proto::Throttle::default().minimum(self.minimum.unwrap_or(least));
         if let Some(percent) = self.cap_percent {

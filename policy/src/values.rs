@@ -1,4 +1,4 @@
-//! Values as text (durations, rates, percentages), and the macro for tables whose keys are all optional.
+//! Values as text (durations, rates, percentages), and the macro that defines tables.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl<'de> Deserialize<'de> for DurationText {
     }
 }
 
-/// Reads a string and, for a bare number, reports that the unit is missing.
+/// Reads a string. For a number, the error says that a unit is required.
 struct DurationVisitor;
 
 impl Visitor<'_> for DurationVisitor {

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use crate::{PolicyError, PolicyFile};
 
-/// Detects changes of a policy file. It has no thread and no timer: call [`poll`](Self::poll) periodically.
+/// Detects changes of a policy file. It has no thread and no timer: call [`poll`](Self::poll)
+/// periodically.
 ///
-/// An invalid file is reported once and watching continues, so the previous policy can stay in force until the file is
-/// fixed.
+/// An invalid file is reported once and watching continues, so the caller can keep the previous
+/// policy until the file is fixed.
 ///
 /// ```
 /// let mut watcher = fetch_policy::PolicyWatcher::new("policy.toml");
@@ -47,8 +48,8 @@ impl PolicyWatcher {
         watcher
     }
 
-    /// The new policy if the file's content has changed since the last call, or the error in it. `None` if it has not
-    /// changed or does not exist, as while it is being replaced.
+    /// The new policy if the file's content has changed since the last call, or the error in it.
+    /// `None` if it has not changed or cannot be read, for example while it is being replaced.
     ///
     /// ```
     /// let mut watcher = fetch_policy::PolicyWatcher::new("/no/such/file");
@@ -59,7 +60,8 @@ impl PolicyWatcher {
         if self.seen == Some(now) {
             return None;
         }
-        // An unreadable file is read again at the next call; text that is not UTF-8 is reported as an error.
+        // An unreadable file is read again at the next call. Bytes that are not UTF-8 become
+        // replacement characters, which `parse` rejects outside comments and strings.
         let bytes = fs::read(&self.path).ok()?;
         self.seen = Some(now);
         let text = String::from_utf8_lossy(&bytes).into_owned();

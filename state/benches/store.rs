@@ -1,6 +1,8 @@
-//! CPU and wall time, bytes and memory of the store: `cargo bench -p fetch-state -- 1000000` commits
-//! that many requests, a thousand at a time, then opens the state again and looks up as many requests
-//! that are completed and as many that are not. docs/state.md has its figures beside those of others.
+//! CPU time, elapsed time, file sizes and memory of the store.
+//!
+//! `cargo bench -p fetch-state -- 1000000` commits that many requests, 1,000 at a time. Then it
+//! opens the state again, and looks up that many completed requests and that many new ones.
+//! docs/state.md compares the results with other stores.
 
 use std::fs;
 use std::io;
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use fetch_state::{CompletedRequest, CompletionKind, State, StateOptions};
 use rustix::time::{ClockId, clock_gettime};
 
-/// The requests that become completed in 25 ms at 40,000 requests per second.
+/// Requests per commit: those of 25 ms at 40,000 requests per second.
 const BATCH: u64 = 1000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -74,7 +76,7 @@ fn look_up(options: &StateOptions, count: u64) -> Result<(), Box<dyn std::error:
     Ok(())
 }
 
-/// Distributed like a hash.
+/// The digest of request `n`, distributed like a hash.
 fn digest(n: u64) -> [u8; 16] {
     let mix = |mut z: u64| {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -86,7 +88,7 @@ fn digest(n: u64) -> [u8; 16] {
     bits.to_be_bytes()
 }
 
-/// The time of the process on all CPUs, and the elapsed time.
+/// Sums the CPU time of the process and the elapsed time.
 #[derive(Default)]
 struct Stopwatch {
     cpu: Duration,
@@ -120,7 +122,7 @@ fn size(directory: &Path) -> io::Result<u64> {
         .sum()
 }
 
-/// On Linux.
+/// The peak resident memory of the process; `None` on systems other than Linux.
 fn peak_memory() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -4,7 +4,8 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use crate::completed::CompletionKind;
 
-/// The layout of an entry. Among ten million ids, the probability of a collision is below 2^-65.
+/// The layout of an entry; the digest has the other 112 bits. Among ten million digests, the
+/// probability of a collision is below 2^-65.
 const ROUND_BITS: u32 = 14;
 const KIND_BITS: u32 = 2;
 const DIGEST: u128 = u128::MAX << (ROUND_BITS + KIND_BITS);
@@ -110,7 +111,7 @@ impl Hasher for DigestHasher {
     }
 }
 
-/// The entries of a journal, in memory.
+/// A set of entries, by digest.
 pub(crate) type StateEntries =
     std::collections::HashSet<StateEntry, BuildHasherDefault<DigestHasher>>;
 

@@ -1,4 +1,4 @@
-//! Why a state cannot be opened, and what was repaired when it was.
+//! Errors of opening a state, and repairs of its output.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -7,8 +7,8 @@ use std::io;
 
 use crate::{FORMAT_VERSION, MANIFEST_NAME};
 
-/// Why a state cannot be opened. Its text says what is wrong with the directory and what to do, without
-/// the directory's name.
+/// Why a state cannot be opened. The message says what is wrong with the directory and what to do,
+/// without the directory's name.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StateError {
@@ -22,27 +22,28 @@ pub enum StateError {
     OtherFiles(OsString),
     /// The lock's file cannot be opened.
     OpenLock(io::Error),
-    /// The file system does not support locks.
+    /// The lock file cannot be locked, for example because the file system has no locks.
     Lock(io::Error),
-    /// Another process has opened the state.
+    /// Another process has opened the state. Its id, if it is known.
     InUse(Option<u32>),
     /// The manifest cannot be read.
     ReadManifest(io::Error),
-    /// The manifest is not one, for the reason given.
+    /// The manifest cannot be parsed, for this reason.
     InvalidManifest(String),
-    /// The format has another version.
+    /// The state has this format version, which is not supported.
     OtherVersion(u64),
     /// The state was created for requests with other properties.
     OtherRequest(Vec<ChangedProperty>),
-    /// A file cannot be read or is damaged. The latter is of kind [`io::ErrorKind::InvalidData`].
+    /// A file of the state cannot be read, created or written, or is damaged. An error of kind
+    /// [`io::ErrorKind::InvalidData`] means damage.
     Read(io::Error),
-    /// A file cannot be written.
+    /// A new output cannot be recorded in the manifest.
     Write(io::Error),
     /// The output cannot be used.
     Output(OutputError),
 }
 
-/// A property that all requests share, and that differs from before.
+/// A property that all requests share, and that has changed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ChangedProperty {
     /// Its name.
@@ -53,8 +54,8 @@ pub struct ChangedProperty {
     pub now: Option<String>,
 }
 
-/// Why the output cannot be used. Its text says what is wrong with the file and what to do, without its
-/// name.
+/// Why the output cannot be used. The message says what is wrong with the file and what to do,
+/// without the file's name.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OutputError {
@@ -62,7 +63,7 @@ pub enum OutputError {
     Directory(io::Error),
     /// It cannot be created.
     Create(io::Error),
-    /// It has content, and is no output of the state.
+    /// It has content, but is not an output of the state.
     NotEmpty,
     /// It has records of another format.
     OtherFormat {
@@ -71,25 +72,25 @@ pub enum OutputError {
         /// The format of this run.
         now: String,
     },
-    /// It does not exist, and had records.
+    /// It does not exist, although the state has records in it.
     Missing,
-    /// It is shorter than it was.
+    /// It is shorter than its durable length.
     Shorter {
         /// Its length.
         length: u64,
-        /// The length that was durable.
+        /// Its durable length.
         durable: u64,
     },
     /// It cannot be opened or truncated.
     Continue(io::Error),
 }
 
-/// What was repaired at the end of the output.
+/// A repair at the end of the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OutputRepair {
-    /// The number of bytes that were written and not committed. They are removed.
+    /// Removed this number of bytes, which were written but not committed.
     RemovedUncommitted(u64),
-    /// The number of requests whose records were damaged. They are removed, and not completed.
+    /// Removed the damaged records of this number of requests, which are no longer completed.
     DroppedDamaged(u64),
 }
 

@@ -1,4 +1,4 @@
-//! What earlier runs did, by the blocks of the journal.
+//! The history of earlier runs, from the blocks of the journal.
 
 use std::path::Path;
 
@@ -48,7 +48,7 @@ impl<'a> JournalHistory<'a> {
         history
     }
 
-    /// Truncates an output to its durable length.
+    /// Opens an output, and truncates it to its durable length.
     pub(crate) fn resume(
         &self,
         index: usize,
@@ -60,7 +60,7 @@ impl<'a> JournalHistory<'a> {
         records::reopen(path, manifest.outputs[index].durable, &to_output)
     }
 
-    /// Drops all commits to this output but the first `hold`. True if there are any.
+    /// Drops all commits to this output but the first `hold`. True if any are dropped.
     pub(crate) fn drop_commits(&mut self, index: usize, hold: usize) -> bool {
         let to_output = commits(self.blocks).filter(|(output, ..)| *output as usize == index);
         self.dropped = to_output.skip(hold).map(|(_, at, _)| at).collect();

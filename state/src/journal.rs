@@ -2,7 +2,7 @@
 //!
 //! A block is a head of 40 bytes, its entries, and a checksum over both that also depends on the
 //! journal's number and the block's position, so that stale bytes are never valid. Reading ends at
-//! the first incomplete block, which a power cut has left. Numbers are little-endian.
+//! the first incomplete block, such as a power failure leaves. Numbers are little-endian.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -45,10 +45,10 @@ pub(crate) struct RunStart {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct JournalCommit {
     pub(crate) entries: Vec<StateEntry>,
-    /// The position of their records in the output.
+    /// The range of their records in the output, in bytes.
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// The digest of these bytes.
+    /// The hash of these bytes.
     pub(crate) hash: u64,
 }
 
@@ -80,7 +80,7 @@ impl JournalBlock {
         out.extend(checksum.to_le_bytes());
     }
 
-    /// The first block of these bytes, and its length; `None` if it is incomplete.
+    /// The first block of these bytes, and its length; `None` if it is incomplete or invalid.
     fn decode(bytes: &[u8], seed: u64) -> Option<(Self, usize)> {
         let u32_at = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
         let u64_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
@@ -192,7 +192,8 @@ impl Journal {
         Ok((journal, blocks))
     }
 
-    /// Writes a block. After an error the journal must not be used: it may have a part of the block.
+    /// Writes a block. After an error the journal must not be used: it may end with a partial
+    /// block.
     pub(crate) fn append(&mut self, block: &JournalBlock) -> io::Result<()> {
         self.buffer.clear();
         block.encode(checksum_seed(self.number, self.length), &mut self.buffer);

@@ -10,16 +10,16 @@ use crate::completed::{CompletedRequest, CompletionKind};
 use crate::entry::{RetryRound, StateEntries, StateEntry};
 use crate::segment::Segment;
 
-/// Completed requests, and those in flight. Its memory is that of one journal (9 MiB), the segments'
-/// indexes, and the requests in flight.
+/// Completed requests, and those in flight. Its memory is that of one journal (9 MiB), the
+/// segments' indexes, and the requests in flight.
 #[derive(Debug)]
 pub struct StateLedger {
     inner: Mutex<LedgerInner>,
     /// Whether the run reached the end of its lists.
     complete: AtomicBool,
-    /// Skipped requests that failed in an earlier run.
+    /// Requests among the skipped ones that have failed before.
     skipped_failures: AtomicU64,
-    /// The round whose failures count as completed; `None` if all of them do.
+    /// The round whose failures count as completed; `None` if those of all rounds do.
     retry_round: Option<RetryRound>,
     skipped: AtomicU64,
 }
@@ -55,9 +55,9 @@ impl StateLedger {
         }
     }
 
-    /// Claims a request under this tag. False if it is completed, or in flight already. The digest is
-    /// that of the request by a hash function with evenly distributed bits; its last two bytes are
-    /// ignored. Only one thread may claim.
+    /// Claims a request under this tag. False if it is completed, or in flight already. `digest` is
+    /// a hash of the request with evenly distributed bits; its last two bytes are ignored. Only one
+    /// thread may claim.
     ///
     /// # Errors
     ///
@@ -77,7 +77,8 @@ impl StateLedger {
         let recent = inner.recent.get(&entry).copied();
         let is_in_flight = inner.in_flight.contains(&entry);
         let segments = inner.segments.clone();
-        // A request that is settled from here on was in flight above, so this one is not affected.
+        // A request that is settled after this point was in flight above, so the result is the
+        // same.
         drop(inner);
         let ended = match recent {
             None if !is_in_flight => find(&segments, entry)?,
@@ -144,7 +145,8 @@ impl StateLedger {
         }
     }
 
-    /// The number of requests whose claim was refused in this run, and of earlier failures among them.
+    /// The number of claims that were refused in this run, and how many of them were for requests
+    /// that have failed before.
     pub fn skipped(&self) -> (u64, u64) {
         (
             self.skipped.load(Relaxed),
@@ -152,9 +154,9 @@ impl StateLedger {
         )
     }
 
-    /// The run has reached the end of its lists: [`StateWriter::finish`](crate::StateWriter::finish)
-    /// records it, and the next run with [`StateOptions::retry_failed`](crate::StateOptions) begins a
-    /// new round.
+    /// Marks that the run has reached the end of its lists.
+    /// [`StateWriter::finish`](crate::StateWriter::finish) records it, and the next run with
+    /// [`StateOptions::retry_failed`](crate::StateOptions) starts a new round.
     pub fn set_complete(&self) {
         self.complete.store(true, Relaxed);
     }
@@ -164,7 +166,7 @@ impl StateLedger {
     }
 
     fn lock(&self) -> MutexGuard<'_, LedgerInner> {
-        // No statement that may panic leaves the data half-changed.
+        // The data is consistent at every statement that may panic.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

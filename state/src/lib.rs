@@ -20,7 +20,7 @@ mod writer;
 /// The version of all formats in the directory.
 const FORMAT_VERSION: u64 = 1;
 
-/// The file that names the others.
+/// The manifest, which names the other files.
 const MANIFEST_NAME: &str = "state.json";
 
 pub use completed::{CompletedRequest, CompletionKind};

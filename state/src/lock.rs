@@ -1,4 +1,4 @@
-//! The lock that allows one run at a time. The system releases it with the process.
+//! The lock that allows one run at a time. The system releases it when the process ends.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

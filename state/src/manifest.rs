@@ -78,7 +78,8 @@ impl StateManifest {
         serde_json::from_slice(&text).map(Some).map_err(no_state)
     }
 
-    /// Replaces the manifest atomically: after an error or a power cut it is the old or the new one.
+    /// Replaces the manifest atomically: after an error or a power failure it is the old or the
+    /// new.
     pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
         let (path, new) = (directory.join(MANIFEST_NAME), directory.join(NEW));
         let write = || {
@@ -93,7 +94,7 @@ impl StateManifest {
         write().map_err(with_name(&path))
     }
 
-    /// Removes files that the manifest does not name, which an interrupted run has left.
+    /// Removes journals and segments of interrupted runs: those that the manifest does not name.
     pub(crate) fn remove_stale_files(&self, directory: &Path) {
         let Ok(files) = fs::read_dir(directory) else {
             return;

@@ -11,8 +11,8 @@ use crate::entry::StateEntry;
 use crate::segment::Segment;
 
 /// The first of the segments to merge with all later ones: each is at most twice as large as the
-/// later ones together. So the number of times that an entry is rewritten, and the number of segments,
-/// are logarithmic: at most three or four segments for ten million entries.
+/// later ones together. So the number of times that an entry is rewritten, and the number of
+/// segments, are logarithmic: at most three or four segments for ten million entries.
 pub(crate) fn merge_start(counts: &[u64]) -> Option<usize> {
     let (mut from, mut after) = (counts.len(), 0_u64);
     for (index, count) in counts.iter().enumerate().rev() {
@@ -68,7 +68,7 @@ impl SegmentMerge {
     }
 }
 
-/// An unneeded merge must not write any more: the state's lock is about to be released.
+/// Stops the thread and joins it, because it must not write after the state's lock is released.
 impl Drop for SegmentMerge {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);

@@ -9,8 +9,8 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::error::{OutputError, OutputRepair};
 use crate::journal::JournalCommit;
 
-/// The length of the end that is verified on resuming: more than the cache of a disk that reports
-/// writes too early.
+/// The number of bytes at the end of the output that are verified on resuming. It exceeds the
+/// caches of disks, some of which report writes before they are durable.
 const VERIFIED_LENGTH: u64 = 8 << 20;
 
 /// An output after truncation.
@@ -23,7 +23,7 @@ pub(crate) struct ResumedOutput {
     pub(crate) repair: Option<OutputRepair>,
 }
 
-/// Opens the file, and truncates it to its durable length. `base` was durable before these commits.
+/// Opens the file, and truncates it to its durable length. `base` is that length before `commits`.
 ///
 /// # Errors
 ///

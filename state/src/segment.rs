@@ -1,10 +1,10 @@
 //! A segment: the sorted entries of a journal or of several segments, in an immutable file.
 //!
 //! Blocks of 4 KiB with 255 entries and a checksum; then the index, which has the first 64 bits of
-//! each block's first entry and is the only part in memory (8 bytes for 255 entries: 320 KiB for ten
-//! million); then the number of entries, a checksum over that and the index, and a magic number. As
-//! digests are distributed evenly, a look-up is one read of 4 KiB. Numbers are little-endian, entries
-//! big-endian.
+//! each block's first entry and is the only part in memory (8 bytes for 255 entries: 320 KiB for
+//! ten million); then the number of entries, a checksum over that and the index, and a magic
+//! number. As digests are distributed evenly, a look-up is one read of 4 KiB. Numbers are
+//! little-endian, entries big-endian.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -120,7 +120,7 @@ impl Segment {
     pub(crate) fn find(&self, entry: StateEntry) -> io::Result<Option<StateEntry>> {
         let head = entry.prefix();
         let end = self.heads.partition_point(|first| *first <= head);
-        // One block, unless the first 64 bits are equal across blocks.
+        // One block; more if a block starts with the same 64 bits.
         let begin = self
             .heads
             .partition_point(|first| *first < head)

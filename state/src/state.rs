@@ -67,8 +67,7 @@ pub struct State {
 }
 
 impl State {
-    /// Opens or creates the state and its output. The end of the output that is not committed is
-    /// removed.
+    /// Opens or creates the state and its output. Removes the uncommitted end of the output.
     ///
     /// # Errors
     ///
@@ -87,7 +86,7 @@ impl State {
         let directory = options.directory.as_path();
         let read = StateError::Read;
         create_directory(directory)?;
-        // No lock is created in a directory without a state.
+        // Checked first, so that no lock file is created in a directory with other files.
         StateManifest::read(directory)?;
         let lock = StateLock::take(directory)?;
         let mut manifest = match StateManifest::read(directory)? {
@@ -164,7 +163,8 @@ fn create_state(directory: &Path, options: &StateOptions) -> io::Result<StateMan
     Ok(manifest)
 }
 
-/// Another kind of requests in the same directory is most likely a mistake.
+/// Checks that the properties of requests have not changed: another kind of run in the same
+/// directory is most likely a mistake.
 fn check_request(manifest: &StateManifest, options: &StateOptions) -> Result<(), StateError> {
     let (before, now) = (&manifest.request, &options.request);
     let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();

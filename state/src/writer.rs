@@ -18,8 +18,8 @@ use crate::manifest::StateManifest;
 use crate::merge::{self, SegmentMerge};
 use crate::segment::Segment;
 
-/// The time between two commits, from the end of one to the start of the next. A power cut loses at
-/// most this much work; a shorter interval costs more disk writes.
+/// The time between two commits, from the end of one to the start of the next. A power failure
+/// loses the work of about this time; a shorter interval costs more disk writes.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(25);
 
 /// The number of entries at which a journal becomes a segment: the capacity of a hash table of 2^19
@@ -29,7 +29,8 @@ pub(crate) const MAX_JOURNAL_ENTRIES: usize = (7 << 19) / 8;
 /// The size in bytes at which a journal becomes a segment.
 const MAX_JOURNAL_LENGTH: u64 = 32 << 20;
 
-/// Maintains ledger, journal and segments as records are written. For the thread that writes them.
+/// Maintains ledger, journal and segments as records are written. Used by the thread that writes
+/// them.
 pub struct StateWriter {
     pub(crate) begin: RunStart,
     pub(crate) directory: PathBuf,
@@ -83,14 +84,14 @@ impl StateWriter {
         self.pending.extend_from_slice(done);
     }
 
-    /// When [`StateWriter::commit`] is to be called, if there is something to commit: 25 ms after the last
-    /// commit.
+    /// When [`StateWriter::commit`] is due: 25 ms after the last commit. `None` if there is nothing
+    /// to commit.
     pub fn due(&self) -> Option<Instant> {
         let has_changes = !self.pending.is_empty() || self.to > self.from;
         has_changes.then(|| self.last + COMMIT_INTERVAL)
     }
 
-    /// Makes the records durable, and then the journal's block about them. Only then their requests are
+    /// Makes the records durable, then the journal's block about them. Only then are their requests
     /// completed, so every completed request has a record.
     ///
     /// # Errors
@@ -132,7 +133,7 @@ impl StateWriter {
         Ok(())
     }
 
-    /// Ends the run. If it reached the end of its lists, the journal says so.
+    /// Ends the run. If it reached the end of its lists, that is recorded in the journal.
     ///
     /// # Errors
     ///
@@ -168,7 +169,7 @@ impl StateWriter {
         self.start_merge()
     }
 
-    /// Starts to merge segments, if there are enough.
+    /// Starts a merge, if one is due and none is running.
     pub(crate) fn start_merge(&mut self) -> io::Result<()> {
         if self.merging.is_some() {
             return Ok(());
@@ -186,7 +187,7 @@ impl StateWriter {
         Ok(())
     }
 
-    /// Replaces merged segments, if the merge is finished.
+    /// If the merge has finished, replaces the merged segments by the result.
     fn finish_merge(&mut self) -> io::Result<()> {
         let Some(merging) = self.merging.take_if(|merging| merging.is_finished()) else {
             return Ok(());

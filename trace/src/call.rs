@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 /// A call that may change an [`Engine`].
 ///
 /// To add a call, add a variant here, its line in [`TraceCall::apply`] and its method in
-/// [`RecordedEngine`](crate::RecordedEngine). It is recorded in JSON. A separate kind of entry in the file format
-/// pays only for calls that are made for each fetch.
+/// [`RecordedEngine`](crate::RecordedEngine). It is recorded in JSON. A separate kind of entry in
+/// the file format is worthwhile only for calls that are made for each fetch.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! The history of one URL, with the reason of every decision.
+//! The history of one URL, with the reason for every decision.
 
 mod labels;
 
@@ -60,7 +60,7 @@ pub struct HistoryLine {
     pub what: String,
 }
 
-/// Reads the history of `url` from a trace, with the reason of every decision.
+/// Reads the history of `url` from a trace, with the reason for every decision.
 ///
 /// The URL is compared without user name, password, fragment and the values of secret query
 /// parameters, because a trace does not contain these.

@@ -8,7 +8,7 @@
 //!   one that differs. [`TraceReplay`] does so step by step.
 //! - [`what_if`] simulates the recorded requests under other settings, with ranges for everything that
 //!   is not in the trace.
-//! - [`explain`] lists the history of one URL, with the reason of every decision.
+//! - [`explain`] lists the history of one URL, with the reason for every decision.
 //!
 //! ```
 //! use fetch_proto::{EngineConfig, HeadSummary, Input, EngineOutput, FetchRequest, Timestamp};
@@ -34,8 +34,9 @@
 //! # Content of a trace
 //!
 //! A trace contains every call with its time: of requests their method, URL and policy, and whether
-//! they have a body; of responses their status, `Location` and `Retry-After`. Bodies and other header
-//! fields never reach the core. The answers of the engine are not stored but hashed.
+//! they have a body; of responses their status, `Location`, `Retry-After` and the wait that
+//! `RateLimit` fields request. Bodies and other header fields never reach the core. The answers of
+//! the engine are not stored but hashed.
 //!
 //! URLs are stored without user name, password and fragment. The values of query parameters with
 //! [secret names](fetch_proto::is_secret_parameter) are replaced by `REDACTED-` and a hash, with a random key per recording

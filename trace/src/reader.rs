@@ -23,7 +23,7 @@ use crate::format::url_packing::UrlUnpacker;
 #[serde(rename_all = "snake_case", tag = "how")]
 #[non_exhaustive]
 pub enum TraceEnd {
-    /// The recording was ended in order.
+    /// The recording was finished.
     Complete,
     /// The file is cut off: the process was killed, or the file was truncated. The part before is
     /// usable.

@@ -207,8 +207,8 @@ impl<W: Write> RecordedEngine<W> {
         self.engine.resume_starts();
     }
 
-    /// Returns the engine if it is not recorded. Calls that move fetches and limits between several
-    /// engines have no entry in a trace: a recorded engine is the only one.
+    /// Returns the engine if it is not recorded. Calls that divide fetches and concurrency among
+    /// several engines have no entry in a trace: a recorded engine must be the only one.
     fn unrecorded_engine(&mut self) -> Option<&mut Engine> {
         debug_assert!(
             self.recording.is_none(),

@@ -28,8 +28,9 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes the calls of an engine and a digest of its answers.
 ///
-/// [`RecordedEngine`](crate::RecordedEngine) is its caller. It buffers at most one frame of 32 KiB and
-/// writes it when it is full or a second old. A drop ends the trace in order and ignores write errors.
+/// [`RecordedEngine`](crate::RecordedEngine) uses it. It buffers a frame and writes it with the
+/// first call after which it has 32 KiB or is a second old. A drop finishes the trace and ignores
+/// write errors.
 #[derive(Debug)]
 pub struct TraceRecorder<W: Write> {
     /// Attempt of the last input.
@@ -42,9 +43,9 @@ pub struct TraceRecorder<W: Write> {
     url_packer: UrlPacker,
     redactor: UrlRedactor,
     repeat: Option<RepeatedPoll>,
-    /// Rules of the engine.
+    /// Rules with which the engine was created. A later `set_config` does not change them.
     rules: PolicyRules,
-    /// Rules in the file, if they differ from the engine's because secrets were removed.
+    /// Rules in the head of the file, if they differ from `rules` because secrets were removed.
     stored_rules: Option<PolicyRules>,
     last_tag: u64,
     /// `None` after an error and after `finish`.
@@ -268,7 +269,7 @@ impl<W: Write> TraceRecorder<W> {
         self.complete_call(now)
     }
 
-    /// Records a call that returns nothing, before it is made.
+    /// Records a call whose answer is not in the digest, before it is made.
     pub(crate) fn record_plain_call(&mut self, call: &TraceCall, now: Timestamp) -> io::Result<()> {
         self.record_call(call, now);
         self.complete_call(now)

@@ -98,8 +98,8 @@ pub(crate) fn without_fragment(url: &str) -> &str {
     url.split_once('#').map_or(url, |(before, _)| before)
 }
 
-/// Redacts a URL with placeholders that have no digits: the form is the same for the original URL and
-/// for the redacted one, and needs no key.
+/// Redacts a URL with placeholders that have no hash, so that the result is the same for the
+/// original URL and for the redacted one, and needs no key.
 pub(crate) fn mask_url(url: &str) -> String {
     let url = UrlRedactor::default().redact_url(url).into_owned();
     let (before, query) = split_query(&url);

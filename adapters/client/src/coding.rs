@@ -62,7 +62,7 @@ pub fn accepted_codings() -> Option<HeaderValue> {
 /// body, and returns them in the order in which they were applied.
 ///
 /// If the body has no coding, or one that this build cannot decode, the fields stay and the result is
-/// empty: such a body is passed on as it is.
+/// empty: such a body is passed on unchanged.
 ///
 /// # Errors
 ///

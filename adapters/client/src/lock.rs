@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks `mutex`, also if another holder panicked. Use it only for values that no panic leaves half
-/// changed.
+/// Locks `mutex`, even if another holder panicked. Use it only for values that no panic leaves
+/// inconsistent.
 ///
 /// ```
 /// let counter = std::sync::Mutex::new(1);

@@ -25,8 +25,8 @@ pub fn reject_connect(method: &Method) -> Result<(), TransportError> {
     Ok(())
 }
 
-/// Whether to offer content codings: not if the caller has done so, and not for a range, because a
-/// part of a coded body cannot be decoded.
+/// Whether to offer content codings: not if the caller sets `Accept-Encoding`, and not for a range,
+/// because a part of a coded body cannot be decoded.
 ///
 /// ```
 /// let mut headers = http::HeaderMap::new();
@@ -66,12 +66,12 @@ pub fn has_body(is_head_request: bool, status: StatusCode) -> bool {
         && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Returns the next chunk of a request's body stream, if the stream keeps to its announced length, of
-/// which `left` bytes are missing.
+/// Checks the next chunk of a request's body stream against the announced length, and returns it.
+/// `left` is how many bytes are still to come; `None` if no length was announced.
 ///
 /// # Errors
 ///
-/// The error of the stream, or that it is shorter or longer than announced.
+/// The stream's error, or one that says that the stream is shorter or longer than announced.
 ///
 /// ```
 /// let mut left = Some(3);

@@ -1,6 +1,6 @@
 //! Checks that every setting is applied or rejected.
 
-/// Fields of the settings whose own fields are settings.
+/// Groups of settings: fields of `Settings` whose fields are settings.
 const PARTS: [&str; 4] = ["fallback", "pool", "route", "tls"];
 
 /// If this fails, a setting was added: apply it in `fetch-isahc` and `fetch-surf`, or reject it when the

@@ -6,7 +6,7 @@
 //! - [`Fetcher`], [`Builder`], [`Request`], [`Outcome`]: what a program uses.
 //! - [`Adapter`]: what a runtime provides, that is an HTTP client ([`Transport`]), a [`Timer`], and an
 //!   executor for the driver.
-//! - The driver, which sends what the engine asks for and reports what it received. It takes no
+//! - The driver, which sends what the engine asks for and reports what it received. It makes no
 //!   decisions.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

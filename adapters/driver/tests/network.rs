@@ -257,7 +257,7 @@ fn a_client_that_normalises_paths_rejects_path_as_is() {
     );
 }
 
-/// A server that names the user of each request, with these fields, until `broken` is set.
+/// A server that returns each request's `Authorization`, with these fields, until `broken` is set.
 fn user_site(fields: &'static str, broken: Arc<AtomicBool>) -> u16 {
     serve(move |head| {
         if broken.load(Ordering::SeqCst) {
@@ -275,7 +275,7 @@ fn user_site(fields: &'static str, broken: Arc<AtomicBool>) -> u16 {
     })
 }
 
-/// What each of these requests gets from a server that breaks after alice was answered.
+/// The body that each of these users gets from a server that fails after it has answered alice.
 fn after_alice(fields: &'static str, later: &[&str]) -> Vec<Option<String>> {
     let broken = Arc::new(AtomicBool::new(false));
     let port = user_site(fields, broken.clone());

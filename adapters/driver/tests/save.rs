@@ -23,7 +23,7 @@ struct MemorySink(Arc<SinkState>);
 struct SinkState {
     /// Capacity in bytes; 0 is unlimited.
     capacity: usize,
-    /// How often each chunk has to wait.
+    /// For how many polls the writer is not ready before each chunk and before the end.
     delays: usize,
     dropped: AtomicUsize,
     opened: Mutex<Vec<(u16, String, bool)>>,

@@ -7,7 +7,7 @@ use fetch_driver::{FailureKind, TransportError};
 
 use crate::origin::OriginRef;
 
-/// What was being done, over the native error that made it fail.
+/// A native error with a description of the operation that failed.
 #[derive(Debug)]
 struct DescribedError {
     source: Box<dyn Error + Send + Sync>,

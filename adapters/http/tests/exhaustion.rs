@@ -1,4 +1,4 @@
-//! Alone in its process, because it uses up all file descriptors.
+//! A separate process, because the test uses up all file descriptors.
 #![cfg(unix)]
 
 use std::fs::File;

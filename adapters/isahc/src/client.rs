@@ -1,4 +1,4 @@
-//! isahc's clients, configured to take no decisions.
+//! isahc's clients, configured to leave all decisions to the fetcher.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -107,7 +107,7 @@ fn tls_config(settings: &Settings) -> isahc::tls::TlsConfigBuilder {
     let builtin = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
     let store = isahc::tls::TrustStore::builder();
     let store = builtin.fold(store, |store, der| store.certificate_from_der(der));
-    // The bundle is one text, so each certificate must begin on a new line.
+    // The bundle is one text, so each certificate must start on a new line.
     let callers = settings.tls.ca_certificates.iter();
     let store = callers.fold(store, |store, pem| {
         store.certificate_from_pem(b"\n").certificate_from_pem(pem)
@@ -133,7 +133,7 @@ impl IsahcClient {
     }
 
     /// Records the local address of a request's connection. Returns whether it is the connection of
-    /// the request before.
+    /// the previous request.
     pub(crate) fn replace_local_addr(&self, local: Option<SocketAddr>) -> bool {
         let mut last = lock(&self.last_local_addr);
         let is_same = local.is_some() && *last == local;
@@ -144,8 +144,8 @@ impl IsahcClient {
 
 impl Drop for IsahcClient {
     fn drop(&mut self) {
-        // It waits for the end of the client's thread, which may be resolving a name. That must not
-        // block the driver.
+        // Dropping a client waits for the end of its thread, which may be resolving a name. That
+        // must not block the driver.
         if let Some(client) = self.client.take() {
             blocking::unblock(move || drop(client)).detach();
         }

@@ -1,6 +1,6 @@
 //! curl's limit on file descriptors.
 //!
-//! The curl that isahc builds in waits with `select`, not `poll`: curl-sys 0.4.91 defines
+//! The curl that isahc bundles waits with `select`, not `poll`: curl-sys 0.4.91 defines
 //! `HAVE_POLL_FINE`, while curl 8.22 reads `HAVE_POLL` (`lib/select.c`). It refuses every socket whose
 //! descriptor is `FD_SETSIZE` or more, whatever the limit of the process.
 
@@ -15,7 +15,7 @@ const RESERVED: usize = 124;
 /// The most clients.
 const MAX_CLIENTS: usize = (FIRST_UNUSABLE - RESERVED) / DESCRIPTORS_PER_CLIENT;
 
-/// The reason of a connection's failure for lack of usable descriptors.
+/// The error text if a connection fails because no usable descriptor is left.
 pub(crate) const EXHAUSTED: &str = "isahc's curl cannot use file descriptors from 1024 on, and \
     this process has reached them: lower `concurrency` or `max_connections`, or take the adapter \
     for smol or tokio";

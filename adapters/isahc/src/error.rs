@@ -18,7 +18,7 @@ pub(crate) fn convert(error: &Error) -> TransportError {
     TransportError::new(failure_kind(error), error.clone())
 }
 
-/// Converts an error before the response's head, over the proxy that the request used.
+/// Converts an error before the response's head. `proxy` is the one that the request used.
 pub(crate) fn convert_send_error(error: &Error, proxy: Option<&Proxy>) -> TransportError {
     if descriptors::are_exhausted() && failure_kind(error) == FailureKind::Connect {
         return TransportError::new(FailureKind::Exhausted, descriptors::EXHAUSTED);

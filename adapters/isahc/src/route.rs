@@ -1,4 +1,4 @@
-//! RequestRoutes to servers: direct, to another address, through a proxy, or over a Unix socket.
+//! Routes to servers: direct, to another address, through a proxy, or over a Unix socket.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -77,7 +77,7 @@ impl RequestRoutes {
     }
 }
 
-/// The IP address that `host` is in a URL.
+/// The IP address, if the host of a URL is one.
 fn parse_ip(host: &str) -> Option<IpAddr> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.parse().ok()

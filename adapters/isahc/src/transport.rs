@@ -114,7 +114,7 @@ impl ClientFactory for IsahcClientFactory {
     }
 }
 
-/// Reports the phases that curl measured. It does so only with the response's head.
+/// Reports the phases that curl measured. They are available only with the response's head.
 fn report_connection(
     progress: &AttemptProgress,
     started: Timestamp,

@@ -77,7 +77,7 @@ fn threads_share_the_concurrency_over_any_hosts() {
         let seen = site.observed();
         assert_eq!((outcomes.len(), seen.requests), (300, 300));
         assert!(seen.max_in_flight <= 6, "{seen:?}");
-        // Where there is one host, its thread has the whole.
+        // With one host, its thread has the whole limit.
         assert!(hosts > 1 || seen.max_in_flight == 6, "{seen:?}");
         while fetcher.stats().responded < 300 {
             std::thread::yield_now();
@@ -306,7 +306,8 @@ fn a_slow_consumer_slows_the_transfer_down() {
         let mut stream = fetcher.fetch_all((0..200).map(|_| site.url("/get")));
         assert!(stream.next().await.is_some());
         smol::Timer::after(Duration::from_millis(300)).await;
-        // One was taken, ten fill the places, and one more may have followed the one taken.
+        // One outcome was taken, ten more fetches are in flight or undelivered, and one may have
+        // replaced the one taken.
         assert!(
             site.observed().requests <= 12,
             "{:?}",

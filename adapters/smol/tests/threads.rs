@@ -33,8 +33,8 @@ fn await_threads(count: usize) {
     panic!("{} threads fetch, not {count}", threads());
 }
 
-/// Waits until nothing is in flight, which the engines report a little later. It does not wait as long as
-/// a request to `/delay/5` takes.
+/// Waits until no fetch is live, which the engines report with a short delay. Panics after 4 s,
+/// before a request to `/delay/5` could end.
 fn await_idle(fetcher: &Fetcher) {
     for _ in 0..400 {
         let stats = fetcher.stats();
@@ -65,10 +65,10 @@ fn each_engine_has_a_thread_and_all_share_the_limits() {
     let seen = site.observed();
     assert!(seen.max_in_flight <= 8, "{seen:?}");
     assert!(seen.hosts.values().all(|host| host.max_in_flight <= 2));
-    // Each host had a thread of its own choice: more than one of them did something.
+    // The hosts are spread over the threads, and more than one host was busy at a time.
     assert!(seen.hosts.len() == 12 && seen.max_in_flight > 2, "{seen:?}");
 
-    // What is set live holds for all of them together.
+    // A limit that is set at run time applies to all threads together.
     let site = Site::builder().addresses(12).start().unwrap();
     fetcher.set_config(EngineConfig::default().concurrency(3));
     fetch(&fetcher, &site, 60, 12);
@@ -95,18 +95,18 @@ fn a_rate_that_is_set_while_several_threads_run_is_one_for_all() {
     let site = Site::builder().addresses(12).start().unwrap();
     let fetcher = Fetcher::builder().threads(3).build().unwrap();
     let rate = "40/s".parse().unwrap();
-    // Over all hosts, or of a rule which is that of all.
+    // A rate over all hosts, or one of a rule that applies to all.
     let rules = PolicyRules::default().map(|policy| policy.clone().rate(Some(rate)));
     for config in [
         EngineConfig::default().rate(rate),
         EngineConfig::default().rules(rules),
     ] {
         fetcher.set_config(config);
-        // Many hosts, and one, whose thread has all of the rate.
+        // Many hosts, then one, whose thread has the whole rate.
         for hosts in [12, 1] {
             let begun = Instant::now();
             fetch(&fetcher, &site, 40, hosts);
-            // Each but the first has waited for its turn, whichever thread it is on.
+            // Each request but the first waited for the rate, whichever thread sent it.
             assert!(begun.elapsed() >= Duration::from_millis(970));
         }
     }
@@ -125,7 +125,7 @@ fn a_budget_that_is_set_while_several_threads_run_is_one_for_all() {
         timeout_cost: 1,
     };
     let config = EngineConfig::default().rules(rules).budget(budget);
-    // Many hosts, and one, whose thread has all of the budget.
+    // Many hosts, then one, whose thread has the whole budget.
     for hosts in [12, 1] {
         let fetcher = Fetcher::builder().threads(3).build().unwrap();
         fetcher.set_config(config.clone());
@@ -143,16 +143,16 @@ fn the_connection_limit_holds_over_all_threads() {
     let builder = Fetcher::builder().concurrency(8).max_connections(4);
     let fetcher = builder.threads(2).build().unwrap();
     fetch(&fetcher, &site, 120, 12);
-    // The site may see the end of a connection after the beginning of the next.
+    // The site may see the end of a connection after the start of the next.
     assert!(site.observed().max_in_flight <= 4, "{:?}", site.observed());
-    // They go where they are needed: also to the thread of a single host.
+    // Connections move to the thread that needs them, here that of a single host.
     let one = Site::start().unwrap();
     fetch(&fetcher, &one, 60, 1);
     assert_eq!(one.observed().max_in_flight, 4);
-    // And back to where there are none.
+    // And back to the threads that have none.
     fetch(&fetcher, &site, 60, 12);
 
-    // A thread without any would have nothing to do.
+    // A thread without a connection would be idle, so no more are started than connections.
     drop(fetcher);
     await_threads(0);
     let builder = Fetcher::builder().max_connections(2).threads(9);
@@ -167,7 +167,7 @@ fn the_limits_of_a_host_hold_for_redirects_from_all_threads() {
     let site = Site::builder().addresses(12).start().unwrap();
     let builder = Fetcher::builder().concurrency(12).per_host(2).threads(3);
     let fetcher = builder.build().unwrap();
-    // Half go to the first host, half are sent there by all the others.
+    // Half of the URLs are on the first host; the others redirect to it.
     let slow = site.url_at(0, "/delay/0.01");
     let urls = (0..240).map(|n| match n % 2 {
         0 => slow.clone(),
@@ -224,7 +224,7 @@ fn fetches_that_migrate_to_another_thread_are_cancelled_too() {
         });
         let mut outcomes = fetcher.fetch_all(urls);
         assert!(block_on(smol::future::poll_once(outcomes.next())).is_none());
-        // Some are sent on by now, and none has ended.
+        // By now some were redirected, and none has ended.
         let some = site.observed().requests + 5 * round;
         while site.observed().requests <= some {
             std::thread::yield_now();

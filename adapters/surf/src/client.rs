@@ -1,4 +1,4 @@
-//! surf's clients, configured to take no decisions.
+//! surf's clients, configured to leave all decisions to the fetcher.
 
 use std::convert::Infallible;
 
@@ -41,7 +41,7 @@ impl SurfClientFactory {
         })
     }
 
-    /// Creates a client. It is cheap until it connects.
+    /// Creates a client. It uses few resources until it connects.
     pub(crate) fn create(&self) -> SurfClient {
         let client: Result<surf::Client, Infallible> = self.config.clone().try_into();
         match client {

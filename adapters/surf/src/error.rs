@@ -1,4 +1,4 @@
-//! Conversion of surf's errors, many of which are only texts.
+//! Conversion of surf's errors, many of which are distinguished only by their text.
 
 use std::io::{self, ErrorKind};
 
@@ -43,7 +43,7 @@ fn io_failure_kind(error: &io::Error) -> FailureKind {
 }
 
 fn text_failure_kind(text: &str, is_https: bool) -> FailureKind {
-    // How surf's pool begins its text if it could not connect.
+    // Part of the error text of surf's pool if it could not connect.
     let is_connecting = text.contains("creating a new object");
     match text {
         "connection closed" => FailureKind::EmptyReply,

@@ -61,7 +61,7 @@ impl ClientFactory for SurfClientFactory {
             let length = upload.length();
             let length = length.and_then(|length| length.try_into().ok());
             converted.set_body(surf_http::Body::from_reader(upload, length));
-            // surf adds a type that the caller has not set.
+            // surf adds a content type that the caller has not set.
             converted.remove_header("content-type");
         }
         for (name, value) in &*request.headers {
@@ -96,7 +96,7 @@ impl ClientFactory for SurfClientFactory {
         Ok(converted)
     }
 
-    /// Rejects a body that ends with the connection, of which surf would read nothing.
+    /// Rejects a body that ends with the connection: surf would read nothing of it.
     fn check_body(response: &Response<surf::Response>) -> Result<(), TransportError> {
         let headers = response.headers();
         let coding = headers.get(TRANSFER_ENCODING);
@@ -121,12 +121,12 @@ fn unsupported(text: impl Into<String>) -> TransportError {
 fn convert_status(response: &surf::Response) -> Result<StatusCode, TransportError> {
     let status = u16::from(response.status());
     let status = StatusCode::from_u16(status).ok();
-    // surf would take the final response for that of the next request.
+    // surf would treat the final response as that of the next request.
     let is_final = status.filter(|status| !status.is_informational());
     is_final.ok_or_else(|| unsupported("surf cannot read on after an interim response"))
 }
 
-/// The header fields, without the `Date` that async-h1 adds, which is not valid in a field.
+/// The header fields, without the `Date` that async-h1 adds, whose value is not valid.
 fn convert_headers(response: &surf::Response) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in response.iter() {

@@ -109,8 +109,8 @@ impl AsyncRead for TokioSocket {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        // Unlike `try_read`, it knows that a read which leaves room in the buffer was the last one until
-        // the next event, so no system call is made to find that out.
+        // Unlike `try_read`, this treats a read that does not fill the buffer as the last one until
+        // the next event, which saves a system call.
         let mut buf = ReadBuf::new(buf);
         ready!(
             with_stream!(self, stream => tokio::io::AsyncRead::poll_read(

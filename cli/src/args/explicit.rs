@@ -1,4 +1,4 @@
-//! Which options are on the command line.
+//! The options that are on the command line.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};

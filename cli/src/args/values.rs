@@ -184,7 +184,7 @@ pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
     })
 }
 
-/// An address to listen on: a port alone is one of 127.0.0.1.
+/// An address to listen on. A port alone means 127.0.0.1.
 pub(crate) fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
     let whole = match text.parse::<u16>() {
         Ok(port) => format!("127.0.0.1:{port}"),

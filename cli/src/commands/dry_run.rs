@@ -196,7 +196,7 @@ impl<'a> ListCounts<'a> {
         text
     }
 
-    /// The least time by the rate limits. The speed of servers is unknown.
+    /// The minimum time that the rate limits allow. The speed of servers is unknown.
     fn min_time(&self, top: &[(&str, u64)], rules: &PolicyRules, limits: &RateLimits) -> String {
         let whole = limits
             .rate

@@ -1,4 +1,4 @@
-//! What the command can do besides fetching a list.
+//! The subcommands, and the options `--demo`, `--dry-run` and `--generate`.
 
 pub(crate) mod demo;
 pub(crate) mod dry_run;

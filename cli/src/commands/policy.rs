@@ -29,7 +29,8 @@ pub(crate) fn run(command: &PolicyCommand) -> Result<u8, CliError> {
 fn check(path: &Path) -> Result<u8, CliError> {
     let findings = match read(path) {
         Ok(file) => file.lint(),
-        // Report all errors of the file, or else that it or the environment cannot be read.
+        // Report all errors of the file. If it has none, the error is about reading the file, or
+        // about the environment.
         Err(error) => {
             let text = std::fs::read_to_string(path).unwrap_or_default();
             let findings = PolicyFile::check(&path.display().to_string(), &text);

@@ -57,7 +57,7 @@ pub(super) fn entries(
             arguments,
         });
     }
-    // The system may have them in any order.
+    // Sorted, because the system may list variables in any order.
     entries.sort_by(|a, b| a.id.cmp(&b.id));
     Ok((entries, warnings))
 }

@@ -54,8 +54,8 @@ fn has_secret(entry: &ConfigEntry) -> bool {
     values.any(|value| is_secret(&entry.id, value))
 }
 
-/// `$XDG_CONFIG_HOME/fetch-all/config.toml`, or the same in `~/.config`. A file in the working directory
-/// is not read, because anyone may have written it.
+/// `$XDG_CONFIG_HOME/fetch-all/config.toml`, or the same in `~/.config`. A file in the working
+/// directory is not read, because anyone may have written it.
 fn default_path() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let home = || set("HOME").map(|home| Path::new(&home).join(".config"));

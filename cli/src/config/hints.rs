@@ -57,8 +57,8 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Prints clap's error, or help or version, with a hint if there is one. `sources` are those of options
-/// besides the command line.
+/// Prints clap's error, or help or version, with a hint if there is one. `sources` are the sources
+/// of options other than the command line.
 pub(crate) fn report(error: &clap::Error, sources: &[OptionSource]) -> ExitCode {
     let _ = error.print();
     if error.use_stderr() && !sources.is_empty() {

@@ -109,7 +109,8 @@ pub(super) fn arguments(arg: &Arg, value: &OptionValue) -> Result<Vec<OsString>,
     Ok(arguments)
 }
 
-/// Checks the values with the parser of this option, without those that it requires.
+/// Checks the values with the parser of this option. Whether other options that it requires are set
+/// is not checked.
 fn check(arg: &Arg, values: &[String]) -> Result<(), String> {
     let alone = Arg::new("value")
         .long("value")

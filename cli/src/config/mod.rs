@@ -1,7 +1,7 @@
 //! Options from a file and from the environment, with lower precedence than the command line.
 //!
-//! They become arguments before those of the command line, and are parsed with them. So every option
-//! can be set in all three places without a second list of options.
+//! They become arguments before those of the command line, and are parsed with them. So every
+//! option can be set in all three places without a second list of options.
 
 mod environment;
 mod file;
@@ -23,7 +23,7 @@ use crate::exit::CliError;
 use known::OptionIndex;
 pub(crate) use print::print;
 
-/// The source of an option's value, besides the command line and defaults.
+/// A source of option values other than the command line and the defaults.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum OptionSource {
     /// An environment variable.
@@ -68,7 +68,7 @@ pub(crate) struct ParsedOptions {
 
 /// The options cannot be parsed.
 pub(crate) enum ParseError {
-    /// clap's error, or help or version, and the sources of options besides the command line.
+    /// clap's error, or help or version, and the sources of options other than the command line.
     CommandLine(Box<clap::Error>, Vec<OptionSource>),
     /// An error in the file or the environment.
     Config(CliError),
@@ -138,7 +138,7 @@ fn parse_command_line(command: &Command, line: &[OsString]) -> CommandLine {
             CommandLine::Complete(matches)
         }
         Ok(matches) => CommandLine::Partial(matches),
-        // What is missing may be set in the file.
+        // The missing option may be set in the environment or the file.
         Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => {
             let lenient = command.clone().ignore_errors(true);
             match lenient.try_get_matches_from(line) {
@@ -150,7 +150,8 @@ fn parse_command_line(command: &Command, line: &[OsString]) -> CommandLine {
     }
 }
 
-/// The options of the environment and the file that no stronger source overrides, the weakest first.
+/// The options of the environment and the file that no stronger source overrides, the weakest
+/// first.
 fn entries(
     command: &Command,
     own: &ArgMatches,

@@ -39,7 +39,7 @@ pub(crate) fn print(parsed: &ParsedOptions) -> String {
             name.to_owned()
         };
         let source = source(arg, parsed);
-        // As a comment: if a default were set, options that it requires would be missing.
+        // Defaults are comments: if they were set, options that they require would be missing.
         let mark = if source == DEFAULT { "# " } else { "" };
         let _ = writeln!(text, "{mark}{name} = {value}  # {source}");
     }

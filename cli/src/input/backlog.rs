@@ -12,14 +12,14 @@ use url::Url;
 use crate::mutex::lock;
 use fetch_proto::url_origin;
 
-/// The most hosts with separate counts. Hosts where nothing waits are dropped to make room. If there is
-/// none, a new host is counted with the others, without a time estimate.
+/// The most hosts with separate counts. To make room, hosts without waiting fetches are dropped. If
+/// all hosts have some, a new host is counted with the others, without a time estimate.
 const MAX_HOSTS: usize = 10_000;
 
 /// The most ended fetches that are buffered before they are counted.
 const MAX_BUFFERED: usize = 64;
 
-/// The waiting fetches of all hosts. The reading thread adds to it, the run removes.
+/// The waiting fetches of all hosts. The reading thread adds fetches, and the run removes them.
 #[derive(Debug)]
 pub(crate) struct HostBacklog {
     /// Ended fetches that are not counted yet, so that the run does not lock for each.
@@ -54,13 +54,13 @@ pub(crate) struct HostQueue {
     pub(crate) waiting: u64,
 }
 
-/// The limits that determine how long a host takes at least.
+/// The limits that determine the minimum time of a host.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HostLimits {
     pub(crate) host_rate: Option<Rate>,
     /// The most requests in flight per host.
     pub(crate) per_host: Option<usize>,
-    /// The rate of all hosts together.
+    /// The rate limit of all hosts together.
     pub(crate) rate: Option<Rate>,
 }
 
@@ -123,7 +123,7 @@ impl HostBacklog {
         }
     }
 
-    /// The least time that the slowest host needs.
+    /// The minimum time of the slowest host.
     pub(crate) fn min_time(&self, limits: &HostLimits) -> Duration {
         let hosts = self.lock();
         let times = hosts.known.values().map(|queue| queue.min_time(limits));
@@ -183,7 +183,8 @@ impl HostQueues {
         }
     }
 
-    /// Counts one waiting fetch less.
+    /// Decrements the waiting fetches of the URL's host; `None` if no waiting fetch is counted
+    /// there.
     fn remove(&mut self, url: &Url) -> Option<&mut HostQueue> {
         match self.known.get_mut(&*url_origin(url)) {
             Some(queue) if queue.waiting > 0 => {
@@ -199,10 +200,10 @@ impl HostQueues {
 }
 
 impl HostQueue {
-    /// The least time for the waiting fetches, the longest of:
-    /// - by its rate: `waiting / rate`, after a free burst,
-    /// - by its Crawl-delay: `waiting · delay`,
-    /// - by its concurrency limit, if fetches take as long as before (Little's law):
+    /// The minimum time for the waiting fetches: the longest of
+    /// - the time by its rate limit: `waiting / rate`, after a free burst,
+    /// - the time by its Crawl-delay: `waiting · delay`,
+    /// - the time by its concurrency limit, if fetches take as long as before (Little's law):
     ///   `waiting · mean time / slots`.
     pub(crate) fn min_time(&self, limits: &HostLimits) -> Duration {
         if self.waiting == 0 {
@@ -222,7 +223,7 @@ impl HostQueue {
     }
 }
 
-/// `time · by / through`, and zero if `through` is zero.
+/// `time · by / through`; zero if `through` is zero.
 fn times(time: Duration, by: u64, through: u64) -> Duration {
     if through == 0 {
         return Duration::ZERO;

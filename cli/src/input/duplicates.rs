@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::mem;
 
-/// The size of a generation. At least this many of the latest requests are remembered. Both generations
-/// take at most about 300 MiB.
+/// The size of a generation. At least this many of the latest requests are remembered. Both
+/// generations take at most about 300 MiB.
 pub(crate) const REMEMBERED: usize = 5_000_000;
 
 /// Digests in two generations. When the younger is full, it replaces the older.

@@ -1,4 +1,5 @@
-//! Expands globs in arguments: curl's `{a,b}`, `[1-100]`, `[001-100:5]` and `[a-z]`, and `{1..100}`.
+//! Expands globs in arguments: curl's `{a,b}`, `[1-100]`, `[001-100:5]` and `[a-z]`, and
+//! `{1..100}`.
 
 use std::io::{self, Read};
 
@@ -30,8 +31,8 @@ enum GlobPart {
 }
 
 impl UrlGlob {
-    /// Parses an argument. Braces without a comma or range are part of the URL, and so are the brackets
-    /// of an IPv6 address, and `\{` and `\[`.
+    /// Parses an argument. Braces without a comma or range are part of the URL, and so are the
+    /// brackets of an IPv6 address, and `\{` and `\[`.
     ///
     /// # Errors
     ///
@@ -199,7 +200,7 @@ impl GlobPart {
     }
 }
 
-/// Reads as lines with the URLs of arguments, which are expanded one at a time.
+/// A reader of lines: the URLs of arguments, which are expanded one at a time.
 pub(super) struct GlobReader {
     globs: std::vec::IntoIter<UrlGlob>,
     line: Vec<u8>,
@@ -227,7 +228,8 @@ impl GlobReader {
         while let Some((glob, number)) = &mut self.current {
             if *number < glob.count() {
                 glob.write(*number, &mut self.line);
-                // A line break inside an argument would split it: it becomes a control character, which is refused.
+                // A line break inside an argument would split it: it becomes a control character,
+                // which is refused.
                 self.line
                     .iter_mut()
                     .filter(|byte| **byte == b'\n')

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The max_length line, in bytes, that can be a URL.
+/// The longest line that can be a URL, in bytes.
 pub(crate) const MAX_LINE: usize = 64 << 10;
 
 /// The bytes read at once.
@@ -10,10 +10,10 @@ const BUFFER: usize = 16 << 10;
 
 /// Passes on complete lines without waiting for more input.
 pub(crate) struct LineReader<R> {
-    /// In bytes.
+    /// The longest line that is not truncated, in bytes.
     max_length: usize,
     reader: BufReader<R>,
-    /// The beginning of an incomplete line; at most one byte longer than a line may be.
+    /// The beginning of an incomplete line; at most one byte longer than `max_length`.
     carry: Vec<u8>,
     number: u64,
 }
@@ -28,8 +28,9 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// Waits for bytes and passes the lines that they complete to `each`, with their numbers from 1. A
-    /// line that is too long is truncated to one byte more than the maximum. `false` is the end.
+    /// Waits for bytes and passes the lines that they complete to `each`, with line numbers that
+    /// start at 1. A line that is too long is truncated to one byte more than `max_length`. `false`
+    /// at the end.
     pub(crate) fn read(&mut self, mut each: impl FnMut(u64, &[u8])) -> io::Result<bool> {
         let buffer = loop {
             match self.reader.fill_buf() {
@@ -90,7 +91,7 @@ pub(crate) fn check(line: &[u8]) -> Result<&str, &'static str> {
     }
     let text = std::str::from_utf8(line)
         .map_err(|_| "not valid UTF-8: save the list as UTF-8, or percent-encode the URL")?;
-    // Nearly all lines pass this test of bytes, which is faster than one of characters.
+    // A fast path: nearly all lines pass this test of bytes, and need no test of characters.
     let is_plain = |byte: &u8| byte.is_ascii_graphic();
     if !line.iter().fold(true, |plain, byte| plain & is_plain(byte)) {
         check_characters(text)?;

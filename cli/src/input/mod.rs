@@ -30,7 +30,7 @@ use glob::{GlobReader, UrlGlob};
 /// The sources of a run, in order.
 pub(crate) struct UrlList {
     pub(crate) sources: Vec<UrlSource>,
-    /// The number of URLs, where it is known before they are read.
+    /// The number of URLs, if it is known before they are read.
     pub(crate) total: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct UrlSource {
     /// The name in messages.
     pub(crate) name: String,
     pub(crate) reader: Box<dyn Read + Send>,
-    /// Whether lines are arguments, of which comments and empty ones count too.
+    /// Whether lines are command-line arguments: then comments and empty ones are not ignored.
     pub(crate) is_arguments: bool,
     pub(crate) format: ListFormat,
     pub(crate) url_column: Option<UrlColumn>,
@@ -57,7 +57,8 @@ pub(crate) enum ListFormat {
 }
 
 impl ListFormat {
-    /// The format of the option, or else of the file's name without the suffix of its compression.
+    /// The format that the option sets. `Auto` uses the extension of the file, without the suffix
+    /// of its compression.
     fn detect(format: InputFormat, path: &Path) -> Self {
         let name = path
             .file_name()

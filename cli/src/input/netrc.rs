@@ -1,4 +1,4 @@
-//! Credentials by host, from a netrc file.
+//! Credentials per host, from a netrc file.
 
 use std::collections::HashMap;
 use std::str::FromStr;

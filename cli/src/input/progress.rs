@@ -1,4 +1,4 @@
-//! What the reader shares with the run.
+//! State that the list reader shares with the run.
 
 use std::io;
 use std::num::NonZeroU64;
@@ -17,11 +17,12 @@ pub(crate) struct SharedProgress {
     pub(crate) stopped: AtomicBool,
     /// Whether reading has ended.
     pub(crate) finished: AtomicBool,
-    /// URLs that were read, without malformed lines.
+    /// URLs to fetch that were read so far: without malformed lines, and without duplicates and
+    /// other URLs that are not fetched.
     pub(crate) urls: AtomicU64,
     /// Lines that are not URLs.
     pub(crate) malformed: AtomicU64,
-    /// URLs that were in the list before.
+    /// Duplicates that were skipped.
     pub(crate) duplicates: AtomicU64,
     /// URLs that robots.txt does not allow.
     pub(crate) disallowed: AtomicU64,

@@ -1,4 +1,4 @@
-//! The thread that reads the sources, so that slow input delays nothing else.
+//! Reads the sources on a separate thread, so that slow input delays nothing else.
 
 use std::io;
 use std::num::NonZeroU64;
@@ -40,7 +40,7 @@ const CSV_CHUNK: usize = 16 << 10;
 /// The most malformed lines that are reported on stderr. All are counted and have records.
 const MAX_REPORTED: u64 = 20;
 
-/// Reads sources, makes requests of their lines, and reports malformed lines.
+/// Reads sources, builds requests from their lines, and reports malformed lines.
 pub(crate) struct ListReader {
     pub(crate) template: RequestTemplate,
     /// The completed requests of `--state`.
@@ -56,7 +56,7 @@ pub(crate) struct ListReader {
     pub(crate) writer: RecordWriter,
     /// Prints a message on stderr.
     pub(crate) print: Box<dyn Fn(&str) + Send>,
-    /// The number of the last line or row.
+    /// The number of the last line or row, without ignored lines.
     pub(crate) seq: u64,
 }
 
@@ -78,7 +78,7 @@ impl ListReader {
         Ok(receiver)
     }
 
-    /// Reads a source. `None` if the receiver is gone or reading should stop.
+    /// Reads a source. `None` if the receiver has been dropped or reading should stop.
     fn read_source(&mut self, source: UrlSource, sender: &Sender<Vec<Request>>) -> Option<()> {
         let reader = match unpack(source.reader) {
             Ok(reader) => reader,
@@ -214,7 +214,7 @@ impl ListReader {
         }
     }
 
-    /// Sends a batch, and flushes the records before it may wait.
+    /// Flushes the records, then sends a batch. Both may block.
     fn send(&mut self, batch: Vec<Request>, sender: &Sender<Vec<Request>>) -> Option<()> {
         self.writer.flush_blocking()?;
         if batch.is_empty() {
@@ -295,7 +295,8 @@ impl ListReader {
         });
     }
 
-    /// Whether the request is neither a duplicate nor done according to the state.
+    /// Whether the request is to be fetched: neither a duplicate nor completed according to the
+    /// state, in which it is claimed.
     fn is_wanted<'a>(&mut self, id: impl FnOnce(&RecordWriter) -> RecordId<'a>) -> bool {
         if self.duplicates.is_none() && self.ledger.is_none() {
             return true;

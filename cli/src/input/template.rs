@@ -1,4 +1,4 @@
-//! Makes requests of lines and rows.
+//! Builds requests from lines and rows.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::netrc::NetrcLogins;
 use super::rows::ListRow;
 use crate::outcome::row::RowAttachment;
 
-/// What requests have unless their rows set something else.
+/// The properties of requests whose rows set no others.
 pub(crate) struct RequestTemplate {
     pub(crate) body: bytes::Bytes,
     /// Credentials for requests without others.
@@ -22,7 +22,7 @@ pub(crate) struct RequestTemplate {
 }
 
 impl RequestTemplate {
-    /// Makes the request of a plain line.
+    /// Builds the request of a plain line.
     pub(super) fn request(&self, url: &str) -> Result<Request, String> {
         let request = Request::new(self.method.clone(), url).map_err(|error| reason(&error))?;
         let request = self.log_in(self.set_path(request.body_retention(BodyRetention::Discard))?);
@@ -32,7 +32,7 @@ impl RequestTemplate {
         })
     }
 
-    /// Makes the request of a row that sets more than its URL.
+    /// Builds the request of a row that sets more than its URL.
     pub(super) fn row_request(&self, row: ListRow) -> Result<(Request, RowAttachment), String> {
         let body = row.body.unwrap_or_else(|| self.body.clone());
         let method = match row.method {

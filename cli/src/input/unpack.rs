@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
 
-/// The largest window of a zstd frame: 128 MiB, as `zstd -d` does without `--long`.
+/// The largest window of a zstd frame: 128 MiB, as in `zstd -d` without `--long`.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Decompresses gzip (RFC 1952) and Zstandard (RFC 8878); other bytes stay as they are.

@@ -62,7 +62,7 @@ impl RotatingFile {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        // After an error, too: the next attempt is after as many bytes, not at every line.
+        // Reset even if the rotation fails, so that it is not attempted again at every line.
         self.len = 0;
         if self.rotated_files == 0 {
             return self.file.set_len(0);

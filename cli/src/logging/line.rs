@@ -46,7 +46,7 @@ pub(super) fn json(time: &str, record: &Record<'_>) -> String {
         fields: fields(record).into_iter().collect(),
     };
     let text = serde_json::to_string(&line).expect("strings and numbers have a JSON form");
-    // JSON does not escape DEL, C1 controls and direction marks. Here they are only in strings.
+    // DEL, C1 controls and direction marks are not escaped yet. They can only be in strings.
     let mut line = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         if is_unsafe(c) {

@@ -19,10 +19,10 @@ use sinks::LogSinks;
 /// The log file of `--log-file` without a path, relative to the working directory.
 pub(crate) const DEFAULT_FILE: &str = "logs/app.log";
 
-/// The environment variable with the filter, unless an option has it.
+/// The environment variable with the filter, used if no option sets it.
 pub(crate) const LEVEL_VARIABLE: &str = "RUST_LOG";
 
-/// The filter if neither an option nor the environment has one.
+/// The filter if neither an option nor the environment sets it.
 pub(crate) const DEFAULT_LEVEL: &str = "info";
 
 /// Filter, format and destinations of the log.
@@ -49,7 +49,8 @@ pub(crate) enum LogFormat {
     /// For people: time, level, target, message and key-values.
     #[default]
     Text,
-    /// One JSON object on each line, with the fields `time`, `level`, `target`, `message` and `fields`.
+    /// One JSON object on each line, with the fields `time`, `level`, `target`, `message` and
+    /// `fields`.
     Json,
 }
 
@@ -66,7 +67,8 @@ impl Default for LogConfig {
     }
 }
 
-/// The filter: of the option, of the variable [`LEVEL_VARIABLE`], or [`DEFAULT_LEVEL`].
+/// The filter that the option sets, or else the variable [`LEVEL_VARIABLE`], or else
+/// [`DEFAULT_LEVEL`].
 pub(crate) fn level_or_env(option: Option<String>) -> String {
     pick_level(option, env::var(LEVEL_VARIABLE).ok())
 }
@@ -132,7 +134,8 @@ impl fmt::Display for FilterError {
 
 impl std::error::Error for FilterError {}
 
-/// Rejects what `env_logger` would skip, and mistyped levels, which it would take for targets.
+/// Rejects directives that `env_logger` would ignore, and mistyped levels, which it would take for
+/// targets.
 fn check_filter(filter: &str) -> Result<(), FilterError> {
     let (directives, pattern) = filter.split_once('/').unwrap_or((filter, ""));
     if pattern.contains('/') {

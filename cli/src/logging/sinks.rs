@@ -41,7 +41,7 @@ impl LogSinks {
 }
 
 impl Write for LogSinks {
-    /// Takes a whole line, which is how the logger calls it.
+    /// Writes a whole line. The logger calls it once per line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let result = self.file.as_mut().map(|file| file.write_line(line));
         let reported = result.map_or(Ok(()), |result| self.report_file_error(result));

@@ -96,7 +96,7 @@ pub(crate) struct BodyDigests {
 }
 
 impl BodyHasher {
-    /// SHA-256 and these algorithms.
+    /// Computes SHA-256 and the digests of these algorithms.
     pub(crate) fn new(algorithms: impl IntoIterator<Item = DigestAlgorithm>) -> Self {
         let mut others: Vec<(DigestAlgorithm, OtherHasher)> = Vec::new();
         for algorithm in algorithms {
@@ -147,7 +147,7 @@ impl BodyHasher {
 }
 
 impl BodyDigests {
-    /// The digest of that algorithm, if it was computed.
+    /// The digest of this algorithm, if it was computed.
     pub(crate) fn get(&self, algorithm: DigestAlgorithm) -> Option<Checksum> {
         if algorithm == DigestAlgorithm::Sha256 {
             let digest = self.sha256.to_vec();

@@ -1,4 +1,4 @@
-//! Classification of an outcome: its name in the record, curl's exit code, and our own.
+//! Classification of an outcome: its name in the record, curl's exit code, and this command's.
 
 use fetch_driver::{Error, ErrorKind, Outcome};
 use fetch_proto::{AttemptEnd, FailureKind, FetchError as FailureCause, RedirectError};
@@ -6,14 +6,14 @@ use fetch_proto::{AttemptEnd, FailureKind, FetchError as FailureCause, RedirectE
 use super::kind::OutcomeKind;
 use crate::exit::ExitStatus;
 
-/// What records and exit codes say about the end of a fetch.
+/// The class of an outcome in records and exit codes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct OutcomeClass {
     /// The field `outcome`.
     pub(crate) kind: OutcomeKind,
     /// The field `exitcode`: the code that curl would have ended with.
     pub(crate) curl_code: u8,
-    /// The exit code of this command that the fetch asks for; `None` for a success.
+    /// The exit code of this command that the fetch causes; `None` for a success.
     pub(crate) exit_code: Option<ExitStatus>,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 /// The most hosts with separate numbers. At this number, the half with the fewest fetches is merged
-/// into one, so that a busy host is found however late it comes, and every fetch is counted.
+/// into one. So a busy host is found however late it occurs, and every fetch is counted.
 const MAX_HOSTS: usize = 10_000;
 
 /// The numbers of one host.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// How the fetch of a URL ended. In the order of the names: counts that are equal are listed in it.
+/// How the fetch of a URL ended. Sorted by name, because equal counts are listed in this order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OutcomeKind {

@@ -1,4 +1,4 @@
-//! The columns of a list's row beside its URL.
+//! The columns of a list's row other than its URL.
 
 use fetch_driver::{Outcome, Request};
 use fetch_proto::Method;

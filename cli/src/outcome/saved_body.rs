@@ -1,4 +1,4 @@
-//! What became of the body of an outcome.
+//! The result of saving the body of an outcome.
 
 /// Where a body was saved, and its digests.
 #[derive(Clone, Debug, Default)]

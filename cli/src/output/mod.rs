@@ -36,7 +36,7 @@ pub(crate) struct OutputChunk {
     pub(crate) completed: Vec<CompletedRequest>,
 }
 
-/// `None` for a cancelled fetch, which the next run repeats.
+/// The completed request, for the state. `None` for a cancelled fetch, which the next run repeats.
 fn completed(input: &RecordInput<'_>) -> Option<CompletedRequest> {
     let (kind, tag) = match *input {
         RecordInput::Fetched(result) => match result.class.kind {
@@ -71,7 +71,7 @@ pub(crate) enum FlushResult {
 /// Collects records in a buffer. Each thread has its own.
 #[derive(Clone)]
 pub(crate) struct RecordWriter {
-    /// Writes the same in another encoding.
+    /// Writes the same records in another encoding.
     also: Option<Box<Self>>,
     chunk: OutputChunk,
     encoding: Arc<OutputEncoding>,
@@ -146,7 +146,8 @@ impl RecordWriter {
         }
     }
 
-    /// Sends the buffer, and blocks while the queue is full; `None` if the writing thread has ended.
+    /// Sends the buffer, and blocks while the queue is full; `None` if the writing thread has
+    /// ended.
     pub(crate) fn flush_blocking(&mut self) -> Option<()> {
         match self.take_chunk() {
             Some(chunk) => self.sender.send_blocking(chunk).ok(),
@@ -166,7 +167,7 @@ impl RecordWriter {
         }
     }
 
-    /// Writes the same with this writer, too.
+    /// Adds a writer that writes the same records.
     pub(crate) fn and(mut self, also: Self) -> Self {
         self.also = Some(Box::new(also));
         self

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::CliError;
 
-/// Who may read a file.
+/// The read permissions of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum FileAccess {
     /// As far as the umask allows.

@@ -8,7 +8,7 @@ use super::settings;
 use crate::args::CliArgs;
 use crate::exit::CliError;
 
-/// The settings of the fetcher, and what may change or outlive them.
+/// The settings of the fetcher, the policy file that may change them, and the cookies to save.
 pub(crate) struct ClientPlan {
     /// Where cookies are written at the end.
     pub(crate) cookies: Option<CookieFile>,
@@ -18,7 +18,8 @@ pub(crate) struct ClientPlan {
 }
 
 impl ClientPlan {
-    /// Reads the policy file, certificates and cookies. Adds to `warnings` what had to be lowered.
+    /// Reads the policy file, certificates and cookies. Adds warnings about limits that are
+    /// reduced.
     pub(super) fn new(args: &CliArgs, warnings: &mut Vec<String>) -> Result<Self, CliError> {
         let mut settings = settings::new(args)?;
         settings::set_route(args, &mut settings)?;
@@ -38,7 +39,7 @@ impl ClientPlan {
         };
         settings::limit_connections(&mut settings, warnings);
         if args.output.record.is_some() {
-            // A recording is of one engine.
+            // A recording has the events of one engine, and each thread has one.
             settings.threads = 1;
         }
         Ok(Self {

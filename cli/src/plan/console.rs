@@ -1,4 +1,4 @@
-//! What a person sees during the run: progress, log, warnings, metrics.
+//! The console and monitors of a run: progress, log, warnings, metrics.
 
 use std::env;
 
@@ -8,14 +8,14 @@ use crate::logging::{self, FilterError, LogConfig};
 use crate::ui::monitor::MonitorSockets;
 use crate::ui::progress::ProgressView;
 
-/// What is shown, and where.
+/// The configuration of progress, log, warnings and monitors.
 pub(crate) struct ConsolePlan {
     pub(crate) log: LogConfig,
     /// Bound already, so that a port in use stops the command before the first request.
     pub(crate) monitor: MonitorSockets,
     pub(crate) silent: bool,
     pub(crate) view: ProgressView,
-    /// Printed when the run begins.
+    /// Printed when the run starts.
     pub(crate) warnings: Vec<String>,
 }
 

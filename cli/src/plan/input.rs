@@ -1,4 +1,4 @@
-//! Which URLs are fetched, and the request that each becomes.
+//! The URLs to fetch, and the properties of their requests.
 
 use fetch_driver::Settings;
 
@@ -7,7 +7,7 @@ use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::{RequestTemplate, UrlList};
 
-/// The list, and what requests have in common.
+/// The list, and the common properties of its requests.
 pub(crate) struct InputPlan {
     /// Whether to skip URLs that were in the list before.
     pub(crate) dedupe: bool,

@@ -1,4 +1,4 @@
-//! What the options ask for, checked and opened before the run begins.
+//! The plan of a run, from the options: they are checked, and their files opened, before it starts.
 //!
 //! A [`RunPlan`] has one part per concern. Each part reads its own options, and owns what it opens.
 
@@ -24,7 +24,7 @@ pub(crate) use session::CookieFile;
 pub(crate) use settings::engine_config;
 pub(crate) use stop::StopConditions;
 
-/// All that a run needs.
+/// Everything that a run needs.
 pub(crate) struct RunPlan {
     pub(crate) client: ClientPlan,
     pub(crate) console: ConsolePlan,
@@ -59,7 +59,7 @@ impl RunPlan {
     }
 }
 
-/// What `--dry-run` needs: it fetches nothing and writes no file.
+/// Everything that `--dry-run` needs. It fetches nothing and writes no file.
 pub(crate) struct DryRunPlan {
     pub(crate) client: ClientPlan,
     pub(crate) input: InputPlan,

@@ -1,4 +1,4 @@
-//! What the run writes: records, bodies, state, recording, report.
+//! The outputs of a run: records, bodies, state, recording, report.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -35,7 +35,7 @@ pub(crate) struct OutputPlan {
     /// Where bodies are saved or digested.
     pub(crate) store: Option<BodyStore>,
     pub(crate) target: OutputTarget,
-    /// What is printed for each URL, besides its record.
+    /// The format of `-w`, printed for each URL besides its record.
     pub(crate) write_out: Option<WriteOut>,
 }
 

@@ -31,7 +31,8 @@ impl CookieFile {
     }
 }
 
-/// Puts cookies given as text into the field `Cookie` of every request, and those of files into a jar.
+/// Puts cookies given as text into the field `Cookie` of every request, and those of files into a
+/// jar.
 ///
 /// # Errors
 ///

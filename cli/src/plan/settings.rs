@@ -13,7 +13,7 @@ use crate::args::explicit::ExplicitOptions;
 use crate::args::{CliArgs, LimitArgs, PolicyArgs, RetryArgs, TimeoutArgs};
 use crate::exit::CliError;
 
-/// File descriptors reserved for other things than connections.
+/// File descriptors that are reserved for purposes other than connections.
 const SPARE_FILES: u64 = 64;
 
 /// The settings of threads, header fields, decoding and trusted certificates. The engine's
@@ -31,7 +31,7 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
         })?;
         settings.tls.ca_certificates.push(pem);
     }
-    // A WARC file has bodies as they were received.
+    // A WARC file has bodies as received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
     settings.tls.insecure = args.network.insecure;
     settings.seed = args.retry.seed;
@@ -71,7 +71,7 @@ pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), C
     Ok(())
 }
 
-/// The engine's configuration by these options alone, for commands that open no connection.
+/// The engine's configuration from these options alone, for commands that open no connection.
 ///
 /// # Errors
 ///
@@ -100,7 +100,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Limits connections to the files that this process may have open.
+/// Limits connections to the number of files that this process may open.
 pub(super) fn limit_connections(settings: &mut Settings, warnings: &mut Vec<String>) {
     let concurrency = settings.config.concurrency_limit();
     let files = match fetch_smol::raise_fd_limit() {

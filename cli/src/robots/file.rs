@@ -8,18 +8,18 @@ use fetch_smol::{Fetcher, StreamExt};
 use texting_robots::Robot;
 use url::Url;
 
-/// The bytes of a file that are read: the minimum of RFC 9309, 2.5.
+/// The most bytes of a file that are read: the minimum limit of RFC 9309, 2.5.
 const MAX_BYTES: usize = 500 << 10;
 
-/// RFC 9309, 2.3.1.2: at least five.
+/// RFC 9309, 2.3.1.2: at least five redirects are followed.
 const MAX_REDIRECTS: u16 = 5;
 
 /// A longer Crawl-delay counts as this one.
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// What a site allows this program to fetch.
+/// The rules of a site for this program.
 pub(super) enum RobotsFile {
-    /// The site has no file: everything is allowed.
+    /// The site has no file, or one that cannot be parsed: everything is allowed.
     AllowAll,
     /// The file could not be fetched, for this reason: nothing is allowed.
     Unavailable(String),
@@ -78,7 +78,7 @@ impl RobotsFile {
     }
 }
 
-/// Fetches the text. `None` if the site has no file.
+/// Fetches the text. `None` if the site has no file: any status except 2xx, 429 and 5xx.
 async fn fetch_text(fetcher: &Fetcher, origin: &str) -> Result<Option<Vec<u8>>, String> {
     let request =
         Request::get(format!("{origin}/robots.txt")).map_err(|error| error.to_string())?;
@@ -118,8 +118,8 @@ mod tests {
             .is_none()
     }
 
-    /// RFC 9309, 2.2: the longest match wins, then allow; a group for this agent overrides that of `*`;
-    /// `*` and `$` in paths.
+    /// RFC 9309, 2.2: the longest match wins, then allow; a group for this agent overrides that of
+    /// `*`; `*` and `$` in paths.
     #[test]
     fn rules_follow_rfc_9309() {
         let file = "User-agent: *\nDisallow: /\n\nUser-agent: Fetch-All\nDisallow: /a\nAllow: /a/b\n\

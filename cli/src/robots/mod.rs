@@ -23,7 +23,7 @@ use cache::RobotsCache;
 use fetch_proto::url_origin;
 use file::RobotsFile;
 
-/// The most requests that wait for files. No more are pulled meanwhile.
+/// The most requests that wait for files. At this number, no more are taken from the list.
 const MAX_WAITING: usize = 10_000;
 
 /// The most files that are fetched at a time.
@@ -55,7 +55,7 @@ impl Stream for AdmittedRequests {
     }
 }
 
-/// What the gate uses of the run.
+/// The parts of the run that the gate uses.
 pub(crate) struct RobotsContext {
     /// The product token of this program.
     pub(crate) agent: String,
@@ -117,7 +117,8 @@ impl RobotsGate {
         }
     }
 
-    /// Fetches the file of a site in a separate task, which proceeds while this stream is not polled.
+    /// Fetches the file of a site in a separate task, which proceeds while this stream is not
+    /// polled.
     fn fetch_file(&self, url: &Url) {
         let site = url_origin(url).into_owned();
         let (fetcher, agent) = (self.context.fetcher.clone(), self.context.agent.clone());
@@ -171,7 +172,7 @@ impl RobotsGate {
         self.waiting_count < MAX_WAITING && self.waiting.len() < MAX_FETCHING
     }
 
-    /// Flushes the records as far as the writer has room.
+    /// Flushes the records. Pending while the queue of the writing thread is full.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(pause) = &mut self.pause {

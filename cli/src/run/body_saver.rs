@@ -47,7 +47,7 @@ impl BodySaver {
         self.running == 0
     }
 
-    /// Starts to save the body of an outcome; returns the outcome if it has none.
+    /// Starts to save the body of an outcome; returns the outcome if it failed and so has no body.
     #[expect(
         clippy::result_large_err,
         reason = "the outcome is returned, not an error"

@@ -27,7 +27,7 @@ The site was on loopback, and its failures were intended. Try next:
   fetch-all -i urls.txt -o records.jsonl     with your own list";
 
 impl ActiveRun {
-    /// Writes everything that is left, prints the summary and returns the exit code.
+    /// Writes the remaining output, prints the summary and returns the exit code.
     pub(super) fn finish(
         mut self,
         end: RunEnd,
@@ -42,7 +42,7 @@ impl ActiveRun {
         let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {
-            // The reader of the records has closed the pipe, like `head`: this is no error.
+            // The reader of the records has closed the pipe, as `head` does: this is no error.
             return Ok(0);
         }
         let counts = self.counts(&fetches);
@@ -103,7 +103,7 @@ impl ActiveRun {
         })
     }
 
-    /// Waits for the bodies that are being saved, and ends the archives.
+    /// Waits for the bodies that are being saved, and completes the archives.
     fn finish_bodies(&mut self) -> Result<(), CliError> {
         let Some(mut saver) = self.body_saver.take() else {
             return Ok(());

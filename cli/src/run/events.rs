@@ -27,7 +27,7 @@ pub(super) enum RunEvent {
     Tick,
 }
 
-/// A source of events, in which many outcomes cannot starve the ticks.
+/// A source of events. Many outcomes cannot starve the ticks.
 pub(super) struct RunEvents<'a> {
     /// Whether `fetches` has ended.
     ended: bool,

@@ -76,7 +76,7 @@ impl ActiveRun {
             match future::poll_fn(|cx| events.poll(self.body_saver.as_mut(), cx)).await {
                 // A fetch that had not started before the signal gets no record.
                 RunEvent::Outcome(outcome, _) if self.stopping && is_cancelled(&outcome) => {}
-                // Neither does one whose body did not fit on the disk: the next run repeats it.
+                // Nor does a fetch whose body did not fit on the disk: the next run repeats it.
                 RunEvent::Outcome(..) if self.is_disk_full() => return RunEnd::DiskFull,
                 RunEvent::Outcome(outcome, saved) => {
                     let statsd = self.monitor.statsd();

@@ -72,7 +72,8 @@ impl RunOutcomes {
         result.class.exit_code.is_some()
     }
 
-    /// The number of URLs that an earlier run completed, and how many of them failed there.
+    /// The number of URLs that the state skipped, and how many of them have failed before: URLs
+    /// that an earlier run completed, and duplicates in this run.
     pub(crate) fn completed_before(&self) -> (u64, u64) {
         let state = self.state.as_ref();
         state.map_or((0, 0), |state| state.ledger.skipped())
@@ -83,7 +84,7 @@ impl RunOutcomes {
         self.shared.skipped.load(Relaxed)
     }
 
-    /// Ends the writing. `is_complete`: every URL that was read has been fetched.
+    /// Closes the writer. `is_complete`: every URL that was read has been fetched.
     pub(crate) fn close(&self, is_complete: bool) {
         if let Some(state) = &self.state
             && is_complete

@@ -8,7 +8,7 @@ use super::ActiveRun;
 use crate::robots::AdmittedRequests;
 use crate::ui::screen::{HostRow, ScreenView};
 
-/// The least time between two updates.
+/// The minimum time between two updates.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The most hosts on the screen.

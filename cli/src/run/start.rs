@@ -45,7 +45,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         .warnings
         .iter()
         .for_each(|warning| print_message(warning));
-    // Before the fetcher, whose metrics start with it.
+    // Started before the fetcher, so that no metric of the fetcher is lost.
     let monitor = plan.console.monitor.start(&print_message)?;
     let executor = Arc::new(Executor::new());
     let own = Smol::on(&executor);

@@ -36,7 +36,7 @@ const TEMPORARY_PREFIX: &str = ".fetch-all-";
 /// All destinations of bodies.
 #[derive(Debug)]
 pub(crate) struct BodyStore {
-    /// Of the field `checksum`.
+    /// The algorithm of the field `checksum`.
     algorithm: Option<DigestAlgorithm>,
     directory: Option<BodyDirectory>,
     disk: Arc<DiskStatus>,
@@ -48,7 +48,7 @@ pub(crate) struct BodyStore {
 }
 
 impl BodyStore {
-    /// The request, with its response body spooled here.
+    /// The request, whose response body will be spooled here.
     pub(crate) fn attach_to(&self, request: Request) -> Request {
         request.save(self.spool.clone())
     }
@@ -185,7 +185,7 @@ impl BodyStore {
         self.tar.as_ref().map_or(Ok(()), |tar| lock(tar).sync())
     }
 
-    /// Completes the archives.
+    /// Completes the tar files. A WARC file is complete after each record.
     ///
     /// # Errors
     ///
@@ -218,7 +218,7 @@ fn content_type(response: &Response) -> &str {
         .unwrap_or_default()
 }
 
-/// An error of the disk that every later write would meet, too.
+/// A disk error that would also fail every later write.
 #[derive(Debug, Default)]
 struct DiskStatus(Mutex<Option<String>>);
 

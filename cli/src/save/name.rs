@@ -125,7 +125,8 @@ impl NameTemplate {
 }
 
 impl FileNaming {
-    /// The path relative to the directory, separated by `/`. The name in a row overrides the template.
+    /// The path relative to the directory, separated by `/`. The name in a row overrides the
+    /// template.
     pub(crate) fn path(&self, inputs: &NameInputs<'_>) -> String {
         match (self, inputs.out) {
             (_, Some(out)) => safe_path(out),
@@ -202,7 +203,7 @@ fn safe_path(path: &str) -> String {
     format!("~{}/{name}", short_hash(&joined))
 }
 
-/// One component, with everything replaced that any system cannot handle.
+/// One component, in which characters are replaced that are invalid on some system.
 fn safe_component(component: &str) -> String {
     let is_unsafe = |c: char| c.is_control() || "<>:\"|?*".contains(c) || is_invisible(c);
     let mut name: String = component
@@ -225,7 +226,7 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Device names of Windows, which have any extension.
+/// Whether this is a device name of Windows, which is reserved with any extension.
 fn is_device(name: &str) -> bool {
     let stem = name
         .split('.')

@@ -16,14 +16,14 @@ use crate::mutex::lock;
 use crate::outcome::checksum::{BodyDigests, BodyHasher, DigestAlgorithm};
 use crate::outcome::row::RowAttachment;
 
-/// The size of the buffer, in bytes. A smaller body gets no file before its end. While one buffer is
-/// written, the next one is filled.
+/// The size of the buffer, in bytes. A smaller body stays in memory until it is complete. While one
+/// buffer is written, the next one is filled.
 const BUFFER_SIZE: usize = 128 << 10;
 
 /// Receives bodies until their destinations are known.
 #[derive(Debug)]
 pub(crate) struct BodySpool {
-    /// Of an additional digest of each body.
+    /// The algorithm of an additional digest of each body.
     pub(super) algorithm: Option<DigestAlgorithm>,
     /// Whether bodies of all statuses are saved, or of 2xx only.
     pub(super) all: bool,

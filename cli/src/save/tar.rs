@@ -28,7 +28,7 @@ pub(super) struct TarShards {
     current: Option<TarShard>,
     directory: PathBuf,
     disk: Arc<DiskStatus>,
-    /// The most bodies in one.
+    /// The most bodies in one file.
     max_count: u64,
     /// The size in bytes at which the next one starts.
     max_size: u64,
@@ -196,7 +196,7 @@ impl TarShard {
         self.builder.append_data(&mut header, name, reader)
     }
 
-    /// Removes an entry that was written only in part.
+    /// Removes an entry that was written only in part. Returns the path of the file.
     fn truncate(&mut self) -> PathBuf {
         let file = self.builder.get_mut();
         let _ = file.set_len(self.size);

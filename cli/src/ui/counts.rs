@@ -15,7 +15,7 @@ pub(crate) struct ProgressCounts {
     /// Fetches per second, over the last seconds.
     pub(crate) rate: f64,
     pub(crate) retries: u64,
-    /// An estimate; `None` if there is none.
+    /// An estimate; `None` while it is unknown.
     pub(crate) time_left: Option<Duration>,
     /// The number of all URLs, once it is known.
     pub(crate) total: Option<u64>,

@@ -8,7 +8,7 @@ use crate::input::backlog::{HostBacklog, HostLimits};
 /// The window of the current rate.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// The least time between two samples.
+/// The minimum time between two samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Estimates the time left from the current rate and the limits.
@@ -52,12 +52,12 @@ impl EtaEstimator {
     /// The time that `left` fetches need, which is the longest of
     /// - all at the current rate: `left / rate`,
     /// - all at the rate limit over all hosts,
-    /// - the slowest host by its own limits: see [`HostQueue::time`].
+    /// - the slowest host by its own limits: see [`HostQueue::min_time`].
     ///
-    /// So a list whose last thousand URLs are at one slow host is not estimated by the rate of the
+    /// So if the last thousand URLs are at one slow host, the estimate does not use the rate of the
     /// fast ones. `None` while the current rate is zero.
     ///
-    /// [`HostQueue::time`]: crate::input::backlog::Queue::time
+    /// [`HostQueue::min_time`]: crate::input::backlog::HostQueue::min_time
     pub(crate) fn time_left(&self, left: u64, backlog: Option<&HostBacklog>) -> Option<Duration> {
         if left == 0 {
             return Some(Duration::ZERO);

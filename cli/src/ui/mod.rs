@@ -1,4 +1,4 @@
-//! Progress, reports, metrics and signals: what people see of a run, and how they stop it.
+//! The user interface of a run: progress, reports, metrics and signals.
 
 pub(crate) mod counts;
 pub(crate) mod eta;

@@ -23,7 +23,7 @@ pub(crate) enum ProgressView {
 }
 
 impl ProgressView {
-    /// The form that suits stderr. `interval` is that of lines; zero means none.
+    /// The form that suits stderr. `interval` is the interval of lines; zero means no lines.
     pub(crate) fn for_stderr(tui: bool, interval: Duration) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         match io::stderr().is_terminal() && !dumb {
@@ -55,7 +55,7 @@ const SPINNER_TEMPLATE: &str = "{spinner} {msg} · {elapsed}";
 const BAR_TEMPLATE: &str = "{bar:16} {msg}";
 
 impl ProgressDisplay {
-    /// Keys of the screen that stop the run are reported to `signals`.
+    /// Keys on the screen that stop the run are recorded in `signals`.
     pub(crate) fn new(view: ProgressView, signals: &Arc<SignalState>) -> Self {
         let target = match view {
             ProgressView::Bar => ProgressDrawTarget::stderr_with_hz(10),

@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first stops new requests, the second the run, the third the process.
+//! Ctrl-C and SIGTERM: the first signal stops new requests, the second the run, the third the
+//! process.
 
 use std::io;
 use std::sync::Arc;

@@ -17,11 +17,12 @@ const TOP: usize = 5;
 pub(crate) struct RunSummary<'a> {
     /// Whether the same command would resume the run.
     pub(crate) can_resume: bool,
-    /// URLs that an earlier run completed, and how many of them failed there.
+    /// URLs that the state skipped, and how many of them have failed before: URLs that an earlier
+    /// run completed, and duplicates in this run.
     pub(crate) completed_before: (u64, u64),
     /// URLs that robots.txt forbids.
     pub(crate) disallowed: u64,
-    /// URLs that were in the list before.
+    /// Duplicates that `--dedupe` skipped.
     pub(crate) duplicates: u64,
     pub(crate) elapsed: Duration,
     /// URLs whose files existed already.
@@ -220,7 +221,7 @@ impl RunSummary<'_> {
     }
 }
 
-/// What the user can do about a kind of failure.
+/// The suggested fix for a kind of failure.
 pub(crate) fn suggested_fix(outcome: OutcomeKind, error: ErrorType) -> Option<&'static str> {
     Some(match (outcome, error) {
         (_, ErrorType::Status(401 | 403 | 407)) => {

@@ -1,4 +1,4 @@
-//! What users of other commands for many URLs were hurt by.
+//! Problems that users of similar commands have reported.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

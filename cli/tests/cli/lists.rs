@@ -139,11 +139,12 @@ fn priority_and_timeout_of_a_row_apply() {
         .map(|r| r["seq"].as_u64().unwrap() - 1)
         .collect();
     let urgent = order.iter().position(|n| n % 4 == 0).unwrap();
-    // Requests of priority 0 start when no other waits. The first may start before the rest is read.
+    // Requests of priority 0 start when no other waits. The first may start before the rest is
+    // read.
     assert!(urgent >= 30 || order[0] == 0, "{order:?}");
     let slow = json!({"url": site.url("/delay/5"), "timeout": 0.2}).to_string();
     let (_list, path) = named("rows.jsonl", slow);
-    // It takes precedence over the options.
+    // The row's timeout takes precedence over the options.
     let long = ["-m", "60", "--timeout", "/delay/=60"];
     let record = fetch_all(&[&["-i", &path, "--retry", "0"], &long[..]].concat()).record();
     assert_eq!(record["outcome"], "timeout", "{record}");

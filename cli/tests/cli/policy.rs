@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::*;
 
-/// No jitter and short delays; two attempts below `/status/`, else four.
+/// No jitter and short delays; two attempts for `/status/` URLs, otherwise four.
 const FILE: &str = "\
 [default]
 attempts = 4

@@ -1,4 +1,4 @@
-//! `fetch-all simulate`: no site and no network, so these are fast.
+//! `fetch-all simulate`: these tests need no site and no network.
 
 use std::fs;
 

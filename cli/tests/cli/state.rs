@@ -13,14 +13,14 @@ use crate::support::*;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A list with a state beside it.
+/// A list with a state, and the site of its URLs.
 struct Job {
     list: List,
     site: Site,
 }
 
 impl Job {
-    /// `count` URLs, whose paths `path` makes from their numbers.
+    /// A list of `count` URLs. `path` returns the path of the URL with this number.
     fn new(count: usize, path: impl Fn(usize) -> String) -> Self {
         let site = site();
         let lines: String = (0..count).map(|n| site.url(&path(n)) + "\n").collect();
@@ -56,7 +56,7 @@ impl Job {
         self.site.hits(&url[start..])
     }
 
-    /// Every URL has its record, once.
+    /// Checks that every URL has exactly one record, and succeeded.
     fn check(&self, count: usize) {
         let urls = self.urls();
         assert_eq!(urls.len(), count);

@@ -1,4 +1,4 @@
-//! On how many threads it fetches.
+//! The number of threads that fetch.
 
 #![cfg(target_os = "linux")]
 
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::support::{command, fetch_all, site};
 
-/// How many threads of that process fetch for others.
+/// The number of fetching threads of a process, without its main thread.
 fn fetching(process: u32) -> usize {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    // The main thread has the command's name, which is the same.
+    // The main thread has the same name, that of the command.
     names.filter(|name| name.trim() == "fetch-all").count() - 1
 }
 
@@ -46,7 +46,7 @@ fn limits_hold_over_all_threads() {
     let ran = fetch_all(&arguments);
     assert_eq!((ran.code, ran.records().len()), (0, 40));
     let seen = site.observed();
-    // One host is one thread's: it has the whole.
+    // The only host belongs to one thread, which gets the whole limit.
     assert_eq!(seen.max_in_flight, 5, "{seen:?}");
 }
 

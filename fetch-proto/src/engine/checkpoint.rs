@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::model::time::Timestamp;
 
-/// The complete state of an engine, to be stored with the feature `serde`.
+/// The complete state of an engine, serialisable with the feature `serde`.
 ///
 /// ```
 /// use fetch_proto::{Engine, EngineConfig, EngineOutput, FetchRequest, Timestamp};

@@ -45,8 +45,9 @@ pub struct EngineConfig {
     pub(crate) window: Option<NonZeroUsize>,
 }
 
-/// When fetches of an overloaded host's queue are shed: when all that left the queue during a whole
-/// `interval` had waited longer than `target`, until one has waited less.
+/// Sheds fetches from the queue of an overloaded host. It starts when every fetch that left the
+/// queue during a whole `interval` had waited at least `target`, and stops when one has waited
+/// less.
 ///
 /// ```
 /// use core::time::Duration;
@@ -62,7 +63,7 @@ pub struct EngineConfig {
 pub struct LoadShedding {
     /// The longest acceptable wait. Default 10 s.
     pub target: Duration,
-    /// How long waits must have been longer before a fetch is shed. Default 30 s.
+    /// How long waits must exceed the target before fetches are shed. Default 30 s.
     pub interval: Duration,
 }
 
@@ -79,7 +80,7 @@ impl LoadShedding {
         self
     }
 
-    /// Sets how long waits must have been longer before a fetch is shed.
+    /// Sets how long waits must exceed the target before fetches are shed.
     ///
     /// ```
     /// use core::time::Duration;
@@ -212,7 +213,7 @@ impl EngineConfig {
         Ok(self)
     }
 
-    /// Sets when requests are delayed that an overloaded host would reject. Default: never.
+    /// Sets when requests are delayed because an overloaded host would reject them. Default: never.
     ///
     /// ```
     /// use fetch_proto::{EngineConfig, Throttle};
@@ -278,8 +279,8 @@ impl EngineConfig {
         self
     }
 
-    /// Sets how many attempts at one host (scheme, host and port) may be in flight at once. Default, and
-    /// 0: only the concurrency limits them.
+    /// Sets how many attempts at one host (scheme, host and port) may be in flight at once. 0, the
+    /// default, means no limit per host.
     ///
     /// ```
     /// let config = fetch_proto::EngineConfig::default().per_host(4);
@@ -335,7 +336,7 @@ impl EngineConfig {
     #[must_use]
     pub fn window_size(&self) -> usize {
         let default = self.concurrency.get().saturating_mul(4).max(10_000);
-        // Slots are numbered by u32, and the last number means none.
+        // Slots are numbered by `u32`, and `u32::MAX` means no slot.
         self.window
             .map_or(default, NonZeroUsize::get)
             .min(u32::MAX as usize - 1)

@@ -1,12 +1,13 @@
-//! Settings that the driver changes while the engine runs: pauses, and shares of common limits.
+//! Settings that the driver changes while the engine runs: pauses, its share of a common
+//! concurrency limit, crawl delays.
 
 use core::time::Duration;
 
 use super::Engine;
 
 impl Engine {
-    /// Starts no further attempts until [`resume_starts`](Self::resume_starts), because outcomes are
-    /// not taken. Attempts in flight continue.
+    /// Starts no further attempts until [`resume_starts`](Self::resume_starts), for example while
+    /// the consumer does not take outcomes. Attempts in flight continue.
     ///
     /// ```
     /// # use fetch_proto::{Engine, EngineConfig, EngineOutput, FetchRequest, Timestamp};

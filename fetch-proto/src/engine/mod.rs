@@ -235,8 +235,6 @@ impl Engine {
         let permit = slot.permits.iter().find(|one| one.number == id.number);
         let serving_host = permit.map_or(slot.host, |permit| permit.host);
         let (fetch, mut context) = with_context(slot, &mut self.hosts, &mut self.retry_budget);
-        // Progress and phase marks alone change no decision. The deadlines that they move are computed
-        // when the timer fires.
         if fetch.handle_with(id, input, now, &mut context) == InputEffect::Stale {
             self.stats.stale_inputs += 1;
             return InputEffect::Stale;
@@ -323,7 +321,7 @@ impl Engine {
             if self.is_drained() {
                 return EngineOutput::Idle(self.idle_state(now));
             }
-            // A fetch ended when it had its turn, instead of starting an attempt.
+            // A fetch ended or was deferred at its turn, instead of starting an attempt.
         }
     }
 
@@ -382,8 +380,8 @@ impl Engine {
     }
 }
 
-/// The pause that a response asks for its host: by its `RateLimit` fields, or by `Retry-After` if the
-/// status is 429 or 503.
+/// The pause that a response requests for its host: the longer of those by its `RateLimit` fields
+/// and, if the status is 429 or 503, by `Retry-After`.
 fn requested_pause(head: &HeadSummary) -> Option<Duration> {
     let is_refusal = matches!(head.status, 429 | 503);
     head.retry_after.filter(|_| is_refusal).max(head.pause)

@@ -1,4 +1,4 @@
-//! What the engine returns to its driver.
+//! The engine's outputs to its driver.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -10,7 +10,7 @@ use crate::model::id::{AttemptId, FetchId};
 use crate::model::outcome::FetchOutcome;
 use crate::model::wake::NextWake;
 
-/// What the driver is to do now.
+/// The next action of the driver.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[must_use]

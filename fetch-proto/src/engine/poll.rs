@@ -14,14 +14,15 @@ impl Engine {
         self.poll_queue.is_empty() && self.outputs.is_empty()
     }
 
-    /// Adds the fetch to those to be polled, unless it is among them.
+    /// Adds the fetch to the poll queue, unless it is in it.
     pub(super) fn mark_for_poll(&mut self, index: u32) {
         if let Some(slot) = self.fetches.get_mut(index) {
             self.poll_queue.push(index, &mut slot.in_poll_queue);
         }
     }
 
-    /// Polls fetches until one has an output or needs a grant to start. It stays first in the queue until it has no more.
+    /// Polls fetches until one has an output or needs a grant to start. That fetch stays first in
+    /// the queue until it has no more outputs.
     pub(super) fn poll_fetches(&mut self, now: Timestamp) -> Option<EngineOutput> {
         while self.held_start.is_none()
             && let Some(index) = self.poll_queue.front()
@@ -104,7 +105,7 @@ impl Engine {
         true
     }
 
-    /// A pause of the host is over, or its state may be dropped.
+    /// Handles a host's timer: its pause is over, or its state may be dropped.
     fn on_host_timer(&mut self, host: u32, now: Timestamp) {
         if !self.hosts.contains(host) {
             return;

@@ -15,8 +15,8 @@ use crate::rules::{MatcherCache, PolicyRules};
 
 impl Engine {
     /// Replaces the configuration. The state of breakers, budgets, adaptive limits and rates is
-    /// preserved. New limits apply from now on; attempts in flight over a lower limit are not ended.
-    /// Fetches that were submitted before have the policy that was chosen for them then.
+    /// preserved. New limits apply from now on; attempts in flight over a lower limit are not
+    /// ended. Fetches that were submitted before keep their policy.
     ///
     /// ```
     /// # use fetch_proto::{Engine, EngineConfig, EngineOutput, FetchRequest, Timestamp};
@@ -63,8 +63,8 @@ impl Engine {
         }
     }
 
-    /// Updates the rule numbers of all fetches. A fetch stays with its rule, wherever that is now; if
-    /// the rule is gone, its rate does not hold the fetch back any more.
+    /// Updates the rule numbers of all fetches. A fetch stays with its rule, wherever that is now;
+    /// if the rule was removed, its rate no longer applies to the fetch.
     fn renumber_rules(&mut self, before: &PolicyRules) {
         let rules = &self.config.rules;
         let position = |pattern| rules.iter().position(|(known, _)| known == pattern);
@@ -92,7 +92,7 @@ impl Engine {
         }
     }
 
-    /// Makes the configured balanced targets, and drops those that are not configured any more.
+    /// Creates the configured balanced targets, and removes those that are no longer configured.
     pub(super) fn set_targets(&mut self) {
         for host in self.hosts.numbers() {
             self.remove_target(host);
@@ -103,8 +103,8 @@ impl Engine {
         }
     }
 
-    /// Stops to balance the host, unless its target is configured as before. Attempts in flight at its
-    /// endpoints continue.
+    /// Stops balancing the host, unless its target is configured as before. Attempts in flight at
+    /// its endpoints continue.
     fn remove_target(&mut self, host: u32) {
         if !self.hosts.contains(host) {
             return;

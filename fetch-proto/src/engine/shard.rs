@@ -14,8 +14,8 @@ use crate::fetch::request::ShareKey;
 use crate::model::id::FetchId;
 use crate::model::time::Timestamp;
 
-/// Which of several engines this is. Each host belongs to one engine, so limits per host need no
-/// state in common.
+/// One of several engines that divide the hosts among them. Each host belongs to one engine, so
+/// limits per host need no shared state.
 ///
 /// The hosts of balanced [targets](crate::EngineConfig::target) and of their endpoints all belong to
 /// the first engine.
@@ -112,9 +112,9 @@ impl Engine {
         self.shard = Some(shard);
     }
 
-    /// Removes the fetch that [`EngineOutput::Transfer`] reported, for the engine that owns its host.
-    /// Its id is not valid here any more. Returns `None` if the fetch ended, or does not wait for a
-    /// transfer, meanwhile.
+    /// Removes the fetch that [`EngineOutput::Transfer`] reported, for the engine that owns its
+    /// host. Its id becomes invalid in this engine. Returns `None` if the fetch has ended or no
+    /// longer waits for a transfer.
     ///
     /// ```
     /// # use fetch_proto::{Engine, EngineConfig, FetchId, Timestamp};
@@ -149,8 +149,9 @@ impl Engine {
         Some(transfer)
     }
 
-    /// Continues with a fetch of another engine, even if there is no room. Returns the ids of all
-    /// transferred fetches, in the order of [`FetchTransfer::ids`]. See [`set_shard`](Self::set_shard).
+    /// Adds a fetch of another engine and continues with it, even if there is no room. Returns the
+    /// ids of all transferred fetches, in the order of [`FetchTransfer::ids`]. See
+    /// [`set_shard`](Self::set_shard).
     ///
     /// # Errors
     ///
@@ -224,8 +225,8 @@ impl Engine {
         })
     }
 
-    /// Reports that the fetch is to be transferred, if its host belongs to another engine. Returns
-    /// whether it does.
+    /// Requests the transfer of the fetch if its host belongs to another engine. Returns whether it
+    /// does.
     pub(super) fn request_transfer(&mut self, index: u32) -> bool {
         let Some((shard, slot)) = self.shard.zip(self.fetches.get(index)) else {
             return false;

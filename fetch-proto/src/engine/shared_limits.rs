@@ -29,11 +29,11 @@ pub struct StartRequest {
 }
 
 impl Engine {
-    /// Makes the rate over all hosts, the rates of rules and the budget over all hosts limits that this
-    /// engine shares with others: each start that such a rate limits needs a grant from now on, and the
-    /// tokens of the budget must be [lent](Self::lend_retry_tokens). Call it before the first fetch.
+    /// Shares the rate over all hosts, the rates of rules and the budget over all hosts with other
+    /// engines: from now on, each start that such a rate limits needs a grant, and the tokens of
+    /// the budget must be [lent](Self::lend_retry_tokens). Call it before the first fetch.
     ///
-    /// Without such a limit in the configuration, nothing is asked.
+    /// If none of these limits is configured, no grants are requested.
     ///
     /// ```
     /// use fetch_proto::{Engine, EngineConfig, EngineOutput, FetchRequest, RateLimiter, Timestamp};
@@ -55,9 +55,10 @@ impl Engine {
         self.retry_budget.share();
     }
 
-    /// The start that needs a grant, if there is one: only after [`share_limits`](Self::share_limits),
-    /// and when [`poll`](Self::poll) has returned [`EngineOutput::Idle`]. Polling has no effect until
-    /// [`grant_start`](Self::grant_start) or [`deny_start`](Self::deny_start) answers it.
+    /// The start that needs a grant, if there is one: only after
+    /// [`share_limits`](Self::share_limits), and when [`poll`](Self::poll) has returned
+    /// [`EngineOutput::Idle`]. Until [`grant_start`](Self::grant_start) or
+    /// [`deny_start`](Self::deny_start) answers it, polling starts nothing and handles no timer.
     ///
     /// ```
     /// # use fetch_proto::{Engine, EngineConfig, Timestamp};
@@ -167,7 +168,7 @@ impl Engine {
         self.retry_budget.take_lent()
     }
 
-    /// Takes back a held start that will not be answered, for instance because the rules change.
+    /// Withdraws a held start that will not be answered, for example because the rules change.
     pub(super) fn withdraw_start_request(&mut self, now: Timestamp) {
         if let Some(held) = self.held_start.take()
             && let Some(index) = self.fetches.find(held.fetch)
@@ -177,8 +178,8 @@ impl Engine {
         }
     }
 
-    /// Drops a hedge that does not start: it does not queue. Any other fetch goes back to the front of
-    /// the queue that it left for its turn, unless it ended.
+    /// Undoes a held start. A hedge is dropped, because hedges do not queue. Any other fetch
+    /// returns to the front of its host's queue, unless it has ended.
     fn put_back(&mut self, held: HeldStart, index: u32) {
         let slot = self.fetches.get(index);
         if held.is_hedge {

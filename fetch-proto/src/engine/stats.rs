@@ -4,7 +4,7 @@ use crate::guards::breaker::CircuitState;
 use crate::model::outcome::{FetchError, FetchOutcome};
 use crate::model::time::Timestamp;
 
-/// What an engine has done since its start, and its present state.
+/// Counts since the start of an engine, and its current state.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -81,7 +81,7 @@ impl EngineStats {
     }
 }
 
-/// The present state of one host.
+/// The current state of one host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

@@ -11,7 +11,7 @@ use crate::model::id::AttemptId;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct CommandQueue(InlineVec<AttemptCommand>);
 
-/// What the driver is to do with an attempt.
+/// A command to the driver about an attempt.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) enum AttemptCommand {

@@ -1,4 +1,4 @@
-//! What a fetch asks about its surroundings when it decides.
+//! The state outside a fetch on which its decisions depend.
 
 use core::time::Duration;
 

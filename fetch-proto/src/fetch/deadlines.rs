@@ -73,7 +73,7 @@ impl Fetch {
         }
     }
 
-    /// Handles the deadline of the attempt that it belongs to.
+    /// Handles the deadline of an attempt.
     pub(super) fn handle_attempt_deadline(
         &mut self,
         wake: NextWake,

@@ -134,7 +134,7 @@ impl Fetch {
         if self.has_contender() {
             return self.on_contender_failed(true, now);
         }
-        self.abort_all(AttemptEnd::Responded, now); // what is left only discards refused responses
+        self.abort_all(AttemptEnd::Responded, now); // the others only discard refused responses
         let plan = if committed {
             Err(Some(GiveUpReason::Committed))
         } else {
@@ -197,7 +197,7 @@ impl Fetch {
         }
     }
 
-    /// Continues as decided when the response's head came.
+    /// Takes the step that was decided when the response head arrived.
     fn continue_with(&mut self, next: AfterDiscard, now: Timestamp) {
         match next {
             AfterDiscard::Fallback => self.fall_back(now),
@@ -291,7 +291,8 @@ impl Fetch {
         };
     }
 
-    /// Whether the policy has a fallback URL that was not used, and time is left for it.
+    /// Whether the policy has an unused fallback URL, the request can be repeated, and time is
+    /// left.
     pub(super) fn can_fall_back(&self, now: Timestamp) -> bool {
         let is_in_time = self.deadline().is_none_or(|deadline| now < deadline);
         self.policy.fallback.url.is_some()

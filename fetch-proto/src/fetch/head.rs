@@ -1,4 +1,4 @@
-//! What follows a response's head: its body is accepted, or a redirect, retry or fallback.
+//! Handles a response head: its body is accepted, or a redirect, retry or fallback follows.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -67,7 +67,7 @@ impl Fetch {
         self.commands.push(command);
     }
 
-    /// Decides what follows a response with this head: `None` if its body is to be accepted.
+    /// Decides the step after a response with this head; `None` to accept its body.
     fn decide_after_head(
         &mut self,
         id: AttemptId,

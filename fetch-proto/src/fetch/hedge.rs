@@ -53,7 +53,7 @@ impl HedgeState {
 }
 
 impl Fetch {
-    /// An attempt starts: schedules the next hedge, if the policy allows one.
+    /// Schedules the next hedge when an attempt starts, if the policy allows one.
     pub(super) fn schedule_hedge(&mut self, now: Timestamp, context: &mut dyn FetchContext) {
         let Some(hedge) = &self.policy.hedge else {
             return;
@@ -69,18 +69,19 @@ impl Fetch {
             .map(|delay| now + delay);
     }
 
-    /// Whether an attempt in flight may still bring the response.
+    /// Whether an attempt in flight may still win.
     pub(super) fn has_contender(&self) -> bool {
         self.in_flight.iter().any(InFlightAttempt::is_contending)
     }
 
-    /// Whether an attempt other than `id` may.
+    /// Whether an attempt in flight other than `id` may still win.
     pub(super) fn has_other_contender(&self, id: AttemptId) -> bool {
         let mut others = self.in_flight.iter().filter(|attempt| attempt.id != id);
         others.any(InFlightAttempt::is_contending)
     }
 
-    /// A hedge is due: requests a slot, unless a response has come or the breaker is open.
+    /// Requests a slot for a hedge that is due, unless a response has arrived or the breaker is
+    /// open.
     pub(super) fn request_hedge(&mut self, context: &mut dyn FetchContext, now: Timestamp) {
         self.hedging.due_at = None;
         let can_be_hedged = self.in_flight.iter().all(InFlightAttempt::can_be_hedged);
@@ -94,7 +95,8 @@ impl Fetch {
         self.hedging.request = HedgeRequest::None;
     }
 
-    /// One of several attempts has failed. `allow_more` says whether further hedges may start.
+    /// Handles the failure of one of several attempts. `allow_more`: whether further hedges may
+    /// start.
     pub(super) fn on_contender_failed(&mut self, allow_more: bool, now: Timestamp) {
         let Some(hedge) = &self.policy.hedge else {
             return;

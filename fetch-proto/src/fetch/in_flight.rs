@@ -25,7 +25,7 @@ pub(super) struct InFlightAttempt {
     pub(super) bytes: u64,
     pub(super) id: AttemptId,
     pub(super) is_paused: bool,
-    /// When the last piece of the body came, or the consumer resumed.
+    /// The latest progress: the start, the head, a piece of the body, or the consumer's resumption.
     pub(super) progress_at: Timestamp,
     pub(super) retry_after: Option<Duration>,
     /// State that few attempts need.
@@ -48,7 +48,7 @@ pub(super) struct AttemptExtras {
     pub(super) meter: Option<ThroughputMeter>,
 }
 
-/// How far an attempt's response has come.
+/// The stage of an attempt's response.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) enum ResponseStage {
@@ -60,7 +60,7 @@ pub(super) enum ResponseStage {
     Discarding(AfterDiscard),
 }
 
-/// What follows a discarded response.
+/// The step after a discarded response.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) enum AfterDiscard {
@@ -119,7 +119,7 @@ impl InFlightAttempt {
         )
     }
 
-    /// Whether it may still bring the response.
+    /// Whether its response may still become the result of the fetch.
     pub(super) fn is_contending(&self) -> bool {
         !matches!(self.stage, ResponseStage::Discarding(_))
     }
@@ -133,7 +133,7 @@ impl InFlightAttempt {
         }
     }
 
-    /// The consumer stopped reading, or resumed.
+    /// Records that the consumer stopped reading, or resumed.
     pub(super) fn set_paused(&mut self, paused: bool, policy: &Policy, now: Timestamp) {
         self.is_paused = paused;
         if !paused {
@@ -185,7 +185,7 @@ impl InFlightAttempt {
             })
         };
         let t = &self.timings;
-        // The time of an accepted, streamed response depends on its consumer, so it has no limit.
+        // The time of an accepted, streamed response depends on its consumer: no attempt limit.
         let streaming =
             matches!(self.stage, ResponseStage::Receiving) && delivery == BodyDelivery::Streamed;
         let attempt = if streaming {

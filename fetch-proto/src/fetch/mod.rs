@@ -41,8 +41,8 @@ use crate::policy::Policy;
 
 /// One fetch as a state machine.
 ///
-/// [`poll`](Self::poll) it until it returns [`FetchStep::Wait`], and report what happens to its attempts
-/// by [`handle`](Self::handle). [`FetchStep::Ready`] requests a slot; grant it by
+/// [`poll`](Self::poll) it until it returns [`FetchStep::Wait`], and report what happens to its
+/// attempts by [`handle`](Self::handle). [`FetchStep::Ready`] requests a slot; grant it by
 /// [`start`](Self::start). Time moves only where `now` is passed.
 ///
 /// ```
@@ -93,7 +93,7 @@ pub struct Fetch {
     seed: u64,
     send_body: bool,
     send_credentials: bool,
-    /// When the current wait for a slot or a retry began.
+    /// When the current wait for a slot or a retry started; after the end, when the fetch ended.
     waiting_since: Timestamp,
     started: Option<Timestamp>,
     state: FetchState,
@@ -103,7 +103,7 @@ pub struct Fetch {
     url: Arc<Url>,
 }
 
-/// The state of a fetch. `is_reported` says whether [`Fetch::poll`] has returned it.
+/// The state of a fetch. `is_reported` records whether [`Fetch::poll`] has returned it.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 enum FetchState {
@@ -121,7 +121,7 @@ enum FetchState {
     },
 }
 
-/// What a fetch needs next.
+/// The next step of a fetch.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[must_use]
@@ -273,7 +273,7 @@ impl Fetch {
         now.saturating_since(self.waiting_since)
     }
 
-    /// Reports of the attempts that have ended, in that order. Empty after `Done`.
+    /// Reports of the ended attempts, in the order of their ends. Empty after `Done`.
     pub(crate) fn ended_attempts(&self) -> &[AttemptReport] {
         &self.attempts
     }
@@ -405,7 +405,7 @@ impl Fetch {
     }
 }
 
-/// Adds an event. `event` is not called where events are not wanted.
+/// Adds an event. `event` is called only if events are enabled.
 fn push_event(events: &mut Option<VecDeque<DecisionEvent>>, event: impl FnOnce() -> DecisionEvent) {
     if let Some(events) = events {
         events.push_back(event());

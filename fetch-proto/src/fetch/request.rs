@@ -7,8 +7,8 @@ use url::Url;
 use crate::model::method::Method;
 use crate::policy::{Policy, PolicyPatch};
 
-/// A fetch as the caller submits it. Contains what the core decides by; header fields and bodies
-/// stay with the driver.
+/// A fetch as the caller submits it. Contains the data that decisions depend on; header fields and
+/// bodies stay with the driver.
 ///
 /// ```
 /// use fetch_proto::{FetchRequest, Method};
@@ -22,7 +22,7 @@ use crate::policy::{Policy, PolicyPatch};
 pub struct FetchRequest {
     /// Whether the request has a body, and whether it can be sent again.
     pub body: RequestBodyKind,
-    /// How the response body is delivered, which decides until when a retry is possible.
+    /// How the response body is delivered. A streamed response is not retried after its head.
     pub delivery: BodyDelivery,
     /// Whether the caller guarantees that a repeated request does no harm, by an `Idempotency-Key`
     /// or otherwise.
@@ -42,7 +42,7 @@ pub struct FetchRequest {
     /// oldest. Default 0. Hosts take turns regardless of priorities.
     pub priority: i8,
     /// The key by which equal requests share one response: a fetch with the same method, URL and
-    /// key as one in progress gets that one's response. The key stands for everything else that
+    /// key as one in progress gets that one's response. The key must cover everything else that
     /// makes a difference, such as header fields. Only for buffered GET and HEAD without a body.
     pub share: Option<u64>,
     /// The caller's key, which the [`FetchOutcome`](crate::FetchOutcome) returns.
@@ -273,7 +273,7 @@ pub enum BodyDelivery {
     Streamed,
 }
 
-/// What makes two requests identical: method, URL and the caller's number.
+/// The key of identical requests: method, URL and the caller's number.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct ShareKey {

@@ -1,4 +1,4 @@
-//! Whether, when and why a fetch is retried.
+//! Decisions about retries: whether, when and why.
 
 use core::time::Duration;
 
@@ -21,8 +21,8 @@ pub(super) struct RetryPlan {
 /// How many retries after exhausted file descriptors or ports do not count as attempts.
 const MAX_EXHAUSTION_RETRIES: u8 = 100;
 
-/// How many retries after a breaker's probe do not count as attempts. It ends fetches that have no time
-/// limit.
+/// How many retries after a breaker's probe do not count as attempts. The bound ends fetches that
+/// have no time limit.
 const MAX_PROBE_RETRIES: u8 = 100;
 
 impl Fetch {
@@ -76,8 +76,9 @@ impl Fetch {
     }
 
     /// Whether the attempt was a breaker's probe, so that a retry counts neither as an attempt nor
-    /// against a budget. It was sent for the host, and otherwise a host with few fetches would lose
-    /// them to an outage; their time limits end them. A policy with one attempt has no retries at all.
+    /// against a budget. A probe tests the host: if it counted, a host with few fetches would lose
+    /// them to an outage. Their time limits still end them. A policy with one attempt has no
+    /// retries at all.
     fn is_free_probe(&self, context: &dyn FetchContext) -> bool {
         self.policy.attempts.get() > 1
             && self.probe_retries < MAX_PROBE_RETRIES

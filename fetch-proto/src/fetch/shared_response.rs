@@ -18,7 +18,7 @@ impl Fetch {
         });
     }
 
-    /// Whether it waits for another's response. It does not once it has ended or uses its fallback.
+    /// Whether it waits for another fetch's response. False once it has ended or uses its fallback.
     pub(crate) fn is_following(&self) -> bool {
         self.is_unstarted() && !self.used_fallback && self.is_waiting_for_slot()
     }
@@ -47,7 +47,7 @@ impl Fetch {
         }
     }
 
-    /// Ends instead of taking its turn.
+    /// Ends with `error`, or falls back, instead of taking its turn.
     pub(crate) fn reject(&mut self, error: FetchError, now: Timestamp) {
         self.finish_or_fall_back(error, now);
     }

@@ -8,9 +8,9 @@ use crate::model::time::Timestamp;
 /// Hedging: a request that takes unusually long is sent again, and the first good answer wins.
 /// After Dean and Barroso, "The Tail at Scale" (CACM 2013).
 ///
-/// Only requests that may be sent twice are hedged. The losing attempt is cancelled; it is not
-/// reported to the circuit breaker, concurrency limiter or load balancer, because it is no failure
-/// of the server.
+/// Only requests that may be sent twice are hedged. The losing attempt is cancelled. It does not
+/// count for the circuit breaker, concurrency limiter or load balancer, because the server did not
+/// fail.
 ///
 /// ```
 /// use core::time::Duration;

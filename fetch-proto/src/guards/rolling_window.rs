@@ -10,7 +10,7 @@ const SLOTS: usize = 10;
 /// (`CircuitBreaker/Health/HealthMetrics.cs`).
 const SMALLEST_DIVIDED: Duration = Duration::from_millis(200);
 
-/// Exact sum of what was added within the last `window`.
+/// Sum of the entries within the last `window`.
 ///
 /// A slot is a tenth of the window and expires as a whole, so the sum covers between nine tenths of
 /// the window and all of it. The first slot starts with the first entry after an idle window. If the
@@ -39,7 +39,7 @@ impl<T: AddAssign + Copy + Default + PartialEq> RollingWindow<T> {
         }
     }
 
-    /// The slot of `now`, for adding to it.
+    /// The slot of `now`, to add an entry.
     pub(crate) fn slot_mut(&mut self, now: Timestamp) -> &mut T {
         let elapsed = self.elapsed_slots(now);
         if elapsed >= self.slot_count || self.is_empty() {

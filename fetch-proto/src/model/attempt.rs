@@ -47,7 +47,8 @@ pub struct Attempt {
     pub url: Arc<Url>,
 }
 
-/// What the driver observed of an attempt. Plain data, so that a run can be recorded and replayed.
+/// An observation of the driver about an attempt. Plain data, so that a run can be recorded and
+/// replayed.
 ///
 /// ```
 /// use fetch_proto::{FailureKind, HeadSummary, Input};
@@ -83,7 +84,7 @@ pub enum Input {
     Resumed,
 }
 
-/// The parts of a response head that the core decides by.
+/// The parts of a response head that decisions depend on.
 ///
 /// ```
 /// use core::time::Duration;

@@ -146,11 +146,13 @@ pub enum DecisionEvent {
 pub enum RetryDelaySource {
     /// The policy's backoff.
     Backoff,
-    /// No delay: the pooled connection was closed. Does not count as an attempt.
+    /// No delay: the pooled connection was closed, or the attempt was lost at a
+    /// [restart](crate::Engine::restore). Does not count as an attempt.
     Free,
     /// This machine is out of file descriptors or ports. Does not count as an attempt.
     ResourcesExhausted,
-    /// The policy's backoff after a failed circuit breaker probe. Does not count as an attempt.
+    /// The policy's backoff, or `Retry-After`, after a failed circuit breaker probe. Does not count
+    /// as an attempt.
     Probe,
     /// The server's `Retry-After`.
     RetryAfter,

@@ -170,7 +170,7 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// Why an attempt failed, or which status makes it worth a retry.
+/// Why an attempt failed, or the status that may be retried.
 ///
 /// ```
 /// use fetch_proto::{FailureCause, TimeLimit};

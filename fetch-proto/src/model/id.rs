@@ -4,7 +4,7 @@ use core::fmt;
 
 /// Identifies a fetch in an [`Engine`](crate::Engine).
 ///
-/// A slot is reused after its fetch ends; the generation tells the fetches apart, so a stale id
+/// A slot is reused after its fetch ends; the generation distinguishes its fetches, so a stale id
 /// matches nothing. A [`Fetch`](crate::Fetch) without an engine has [`FetchId::STANDALONE`].
 ///
 /// ```

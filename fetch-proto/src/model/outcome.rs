@@ -11,7 +11,7 @@ use crate::model::failure::{FailureKind, RedirectError, TimeLimit};
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::timings::{AttemptTimings, FetchTimings};
 
-/// How a fetch ended. Exactly one per submitted request.
+/// The result of a fetch. There is exactly one per submitted request.
 ///
 /// ```
 /// use fetch_proto::Policy;
@@ -30,7 +30,7 @@ pub struct FetchOutcome {
     /// Whether the URL of the [`Fallback`](crate::Fallback) was fetched.
     #[cfg_attr(feature = "serde", serde(rename = "fallen_back"))]
     pub used_fallback: bool,
-    /// Why a failure or status that is worth a retry got none.
+    /// Why a retryable failure or status was not retried.
     pub gave_up: Option<GiveUpReason>,
     /// The number of redirects followed.
     pub redirects: u16,
@@ -281,7 +281,7 @@ impl fmt::Display for FetchError {
 
 impl core::error::Error for FetchError {}
 
-/// Why a failure, or a status that is worth a retry, was not retried.
+/// Why a retryable failure or status was not retried.
 ///
 /// ```
 /// # use fetch_proto::testing::{FetchScript, status};
@@ -310,7 +310,7 @@ pub enum GiveUpReason {
     NotIdempotent,
     /// The server asked for a longer wait than the policy allows.
     RetryAfterTooLong,
-    /// The total limit ends before the next attempt could start.
+    /// The total limit would leave too little time for the next attempt.
     TotalTimeout,
 }
 

@@ -57,7 +57,7 @@ pub struct AttemptTimings {
     pub tls_done: Option<Timestamp>,
     /// See [`AttemptPhase::Sent`].
     pub sent: Option<Timestamp>,
-    /// When the response head arrived, which stands for the first byte.
+    /// When the response head arrived; used as the time of the first byte.
     pub head: Option<Timestamp>,
     /// When the attempt ended.
     pub ended: Timestamp,
@@ -228,8 +228,8 @@ impl AttemptTimings {
     }
 }
 
-/// Where the time of a whole fetch went. `queued`, `backoff`, `redirecting` and the last attempt
-/// together with earlier failed ones make up the total.
+/// The parts of a fetch's duration. The total is made up of `queued`, `backoff`, `redirecting`, and
+/// the attempts that did not end in a redirect.
 ///
 /// ```
 /// # use fetch_proto::testing::{FetchScript, status};
@@ -246,11 +246,13 @@ impl AttemptTimings {
 pub struct FetchTimings {
     /// When the fetch was submitted.
     pub submitted: Timestamp,
-    /// When its first attempt started; `None` if none did.
+    /// When its first attempt started, or when it started to wait for a shared response; `None` if
+    /// neither happened.
     pub started: Option<Timestamp>,
     /// When it ended.
     pub ended: Timestamp,
-    /// Time spent waiting for a slot, before the first attempt, each retry and each redirect.
+    /// Time spent waiting for a slot, before the first attempt, each retry and each redirect, or
+    /// for a shared response.
     pub queued: Duration,
     /// Time spent waiting between attempts, by backoff or `Retry-After`.
     pub backoff: Duration,

@@ -1,4 +1,4 @@
-//! Parts of URLs that several crates need: one definition for all of them.
+//! Parts of URLs that several crates use.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -63,8 +63,8 @@ pub fn url_origin(url: &Url) -> Cow<'_, str> {
     Cow::Owned(format!("{}://{}", url.scheme(), url_host(url)))
 }
 
-/// Host and port of a URL, without a default port, user and password: the value of the `Host` field,
-/// and the name of a host for people.
+/// Host and port of a URL, without a default port, user and password: the value of the `Host`
+/// field, and the display name of a host.
 ///
 /// ```
 /// let url = "http://user:password@a.test:8080/x".parse()?;

@@ -41,11 +41,12 @@ pub struct NextWake {
 pub enum WakeReason {
     /// A fetch's delay before a retry ends.
     Backoff,
-    /// An injected fault begins or ends.
+    /// An injected fault takes effect, or its delay ends.
     Fault,
-    /// A hedge may be started beside a slow attempt.
+    /// A hedge of a slow attempt may start.
     Hedge,
-    /// A host that was paused or rate-limited may start attempts again.
+    /// A host may start attempts again after a pause, a rate limit or an open breaker, or its state
+    /// may be dropped.
     Host,
     /// A time limit is reached.
     Limit(TimeLimit),

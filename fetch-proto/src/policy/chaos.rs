@@ -10,8 +10,8 @@ use crate::random::{between, mix};
 /// Which faults are injected, and how often. The fault of an attempt is drawn from the fetch's seed
 /// and the attempt's number, so a run is reproducible and attempts are independent.
 ///
-/// Faults are injected beneath all policies: retries, breakers, budgets and limits cannot tell them
-/// from faults of the network. They work with every transport.
+/// Faults are injected beneath all policies: retries, breakers, budgets and limits cannot
+/// distinguish them from faults of the network. They work with every transport.
 ///
 /// ```
 /// use core::time::Duration;

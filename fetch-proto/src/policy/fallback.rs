@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 
 use url::Url;
 
-/// What replaces the result of a fetch that would end with an error, or with a response that was
-/// worth a retry: another URL first, then a value of the caller. Not used after a cancellation, nor
+/// The replacement for the result of a fetch that would end with an error, or with a retryable
+/// response: another URL first, then a value of the caller. Not used after a cancellation, nor
 /// after the consumer has received a part of a response.
 ///
 /// ```

@@ -152,9 +152,8 @@ impl Policy {
         self
     }
 
-    /// Sets whether and when a hedge is started beside a slow attempt. Default never. Only
-    /// repeatable requests are hedged; a hedge needs a free slot and is charged to the retry
-    /// budget.
+    /// Sets whether and when a slow attempt is hedged. Default never. Only repeatable requests are
+    /// hedged; a hedge needs a free slot and is charged to the retry budget.
     ///
     /// ```
     /// use core::time::Duration;
@@ -254,8 +253,8 @@ impl Policy {
         self
     }
 
-    /// Sets the shortest time that is worth an attempt: no retry starts with less time left before
-    /// the total limit. Default 100 ms.
+    /// Sets the shortest useful time of an attempt: no retry starts with less time left before the
+    /// total limit. Default 100 ms.
     ///
     /// ```
     /// use core::time::Duration;
@@ -419,7 +418,8 @@ impl Default for Policy {
 /// How a `Retry-After` of the server is handled.
 ///
 /// The wait is not shortened unless the caller chooses [`OverCap::Clamp`]. It also pauses the host,
-/// so that queued fetches are not rejected in turn.
+/// at most for the cap unless [`OverCap::Defer`] is set, so that queued fetches are not rejected in
+/// turn.
 ///
 /// ```
 /// use core::time::Duration;

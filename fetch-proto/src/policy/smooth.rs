@@ -26,7 +26,7 @@ pub(super) fn wait(base: u64, n: u32, draw: u64, earlier: u64) -> u64 {
         return u64::MAX;
     }
     let before = n.checked_sub(1).map_or(0, |n| curve(n, earlier));
-    // Divided by 1.4, so that the medians are near the base, twice the base, and so on.
+    // Divided by 1.4, so that the medians are near `base × 2^n`.
     let rise = curve(n, draw).saturating_sub(before) / 7 * 5;
     let (whole, part) = (rise >> 62, rise % u128::from(ONE));
     let base = u128::from(base);

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// A set of HTTP status codes from 100 to 599, such as those worth a retry.
+/// A set of HTTP status codes from 100 to 599, such as the retryable ones.
 ///
 /// ```
 /// use fetch_proto::StatusSet;

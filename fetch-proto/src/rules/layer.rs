@@ -46,7 +46,8 @@ impl PolicyLayer {
         }
     }
 
-    /// Sets whether the rules below are left out. Default: they come after those of this layer.
+    /// Sets whether this layer replaces the rules below. Default: no, they follow the rules of this
+    /// layer.
     ///
     /// ```
     /// use fetch_proto::{PolicyLayer, PolicyPatch, PolicyRules};

@@ -97,7 +97,7 @@ impl RuleMatcher {
         found.map_or(pass.last, |found| Some(pass.rules[found.pattern()]))
     }
 
-    /// Like `first`, with the caller's caches.
+    /// Like `find_first`, with the caller's caches.
     pub(super) fn find_first_with(
         &self,
         scratch: &mut MatcherCache,

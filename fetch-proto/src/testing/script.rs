@@ -316,7 +316,7 @@ impl ScriptRun {
         &self.outcome
     }
 
-    /// What happened when, one line per event.
+    /// The events with their times, one line each.
     ///
     /// ```
     /// # use fetch_proto::{Policy, testing::{FetchScript, status}};
@@ -435,7 +435,7 @@ impl ScriptPlayer {
         }
     }
 
-    /// Logs the end, on the last line if that is of the same time.
+    /// Logs the end, on the last line if that has the same time.
     fn log_end(&mut self, outcome: &FetchOutcome) {
         let now = self.clock.now().to_string();
         let end = if outcome.result.is_ok() {

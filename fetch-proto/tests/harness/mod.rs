@@ -62,7 +62,7 @@ impl EngineHarness {
     }
 
     /// Runs the sequence encoded in `bytes`: the policies, whether the engine is closed at the end,
-    /// and operations, each with a flag whether the engine is polled after it.
+    /// and operations, each with a flag that says whether the engine is polled after it.
     pub fn run(bytes: &[u8]) {
         let mut bytes = Unstructured::new(bytes);
         let Ok((policies, closed)) = bytes.arbitrary() else {

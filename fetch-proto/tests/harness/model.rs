@@ -32,7 +32,7 @@ struct AttemptState {
 pub(super) struct EngineModel {
     pub(super) done: u64,
     pub(super) submitted: u64,
-    /// Whether faults may be injected: then attempts may be in flight that were not reported.
+    /// Whether faults may be injected. If so, attempts that were not reported may be in flight.
     chaos: bool,
     closed: bool,
     in_flight: BTreeMap<AttemptId, AttemptState>,
@@ -45,7 +45,7 @@ pub(super) struct EngineModel {
     now: Timestamp,
     rates: RateChecker,
     policies: PolicySet,
-    /// By fetch, the result reported to the fetches that share it.
+    /// The result that was reported to the followers of each fetch.
     shared: BTreeMap<FetchId, Result<CompleteResponse, FetchError>>,
 }
 

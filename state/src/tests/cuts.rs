@@ -1,8 +1,8 @@
-//! Files that are cut at any byte.
+//! Files that are truncated at any byte.
 
 use super::*;
 
-/// The possible ends of a file after a power cut: missing, zeros, or other bytes.
+/// Possible contents of a file after a power failure: its end is missing, zeros, or other bytes.
 fn tails(bytes: &[u8], end: usize) -> [Vec<u8>; 3] {
     let (intact, lost) = bytes.split_at(end);
     let noise = lost
@@ -25,7 +25,7 @@ fn a_journal_cut_at_any_byte_loses_no_more_than_its_end() {
     let (path, bytes) = &snapshot[journal];
     for end in 0..=bytes.len() {
         let tails = tails(bytes, end);
-        // The missing end at every byte, the others at some.
+        // A missing end is tested at every byte, the others at some.
         for tail in &tails[..if end % 13 == 0 { 3 } else { 1 }] {
             state.restore(&snapshot);
             fs::write(path, tail).unwrap();

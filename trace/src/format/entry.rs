@@ -36,8 +36,8 @@ pub(crate) enum TraceEntry<'a> {
     Failed(i64, u32),
     /// [`Input::Head`](fetch_proto::Input::Head) without fields: time, status.
     Head(i64, u16),
-    /// The same with fields: time, status, `Location`, `Retry-After`, and the pause that `RateLimit`
-    /// asks for. Durations are seconds and nanoseconds.
+    /// The same with fields: time, status, `Location`, `Retry-After`, and the wait that `RateLimit`
+    /// requests. Durations are seconds and nanoseconds.
     HeadWithFields(
         i64,
         u16,
@@ -67,7 +67,7 @@ pub(crate) enum TraceEntry<'a> {
 
     /// The digest of all answers so far, at the end of each frame.
     Digest([u8; 8]),
-    /// Orderly end of the recording, with the number of calls.
+    /// The recording was finished, with this number of calls.
     Finish(u64),
 }
 

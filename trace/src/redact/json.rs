@@ -1,4 +1,4 @@
-//! Redacts settings.
+//! Redacts URLs and rule patterns in JSON.
 
 use std::borrow::Cow;
 

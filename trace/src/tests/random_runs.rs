@@ -53,7 +53,7 @@ proptest! {
         prop_assert_eq!(outcomes, site.outcomes);
     }
 
-    /// Calls in any order and at any time, also such as no driver makes.
+    /// Calls in any order and at any time, including calls that no driver makes.
     #[test]
     fn arbitrary_calls_replay_identically(
         steps in prop::collection::vec((0u8..20, 0u8..8, 0u64..3000), 0..200),

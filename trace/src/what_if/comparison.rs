@@ -79,7 +79,7 @@ impl RunTotals {
             .map(|(kind, count)| (kind.as_str(), *count))
     }
 
-    /// Requests sent per 1,000 fetches: the load on the servers.
+    /// Attempts per 1,000 fetches: the load on the servers.
     ///
     /// ```
     /// assert_eq!(fetch_trace::RunTotals::default().amplification(), None);

@@ -62,7 +62,7 @@ pub(super) enum AttemptEnd {
     Complete,
     /// The engine aborted it, or the trace ends, after this time. The rest is not known.
     Dropped(Duration),
-    /// It is in flight. Only while the model is built.
+    /// The attempt is in flight; used only while the model is built.
     InFlight,
 }
 
@@ -78,7 +78,7 @@ pub(super) struct HostModel {
 }
 
 impl AttemptModel {
-    /// Returns whether the attempt failed, or had a status that is worth a retry.
+    /// Returns whether the attempt failed, was aborted, or had a status that is worth a retry.
     pub(super) fn has_failed(&self) -> bool {
         let bad = |input: &Input| match input {
             Input::End(result) => result.is_err(),

@@ -48,7 +48,8 @@ impl ReceivedBody {
 }
 
 impl<C> PooledBody<C> {
-    /// A body that `reader` reads. If it will be decoded, `headers` lose its codings and length.
+    /// A body read by `reader`. If it will be decoded, its codings and length are removed from
+    /// `headers`.
     ///
     /// More than `max` decoded bytes are an error, as is a body shorter than its `Content-Length`.
     ///
@@ -168,7 +169,7 @@ impl<C> fmt::Debug for PooledBody<C> {
     }
 }
 
-/// Counts what a client reads, and wraps its errors to tell them from the decoder's.
+/// Counts the bytes a client reads, and wraps its errors to distinguish them from the decoder's.
 struct CountingReader {
     reader: Pin<Box<dyn AsyncRead + Send>>,
     received: Arc<Mutex<ReceivedBody>>,
@@ -205,7 +206,7 @@ fn is_client_error(error: &io::Error) -> bool {
         .is_some_and(|error| error.is::<ClientError>())
 }
 
-/// A client's read error on its way through the decoder.
+/// A client's read error that passes through the decoder.
 #[derive(Debug)]
 struct ClientError(io::Error);
 

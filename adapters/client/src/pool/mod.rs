@@ -15,14 +15,14 @@ use fetch_driver::TransportError;
 
 use crate::lock::lock;
 
-/// How long the sweeper sleeps at least while no client is idle.
+/// The shortest sleep of the sweeper while no client is idle.
 const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Clients that have at most one connection each, and carry one request at a time.
 ///
 /// A client that is released carries the next request to the same origin, over the connection that it
-/// keeps open. A client that is not released is dropped, and its connection with it. Clients that
-/// offer no other way to cancel a request are cancelled like this.
+/// keeps open. A client that is not released is dropped, and its connection with it. This cancels a
+/// request, for which some libraries offer no other way.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,8 +45,8 @@ struct PoolInner<C> {
     idle_timeout: Duration,
     /// One for each client that may be in use.
     permits: Arc<Semaphore>,
-    /// Held while waiting for a permit. A free permit goes to whoever asks first, so without this
-    /// queue newcomers could overtake a waiter forever. The mutex is fair to those who wait for it.
+    /// Held while waiting for a permit. A free permit goes to the first task that polls for it, so
+    /// without this queue newcomers could overtake a waiter forever. The mutex is fair.
     queue: AsyncMutex<()>,
 }
 
@@ -57,7 +57,8 @@ struct IdleClient<C> {
 }
 
 impl<C> ClientPool<C> {
-    /// A pool of at most `limit` clients, which keeps a client for `idle_timeout` while it is idle.
+    /// A pool of at most `limit` clients, idle ones included. A client is dropped after it has been
+    /// idle for `idle_timeout`.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -147,7 +148,7 @@ impl<C> ClientPool<C> {
         lock(&self.0.idle).len()
     }
 
-    /// Drops clients whose idle timeout is over, until the pool is dropped. To be spawned.
+    /// A task to spawn: it drops clients whose idle timeout is over, until the pool is dropped.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -165,7 +166,8 @@ impl<C> ClientPool<C> {
         async move {
             while let Some(inner) = inner.upgrade() {
                 let next = Self(inner).drop_expired();
-                // A client that becomes idle meanwhile may stay for the time of this sleep.
+                // A client that becomes idle during the sleep may stay beyond its timeout, until
+                // the sleep ends.
                 match next {
                     Some(at) => Timer::at(at).await,
                     None => Timer::after(timeout.max(MIN_SWEEP_INTERVAL)).await,
@@ -174,7 +176,7 @@ impl<C> ClientPool<C> {
         }
     }
 
-    /// Drops clients whose idle timeout is over. Returns when the next one's is.
+    /// Drops clients whose idle timeout is over. Returns when the next timeout ends.
     fn drop_expired(&self) -> Option<Instant> {
         let mut idle = lock(&self.0.idle);
         let timeout = self.0.idle_timeout;
@@ -195,7 +197,8 @@ impl<C> ClientPool<C> {
         idle.remove(index).map(|i| i.client)
     }
 
-    /// Drops the longest idle clients while there are more than free permits.
+    /// Drops the clients that have been idle longest, until there is a free permit for each idle
+    /// one.
     fn evict_idle(&self) {
         let mut idle = lock(&self.0.idle);
         let excess = idle

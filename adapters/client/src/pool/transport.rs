@@ -24,7 +24,7 @@ use crate::message::{has_body, may_accept_codings, reject_connect};
 /// Creates clients of an HTTP library, and sends requests with them.
 ///
 /// A client must send each request once, and must not follow redirects, decode bodies or time out.
-/// [`PooledTransport`] does what is the same over all libraries.
+/// [`PooledTransport`] does everything that is the same for all libraries.
 pub trait ClientFactory: Send + Sync + Sized + 'static {
     /// The library's response body.
     type Body: AsyncRead + Send + 'static;
@@ -208,8 +208,8 @@ fn prepare_request(request: &mut OutgoingRequest, decode: bool) -> Result<(), Tr
     Ok(())
 }
 
-/// Rejects what no such library can do: prior knowledge of HTTP/2, and a timeout that begins with a
-/// connection that the library does not report.
+/// Rejects settings that no such library supports: prior knowledge of HTTP/2, and a timeout that
+/// starts when the connection is open, because the library does not report that in time.
 fn check_settings(settings: &Settings) -> Result<(), BuildError> {
     if settings.http2 == Http2Mode::PriorKnowledge {
         let reason =

@@ -14,7 +14,7 @@ use crate::shard::shared_limits::SharedLimits;
 
 /// The drivers of a fetcher. All clones of the fetcher, and its streams, share it.
 pub(crate) struct DriverSet {
-    /// The limits that several drivers share.
+    /// The limits that all drivers share. `None` if there is one driver.
     shared_limits: Option<(Arc<SharedConcurrencyLimit>, Arc<SharedLimits>)>,
     /// Why the fetcher could not be built. Then there are no drivers.
     build_error: Option<String>,

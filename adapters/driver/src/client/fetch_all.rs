@@ -22,8 +22,8 @@ use crate::telemetry::logging;
 /// The most requests that one poll takes from the source.
 const MAX_PULL: usize = 256;
 
-/// The window is refilled once one part in so many is free: a refill costs an allocation and a message
-/// to the driver.
+/// The window is refilled once 1/64 of it (at most [`MAX_PULL`] requests) is free, because a refill
+/// costs an allocation and a message to the driver.
 const REFILL_DIVISOR: usize = 64;
 
 /// The outcomes of a batch, in the order in which its fetches end: exactly one for each request.

@@ -186,8 +186,9 @@ impl<A> Fetcher<A> {
         self.drivers.set_config(&with_logged_events(config));
     }
 
-    /// Sets the minimum time between the starts of two attempts at one host, given as scheme, host and
-    /// port, such as the crawl delay of its robots.txt. Zero removes it.
+    /// Sets the minimum time between the starts of two attempts at one host, such as the crawl
+    /// delay of its robots.txt. Zero removes it. The host is given as scheme, host and, unless it
+    /// is the scheme's default, port.
     ///
     /// ```
     /// use std::time::Duration;
@@ -200,8 +201,8 @@ impl<A> Fetcher<A> {
         self.drivers.send_all(command);
     }
 
-    /// The state of one host, given as scheme, host and port: its queue, its attempts in flight, its
-    /// breaker. `None` if the engine has no state for it.
+    /// The state of one host: its queue, its attempts in flight, its breaker. `None` if the engine
+    /// has no state for it. The host is given as for [`set_crawl_delay`](Self::set_crawl_delay).
     ///
     /// ```
     /// # smol::block_on(async {

@@ -17,8 +17,8 @@ pub(crate) fn disable_in_rules(config: EngineConfig) -> EngineConfig {
     config.rules(rules)
 }
 
-/// Disables the connect timeout that a request sets. A `first_byte` timeout, which starts once the
-/// connection is there, is an error.
+/// Disables the connect timeout that a request sets. A `first_byte` timeout, which starts when the
+/// connection is established, is an error.
 pub(crate) fn disable_in_request(request: &mut FetchRequest) -> Result<(), &'static str> {
     if request.policy.is_none() && request.patch.is_none() {
         return Ok(());

@@ -60,7 +60,7 @@ enum WakeEvent {
     /// All fetchers and streams of outcomes were dropped.
     Disconnected,
     Permit,
-    /// The share of another driver has changed.
+    /// Another driver has given back concurrency.
     Siblings,
     Timer,
 }
@@ -141,8 +141,8 @@ where
         timer.poll_fired(cx).map(|()| WakeEvent::Timer)
     }
 
-    /// Sets the timer, unless it fires early enough already. An early wake costs one turn; setting the
-    /// timer costs more, and most deadlines are moved or dropped long before they come.
+    /// Sets the timer, unless it already fires early enough. An early wake costs one turn; setting
+    /// the timer costs more, and most deadlines are moved or dropped long before they are due.
     fn set_timer(
         &self,
         timer: &mut impl Timer,
@@ -156,7 +156,8 @@ where
         }
     }
 
-    /// Carries out the engine's outputs and submits requests, until neither is left to do.
+    /// Carries out the engine's outputs and submits requests, until the engine is idle and has no
+    /// room or no request waits.
     async fn settle(&mut self) -> IdleState {
         let mut steps = 0;
         loop {
@@ -192,7 +193,7 @@ where
         })
     }
 
-    /// Answers the engine if it needs a grant to start an attempt. Returns whether it did.
+    /// Grants or denies the start that the engine asks for. Returns false if it asks for none.
     fn answer_start_request(&mut self, now: Timestamp) -> bool {
         let siblings = self.siblings.as_ref();
         siblings.is_some_and(|siblings| {
@@ -320,7 +321,7 @@ where
         self.engine.set_config(config, self.clock.now());
     }
 
-    /// Cancels the requests of `group` that wait for room, and its fetches to which `applies`.
+    /// Cancels the waiting requests of `group`, and its fetches for which `applies` is true.
     fn cancel(&mut self, group: u64, applies: impl Fn(&ActiveFetch) -> bool) {
         let now = self.clock.now();
         if let Some(siblings) = &mut self.siblings {
@@ -334,8 +335,8 @@ where
     }
 }
 
-/// Makes a call of the engine that may decide about a retry. If several drivers share a retry budget,
-/// its tokens are lent to the engine for the call.
+/// Makes a call to the engine that may decide about a retry. If several drivers share a retry
+/// budget, its tokens are lent to the engine for the call.
 fn call_engine<R>(
     engine: &mut DriverEngine,
     siblings: Option<&Siblings>,

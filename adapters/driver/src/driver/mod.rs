@@ -41,7 +41,7 @@ pub(crate) struct DriverContext {
     pub(crate) clock: Clock,
     /// The other drivers, if there are several.
     pub(crate) siblings: Option<Siblings>,
-    /// The bound on undelivered outcomes.
+    /// The bound on undelivered outcomes of this driver.
     pub(crate) undelivered: usize,
 }
 

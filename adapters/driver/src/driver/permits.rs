@@ -8,7 +8,7 @@ use atomic_waker::AtomicWaker;
 
 /// The bound on attempts in flight and undelivered outcomes together: each holds one permit.
 pub(super) struct AttemptPermits {
-    /// How many attempts may be in flight at once; it only grows.
+    /// The highest concurrency so far: permits are added, but never removed.
     concurrency: usize,
     is_waiting: bool,
     /// For the next attempt.
@@ -54,7 +54,8 @@ impl AttemptPermits {
         self.next.take()
     }
 
-    /// Whether there is a permit for one more attempt. If not, [`AttemptPermits::poll`] waits for one.
+    /// Reserves a permit for the next attempt. Returns false if none is free; then
+    /// [`AttemptPermits::poll`] waits for one.
     pub(super) fn refill(&mut self) -> bool {
         if self.next.is_none() && !self.is_waiting {
             self.next = self.pool.try_take();

@@ -72,8 +72,8 @@ impl Siblings {
         self.limits.configure(config);
     }
 
-    /// Settles with the other drivers how much of the concurrency this one has, with `in_flight`
-    /// attempts in flight. Returns true if the engine may start more.
+    /// Adjusts this driver's share of the concurrency, with `in_flight` attempts in flight. Returns
+    /// true if the engine may start more.
     pub(super) fn settle(&mut self, in_flight: usize, engine: &mut DriverEngine) -> bool {
         let before = self.concurrency.limit();
         if self
@@ -87,12 +87,12 @@ impl Siblings {
         self.concurrency.limit() > before
     }
 
-    /// Ready when another driver's share has changed, so that it may be time to settle.
+    /// Ready when another driver has given back concurrency, if this one needs more.
     pub(super) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.concurrency.poll_freed(cx)
     }
 
-    /// Moves a fetch, and those that share its response, to the driver `to` of its host.
+    /// Moves a fetch, and those that share its response, to driver `to`, which owns its host.
     pub(super) fn export_fetch(
         &self,
         id: FetchId,
@@ -118,8 +118,8 @@ impl Siblings {
         self.send(to, DriverCommand::Adopt(Box::new(moved), migrating));
     }
 
-    /// Continues fetches that another driver exported. Cancels those whose group was cancelled on the
-    /// way, when neither driver had them.
+    /// Continues fetches that another driver exported. Cancels those whose group was cancelled
+    /// while they were between the two drivers.
     pub(super) fn import_fetches(
         &self,
         moved: FetchTransfer,
@@ -154,7 +154,8 @@ impl Siblings {
         self.cancelled.push_back(group);
     }
 
-    /// If that driver is gone, so are all consumers of its outcomes.
+    /// Sends a command to driver `to`, or drops it if that driver has ended: then all consumers of
+    /// its outcomes are gone, too.
     fn send(&self, to: u32, command: DriverCommand) {
         let senders = self.senders.get();
         let sender = senders.and_then(|senders| senders.get(to as usize)?.upgrade());

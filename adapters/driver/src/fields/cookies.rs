@@ -1,4 +1,4 @@
-//! Storage of cookies: what servers set, sent back as RFC 6265 says.
+//! Stores the cookies that servers set, and adds them to requests (RFC 6265).
 
 use std::collections::{HashMap, VecDeque};
 

@@ -19,7 +19,7 @@ pub(crate) fn wait_until_reset(
     headers: &HeaderMap,
     now: impl FnOnce() -> SystemTime,
 ) -> Option<Duration> {
-    // Cheaper for every response than a lookup of each name, which hashes it.
+    // Cheaper for most responses than to look up each name, which hashes it.
     if !headers.keys().any(is_rate_limit) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Values of the caller's.
+//! Values that callers attach to requests.
 
 use std::any::Any;
 use std::sync::Arc;

@@ -39,7 +39,7 @@ pub enum ErrorKind {
     Fetch(fetch_proto::FetchError),
     /// A header field of the request is not valid.
     InvalidHeader,
-    /// The text is not an http or https URL.
+    /// The text is not an http or https URL, or its path cannot be sent unchanged.
     InvalidUrl,
     /// The request was not fetched, because the fetcher was shut down, could not be built, or cannot
     /// send it.
@@ -106,7 +106,7 @@ impl Error {
         self.0.kind
     }
 
-    /// How many requests were sent.
+    /// How many attempts were started, redirects included.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;
@@ -143,7 +143,8 @@ impl Error {
         self.0.step
     }
 
-    /// The URL as it was requested, without user name and password.
+    /// The URL as it was requested. In a valid URL, user name and password are redacted; the text
+    /// of an invalid one is unchanged: see [`redacted`](Self::redacted).
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;

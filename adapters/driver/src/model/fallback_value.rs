@@ -1,4 +1,4 @@
-//! A caller's own response in place of a failure.
+//! A response of the caller that replaces a failure.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct FallbackValue(Arc<ComputeFallback>);
 type ComputeFallback = dyn Fn(&Outcome) -> Option<Response> + Send + Sync;
 
 impl FallbackValue {
-    /// Calls `compute` with the failed outcome. If it returns `None`, that outcome stands.
+    /// Calls `compute` with the failed outcome. If it returns `None`, that outcome is not changed.
     ///
     /// ```
     /// let none = fetch_driver::FallbackValue::new(|_| None);

@@ -35,13 +35,13 @@ pub struct Outcome {
     pub result: Result<Response, Error>,
     /// How many times the request was retried.
     pub retries: u16,
-    /// Whether the response is that of an identical request, so that none was sent for this one.
+    /// Whether the response was received for an identical request, so none was sent for this one.
     pub shared: bool,
-    /// The request's tag: its position in the batch, unless the caller set one.
+    /// The request's tag. Default, also for 0: its position in the batch, from 0.
     pub tag: u64,
     /// How long each part of the fetch took.
     pub timings: FetchTimings,
-    /// The URL as it was requested, without user name and password.
+    /// The URL as it was requested, redacted like [`Error::url`].
     pub url: String,
     /// The size of the last response's body as it was received, before decoding.
     pub wire_bytes: u64,
@@ -51,7 +51,7 @@ pub struct Outcome {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum FallbackSource {
-    /// An earlier response to the same URL.
+    /// An earlier response to the same request.
     Stale,
     /// The other URL of the policy's [`Fallback`](fetch_proto::Fallback).
     Url,

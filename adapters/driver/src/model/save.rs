@@ -55,10 +55,10 @@ pub trait BodySink: Send + Sync {
     fn open(&self, head: &ResponseHead<'_>) -> Box<dyn BodyWriter>;
 }
 
-/// Saves one body. If it is dropped before it has finished, it must leave nothing behind: the
-/// connection broke, the body was too large, or the fetch was cancelled.
+/// Saves one body. It is dropped before it has finished if the connection breaks, the body is too
+/// large, or the fetch is cancelled. It must then leave nothing behind.
 pub trait BodyWriter: Send {
-    /// Waits until there is room for another chunk. Meanwhile no more of the body is read, and
+    /// Waits until there is room for another chunk. Until then no more of the body is read, and
     /// [`Timeouts::idle_read`](crate::Timeouts::idle_read) does not run.
     ///
     /// # Errors
@@ -67,8 +67,8 @@ pub trait BodyWriter: Send {
     /// [`FailureKind::Save`](crate::FailureKind::Save), which is not retried.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SaveError>>;
 
-    /// Takes a chunk. Called once each time [`poll_ready`](Self::poll_ready) was ready; it must not
-    /// block.
+    /// Takes a chunk. Called at most once each time [`poll_ready`](Self::poll_ready) was ready; it
+    /// must not block.
     fn write(&mut self, chunk: Bytes);
 
     /// Waits until the whole body is saved. The result becomes

@@ -11,7 +11,7 @@ use crate::transport::timer::Timer;
 pub trait Adapter: Send + Sync + 'static {
     /// The HTTP client.
     type Transport: Transport;
-    /// The timer. The driver creates it where the adapter runs it.
+    /// The timer. It is created when the fetcher is built, which may be outside the runtime.
     type Timer: Timer + Default;
 
     /// Creates the HTTP client.

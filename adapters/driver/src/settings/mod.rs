@@ -37,8 +37,8 @@ pub struct Settings {
     pub cookie_jar: Option<CookieJar>,
     /// Whether compressed bodies are requested and decoded. Default yes.
     pub decode: bool,
-    /// Responses that replace failures, where a policy's [`Fallback`](fetch_proto::Fallback) asks for
-    /// one.
+    /// Responses that replace failures, where a policy's [`Fallback`](fetch_proto::Fallback) asks
+    /// for a value.
     pub fallback: FallbackSettings,
     /// Header fields of every request.
     pub headers: HeaderMap,
@@ -148,7 +148,7 @@ impl Settings {
     }
 }
 
-/// The configuration, with its decisions reported as events if the log shows them.
+/// The configuration, with events for the engine's decisions enabled if the debug log is.
 pub(crate) fn with_logged_events(config: EngineConfig) -> EngineConfig {
     match log::log_enabled!(target: crate::LOG_TARGET, log::Level::Debug) {
         true => config.events(true),

@@ -24,7 +24,7 @@ enum HostPattern {
 }
 
 impl NoProxyList {
-    /// Parses a list separated by commas or blanks.
+    /// Parses a list separated by commas or whitespace.
     pub(crate) fn parse(list: &str) -> Result<Self, String> {
         let words = list.split(|c: char| c == ',' || c.is_ascii_whitespace());
         let entries = words.map(parse_entry).filter_map(Result::transpose);

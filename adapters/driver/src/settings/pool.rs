@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The bound on connections where neither it nor a high concurrency is set, so that in a list of
-/// many hosts each host finds its idle connection again.
+/// The default bound on connections, unless twice the concurrency is more. It is high, so that in a
+/// list of many hosts each host finds its idle connection again.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 1_024;
 
 /// How long an idle connection stays open by default.

@@ -144,7 +144,7 @@ impl ProxyRules {
         self
     }
 
-    /// Sets which hosts are reached without a proxy, separated by commas or blanks.
+    /// Sets which hosts are reached without a proxy, separated by commas or whitespace.
     ///
     /// `*` means all; `a.test`, `.a.test` and `*.a.test` all mean that host and every host below
     /// it. `10.1.2.3`, `::1`, `10.0.0.0/8` and `fd00::/8` mean addresses as written in a URL; names are

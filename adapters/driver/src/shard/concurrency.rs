@@ -10,7 +10,8 @@ use crate::shard::surplus::{SharedSurplus, SurplusSubscription};
 ///
 /// Each engine owns a share; the surplus is what no engine owns. An engine gives back what it does not
 /// use and takes what it needs. While another engine has less than an equal share and needs more, it
-/// keeps no more than an equal share. Shares and surplus always add up to the limit, so it is exact.
+/// keeps no more than an equal share. Shares and surplus always add up to the limit (plus the
+/// excess, after it was lowered), so it is exact.
 #[derive(Debug)]
 pub(crate) struct SharedConcurrencyLimit {
     /// How far the shares exceed the limit, since it was lowered.
@@ -57,7 +58,7 @@ impl SharedConcurrencyLimit {
         (self.limit.load(Ordering::Acquire) / self.engines).max(1)
     }
 
-    /// Whether an engine must keep to an equal share. `is_starved` tells whether it lacks some itself.
+    /// Whether an engine must keep to an equal share. `is_starved` is true if it needs more itself.
     fn is_tight(&self, is_starved: bool) -> bool {
         self.surplus.are_others_starved(is_starved) || self.excess.load(Ordering::Acquire) > 0
     }
@@ -136,7 +137,7 @@ impl ConcurrencyShare {
             && !self.take_surplus(wanted - self.owned)
             && self.subscription.subscribe(&self.shared.surplus)
         {
-            // It subscribed only now: units may have been added before.
+            // Units may have been added before it subscribed.
             let _ = self.take_surplus(wanted - self.owned);
         }
         self.limit = self.limit.max(wanted.min(self.owned));

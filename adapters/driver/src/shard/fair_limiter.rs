@@ -31,17 +31,18 @@ impl FairRateLimiter {
         }
     }
 
-    /// Changes the rate. What was owed is still owed.
+    /// Changes the rate. Starts counted at the old rate still count.
     pub(crate) fn set_rate(&mut self, rate: Rate) {
         self.limiter.set_rate(rate);
     }
 
-    /// The earliest time from `now` on at which the rate allows a start, whoever waits in line.
+    /// The earliest time from `now` on at which the rate allows a start, regardless of the line.
     pub(crate) fn next_allowed(&self, now: Timestamp) -> Timestamp {
         self.limiter.next_allowed(now)
     }
 
-    /// If the driver may not start an attempt now, puts it in line and returns when it is to ask again.
+    /// Returns `None` if the driver may start an attempt now. Otherwise puts it in line and returns
+    /// when it must ask again.
     pub(crate) fn deny(&mut self, driver: usize, now: Timestamp) -> Option<Timestamp> {
         self.waiting
             .retain(|one| one.driver == driver || one.asks_at + PATIENCE > now);

@@ -14,7 +14,7 @@ use crate::telemetry::recording::DriverEngine;
 /// The limits that apply to the hosts of all drivers together: the rate over all hosts, the rates of
 /// rules, and the retry budget over all hosts.
 ///
-/// The lock is held during one call of an engine. Without such a limit it is not taken.
+/// The lock is held during one call to an engine. Without such a limit, these calls do not take it.
 #[derive(Debug)]
 pub(crate) struct SharedLimits {
     state: Mutex<LimitState>,
@@ -32,7 +32,7 @@ struct LimitState {
 struct RuleLimit {
     /// `None` for the default policy.
     pattern: Option<RulePattern>,
-    /// `None` if the present configuration has no such rule, or the rule has no rate.
+    /// `None` if the current configuration has no such rule, or the rule has no rate.
     rate: Option<FairRateLimiter>,
 }
 
@@ -88,7 +88,7 @@ impl LimitState {
         })
     }
 
-    /// The rate that does not allow the driver a start now, and when the driver is to ask again.
+    /// The rate that denies the driver a start now, and when the driver must ask again.
     fn deny(
         &mut self,
         driver: usize,
@@ -102,7 +102,7 @@ impl LimitState {
         if let Some(at) = all_hosts.deny(driver, now) {
             return Some((SharedRate::AllHosts, at));
         }
-        // Drivers wait in one line only: in two, each could be before the other.
+        // Drivers wait in one line only: with two, each of two drivers could wait for the other.
         let at = rule?.next_allowed(now);
         (at > now).then_some((SharedRate::Rule, at))
     }
@@ -148,7 +148,8 @@ pub(crate) struct SharedLimitsHandle {
     /// The number of this driver.
     driver: usize,
     has_budget: bool,
-    /// The index in [`LimitState::rules`] of each rule of the engine's configuration that has a rate.
+    /// For each rule of the engine's configuration, then its default policy: the index in
+    /// [`LimitState::rules`], if it has a rate.
     rules: Vec<Option<usize>>,
     shared: Arc<SharedLimits>,
 }
@@ -174,7 +175,7 @@ impl SharedLimitsHandle {
         self.rules = rule_rates(config).map(index).collect();
     }
 
-    /// Makes a call of the engine that may decide about a retry, with the retry tokens.
+    /// Makes a call to the engine that may decide about a retry, with the retry tokens.
     pub(crate) fn with_tokens<R>(
         &self,
         engine: &mut DriverEngine,

@@ -9,7 +9,7 @@ use event_listener::{Event, EventListener};
 /// The units of a shared limit that no driver owns, and the number of drivers that lack some.
 #[derive(Debug)]
 pub(crate) struct SharedSurplus {
-    /// Notified when units are added or a driver starts to lack some.
+    /// Notified when units are added.
     changed: Event,
     starved: AtomicUsize,
     units: AtomicUsize,
@@ -44,12 +44,12 @@ impl SharedSurplus {
         }
     }
 
-    /// Counts a driver among those that lack units, or no longer. Returns true if that changed.
+    /// Sets whether a driver is counted among those that lack units. Returns true if that changed.
     pub(crate) fn set_starved(&self, was_starved: &mut bool, is_starved: bool) -> bool {
         update_count(&self.starved, was_starved, is_starved)
     }
 
-    /// Whether another driver lacks units. `is_starved` tells whether this one does.
+    /// Whether another driver lacks units. `is_starved` is true if this one does.
     pub(crate) fn are_others_starved(&self, is_starved: bool) -> bool {
         self.starved.load(Ordering::Acquire) > usize::from(is_starved)
     }
@@ -60,8 +60,8 @@ impl SharedSurplus {
     }
 }
 
-/// Adjusts `count`, in which one is counted if `was`, to whether it `is` to be counted. Returns true
-/// if that changed.
+/// Adds one to `count` if `is` and not `was`; subtracts one if `was` and not `is`. Sets `was` to
+/// `is`. Returns true if that changed.
 fn update_count(count: &AtomicUsize, was: &mut bool, is: bool) -> bool {
     let changes = *was != is;
     if changes {
@@ -74,8 +74,8 @@ fn update_count(count: &AtomicUsize, was: &mut bool, is: bool) -> bool {
     changes
 }
 
-/// A subscription to changes of a [`SharedSurplus`]. Subscribe before looking at the surplus, so that
-/// no change is missed.
+/// A subscription to units added to a [`SharedSurplus`]. Subscribe before looking at the surplus,
+/// so that none are missed.
 #[derive(Debug, Default)]
 pub(crate) struct SurplusSubscription(Option<EventListener>);
 
@@ -93,7 +93,7 @@ impl SurplusSubscription {
         self.0 = None;
     }
 
-    /// Ready after a change, which ends the subscription. Pending if there is no subscription.
+    /// Ready once units were added, which ends the subscription. Pending without a subscription.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(listener) = &mut self.0 else {
             return Poll::Pending;

@@ -46,10 +46,10 @@ mod on {
 
     use crate::model::outcome::Outcome;
 
-    /// Hosts with a separate label. All further hosts have the label `other`.
+    /// The most hosts with a separate label. All further hosts have the label `other`.
     const MAX_HOSTS: usize = 100;
 
-    /// Histograms of label combinations that are cached.
+    /// The most histograms, one per combination of labels, that are cached.
     const MAX_CACHED_HISTOGRAMS: usize = 10_000;
 
     /// The metrics of one driver. Registered handles are cached, so that recording needs no lookup by

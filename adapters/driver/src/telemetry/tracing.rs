@@ -1,5 +1,5 @@
-//! Spans for the `tracing` ecosystem, with OpenTelemetry's names. Without the feature `tracing`, all
-//! functions do nothing.
+//! Spans for the `tracing` ecosystem, with OpenTelemetry's names. Without the feature `tracing`,
+//! nothing is recorded.
 
 #[cfg(feature = "tracing")]
 pub(crate) use on::FetchSpan;

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use fetch_proto::Timestamp;
 
-/// A monotonic clock that counts from its start. The driver reads time nowhere else.
+/// A monotonic clock that counts from its start. All timestamps of the driver are read from it;
+/// only dates in header fields are compared with the system's wall clock.
 ///
 /// ```
 /// let clock = fetch_driver::Clock::start();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use fetch_proto::FailureKind;
 
-/// Why an attempt failed: the kind, by which the core decides, and the native error, for people.
+/// Why an attempt failed: the kind, for the core's decisions, and the native error, for messages.
 pub struct TransportError {
     kind: FailureKind,
     source: Box<dyn std::error::Error + Send + Sync>,
@@ -30,7 +30,7 @@ impl TransportError {
         }
     }
 
-    /// The kind of failure, by which the core decides.
+    /// The kind of failure, on which the core's decisions depend.
     ///
     /// ```
     /// # use fetch_driver::{FailureKind, TransportError};

@@ -1,4 +1,4 @@
-//! The seam between the driver and an HTTP client: what one attempt needs, reports and returns.
+//! The interface of the driver to an HTTP client: what one attempt needs, reports and returns.
 
 pub(crate) mod clock;
 pub(crate) mod connection;

@@ -1,4 +1,4 @@
-//! What a transport reports of an attempt in flight.
+//! What a transport reports about an attempt in flight.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ const PHASES: [AttemptPhase; 5] = [
 /// Reports the progress of one attempt: its phases (name resolved, connected, TLS done, request sent),
 /// its connection, and the bytes received.
 ///
-/// Cheap to clone. Phases are needed for timings and for the connect and first-byte limits; a
+/// Cheap to clone. Phases are needed for timings and for the connect and first-byte timeouts; a
 /// transport that cannot see a phase omits it.
 ///
 /// ```
@@ -64,7 +64,7 @@ const WHOLE: u8 = 2;
 /// Shared with the transport, which may run on another thread, without a lock.
 #[derive(Default)]
 struct ProgressState {
-    /// Body bytes that were reported and that the driver has not got in chunks yet.
+    /// Body bytes that were reported ahead and have not arrived in chunks yet.
     ahead: AtomicUsize,
     connection: OnceLock<ConnectionInfo>,
     demand: AtomicU8,
@@ -167,8 +167,8 @@ impl AttemptProgress {
         self.state.wire_bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 
-    /// Adds body bytes that were received and will be passed on later, or never. Limits on time and
-    /// size see them now. Do not report them by [`AttemptProgress::add_received`] as well.
+    /// Adds body bytes that were received and will be passed on later, or never. Timeouts and size
+    /// limits count them now. Do not report them by [`AttemptProgress::add_received`] as well.
     ///
     /// ```
     /// # use fetch_driver::{AttemptProgress, Clock};
@@ -185,7 +185,7 @@ impl AttemptProgress {
         state.wire_bytes.fetch_add(bytes as u64, Ordering::AcqRel);
     }
 
-    /// How much of the body the driver needs. Decided before it first polls the body.
+    /// How much of the body the driver needs. Set before the body is first polled.
     ///
     /// ```
     /// # use fetch_driver::{AttemptProgress, BodyDemand, Clock};
@@ -257,8 +257,8 @@ impl AttemptProgress {
         new
     }
 
-    /// The count of body bytes received since the last call, where `chunk_bytes` came in chunks
-    /// meanwhile. Bytes that were reported ahead of their chunk count only once.
+    /// The number of body bytes received since the last call: those reported ahead, and those of
+    /// the `chunk_bytes` that arrived in chunks and were not reported ahead.
     pub(crate) fn take_received(&self, chunk_bytes: u64) -> u64 {
         let state = &self.state;
         // Most attempts report nothing ahead.

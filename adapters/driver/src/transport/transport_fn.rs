@@ -19,8 +19,8 @@ pub struct TransportFn<F>(Arc<F>);
 /// duties of [`Transport::send`]: it must not block, retry, follow redirects or time out, and
 /// dropping its future, or the body, must cancel the request.
 ///
-/// [`Transport::SEES_CONNECTION`] is `false`, since few clients report when they connect: the limit
-/// on an attempt is enforced, the limit on connecting is not. For a client that does report it,
+/// [`Transport::SEES_CONNECTION`] is `false`, since few clients report when they connect: the
+/// attempt timeout is enforced, the connect timeout is not. For a client that does report it,
 /// implement [`Transport`].
 ///
 /// To use it on an adapter's runtime, wrap both in [`TransportOverride`](crate::TransportOverride):

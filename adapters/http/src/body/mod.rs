@@ -18,9 +18,9 @@ pub(crate) use raw::RawBody;
 
 /// A response body: chunks as they arrive, decoded if the transport decodes.
 ///
-/// Nothing is read ahead: a body that is not polled holds the server back. After its end the
-/// connection goes back to the pool. Dropped before its end, it closes its HTTP/1.1 connection or
-/// resets its HTTP/2 stream.
+/// A body that is not polled holds the server back: at most 64 KiB are read ahead over HTTP/1.1,
+/// and 1 MiB over HTTP/2. After its end the connection returns to the pool. Dropped before its end,
+/// it closes its HTTP/1.1 connection or resets its HTTP/2 stream.
 pub struct ResponseBody(BodyKind);
 
 enum BodyKind {

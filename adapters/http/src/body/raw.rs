@@ -16,7 +16,7 @@ pub(crate) enum RawBody {
 }
 
 impl RawBody {
-    /// Declares that chunks reach the driver as they are.
+    /// Marks the body as one that is not decoded.
     pub(super) fn plain(self) -> Self {
         match self {
             Self::Http1(body) => Self::Http1(body.plain()),
@@ -25,7 +25,7 @@ impl RawBody {
         }
     }
 
-    /// Whether certainly no more data comes.
+    /// Whether the body is known to be complete.
     pub(crate) fn is_complete(&self) -> bool {
         match self {
             Self::Http1(body) => body.is_complete(),
@@ -46,7 +46,7 @@ impl RawBody {
         }
     }
 
-    /// Cancels the response, whatever is still to come.
+    /// Cancels the response, even if it is incomplete.
     pub(super) fn close(&mut self) {
         match self {
             Self::Http1(body) => body.close(),

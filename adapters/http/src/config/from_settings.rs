@@ -23,8 +23,9 @@ impl HttpConfig {
     ///
     /// # Errors
     ///
-    /// If a certificate cannot be read, if the settings need a feature (`http2`, `socks`, `tls`) that is
-    /// not enabled, or if a Unix socket is set together with a proxy or on a system without them.
+    /// If a certificate cannot be read, if the settings need a feature (`http2`, `socks`, `tls`)
+    /// that is not enabled, or if a Unix socket is set together with a proxy or on a system without
+    /// Unix sockets.
     pub fn from_settings(settings: &Settings) -> Result<Self, BuildError> {
         // A bulk fetcher soon needs more descriptors than the usual soft limit of 1,024. A failure is
         // no error: the engine treats exhausted descriptors as back-pressure.
@@ -55,8 +56,8 @@ impl HttpConfig {
     }
 }
 
-/// The limit on connections if the process may open this many files. A default limit leaves half of
-/// the descriptors to other uses.
+/// The limit on connections if the process may open this many files. The default leaves half of the
+/// descriptors to other uses, but allows at least two connections per concurrent request.
 fn max_connections(settings: &Settings, files: usize) -> usize {
     let limit = settings.connection_limit();
     match settings.pool.max_connections {
@@ -141,7 +142,8 @@ mod tests {
         let mut settings = Settings::default();
         assert_eq!(max_connections(&settings, 100_000), 1_024);
         assert_eq!(max_connections(&settings, 1_024), 512);
-        // An explicit limit applies as it is: exhausted descriptors are back-pressure.
+        // The default is never less than twice the concurrency, and an explicit limit is not
+        // reduced: exhausted descriptors are back-pressure.
         assert_eq!(max_connections(&settings, 256), 200);
         settings.pool.max_connections = Some(300);
         assert_eq!(max_connections(&settings, 256), 300);

@@ -76,7 +76,7 @@ impl HttpConfig {
     /// Connects to another host or port than the URL's, like curl's `--connect-to`. The first rule that
     /// matches applies.
     ///
-    /// Behind an HTTP proxy such a URL is fetched through a tunnel, also without TLS.
+    /// Behind an HTTP proxy such a URL is fetched through a tunnel, even without TLS.
     ///
     /// ```
     /// let rule = "www.a.test:80:127.0.0.1:8080".parse()?;
@@ -118,9 +118,9 @@ impl HttpConfig {
 
     /// When to use HTTP/2; by default, over https if the server chooses it.
     ///
-    /// One connection carries up to 100 concurrent requests, or fewer if the server's limit is lower.
-    /// Then another one is opened. Up to 1 MiB of each response is read ahead, and up to 4 MiB per
-    /// connection. Without the feature `http2` it is never used.
+    /// One connection carries up to 100 concurrent requests, or fewer if the server's limit is
+    /// lower. Beyond that, another connection is opened. Up to 1 MiB of each response is read
+    /// ahead, and up to 4 MiB per connection. Without the feature `http2` it is never used.
     ///
     /// ```
     /// let config = fetch_http::HttpConfig::new().http2(fetch_driver::Http2Mode::Off);
@@ -166,7 +166,7 @@ impl HttpConfig {
 
     /// The largest response head in bytes; 64 KiB by default, at least 1 KiB.
     ///
-    /// A head may have up to 100 fields.
+    /// A head over HTTP/1.1 may have up to 100 fields.
     ///
     /// ```
     /// let config = fetch_http::HttpConfig::new().max_head(16 * 1024);

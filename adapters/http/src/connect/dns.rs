@@ -41,7 +41,7 @@ pub trait DnsResolver: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Why there is none. The error is cached for some seconds.
+    /// If the host has no address. The error is cached for at most 5 s.
     fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct DnsCache {
 
 #[derive(Default)]
 struct DnsState {
-    /// The cached names, the next to be evicted first.
+    /// The cached names in the order of eviction.
     eviction_order: VecDeque<Arc<str>>,
     names: HashMap<Arc<str>, DnsEntry>,
     /// Names to look up.
@@ -217,8 +217,8 @@ impl DnsCache {
 }
 
 impl DnsState {
-    /// Evicts names that were not used since they were last considered, until the limit is kept (the
-    /// clock algorithm).
+    /// Evicts names that were not used since they were last considered (the clock algorithm), until
+    /// the cache is within its limit.
     fn evict_unused(&mut self) {
         let mut spared = 0;
         while self.eviction_order.len() > MAX_NAMES

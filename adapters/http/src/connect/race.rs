@@ -92,7 +92,7 @@ fn interleave_families(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
     mixed
 }
 
-/// No address could be connected to: the error of each.
+/// The error of each address, if none could be connected to.
 #[derive(Debug)]
 pub(crate) struct ConnectError(Vec<(SocketAddr, io::Error)>);
 

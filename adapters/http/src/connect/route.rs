@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::origin::{Origin, OriginRef};
 
-/// The settings that decide on routes.
+/// The settings that determine routes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RouteRules {
     pub(crate) connect_to: Vec<ConnectTo>,

@@ -15,7 +15,7 @@ const MAX_FIELDS: usize = 100;
 /// Why the proxy opened no tunnel.
 #[derive(Debug)]
 pub(crate) enum TunnelError {
-    /// The response is not HTTP, or more follows it.
+    /// The response is not HTTP, or other bytes follow it.
     InvalidResponse(&'static str),
     Io(io::Error),
     Refused(u16),
@@ -63,7 +63,7 @@ impl std::error::Error for TunnelError {
     }
 }
 
-/// Extends `stream`, which leads to `proxy`, to `authority`.
+/// Opens a tunnel to `authority` over `stream`, which is connected to `proxy`.
 pub(crate) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     proxy: &Proxy,

@@ -11,7 +11,8 @@ use crate::origin::OriginRef;
 use crate::pool::PoolCheckout;
 
 impl<R: HttpRuntime> Connector<R> {
-    /// A connection for `url`, and whether it was open before. `fresh` asks for a new one.
+    /// A connection for `url`, and whether it was open before. With `fresh`, idle HTTP/1.1
+    /// connections are not used.
     pub(crate) async fn acquire(
         &self,
         url: &Url,
@@ -29,7 +30,7 @@ impl<R: HttpRuntime> Connector<R> {
                 Ok((AcquiredConnection::Exclusive(conn), true))
             }
             PoolCheckout::Open(permit) => {
-                // Boxed: connecting is rare, and its state large for a request to carry.
+                // Boxed: connecting is rare, and its state is large.
                 let acquired = Box::pin(self.open(url, permit, progress)).await?;
                 Ok((acquired, false))
             }

@@ -1,4 +1,4 @@
-//! Dialing: from a route to a stream that leads to the server.
+//! Dialing: opens a stream to the server along a route.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use crate::error::describe;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 
-/// A stream to the server, and the address at its other end: that of the proxy, if there is one.
+/// A stream to the server, and the peer's address: that of the proxy, if there is one.
 pub(super) type DialedStream<R> = (<R as HttpRuntime>::Stream, Option<SocketAddr>);
 
 impl<R: HttpRuntime> Connector<R> {

@@ -58,8 +58,8 @@ impl<R: HttpRuntime> Connector<R> {
             }
     }
 
-    /// Closes idle connections that are expired or that the server closed, also while no request
-    /// comes.
+    /// Starts a task that closes idle connections that are expired or that the server closed, even
+    /// while no request is sent. At most one such task runs per pool.
     pub(super) fn start_sweeper(&self) {
         if !self.pool.claim_sweeper() {
             return;

@@ -15,7 +15,7 @@ use crate::io::runtime::HttpRuntime;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
 
-/// What a request is sent over.
+/// The connection or stream over which a request is sent.
 pub(crate) enum AcquiredConnection {
     /// An HTTP/1.1 connection.
     Exclusive(Box<H1Connection>),
@@ -25,8 +25,8 @@ pub(crate) enum AcquiredConnection {
 }
 
 impl<R: HttpRuntime> Connector<R> {
-    /// Resolves the host, connects, if need be through a proxy, and does the TLS handshake. Marks
-    /// each step.
+    /// Resolves the host, connects, through a proxy if one is set, and does the TLS handshake.
+    /// Marks each step.
     pub(super) async fn open(
         &self,
         url: &Url,
@@ -40,8 +40,8 @@ impl<R: HttpRuntime> Connector<R> {
         let stream = ReadinessCached::new(stream);
         #[cfg(feature = "tls")]
         if origin.key().tls {
-            // Boxed, as other large futures that most connections do not need: many connections are
-            // opened at once.
+            // Boxed, like other large futures that most connections do not need, because many
+            // connections may be opening at once.
             return Box::pin(self.open_tls(stream, origin, remote, permit, progress)).await;
         }
         // Without TLS there is no negotiation: HTTP/2 needs prior knowledge.

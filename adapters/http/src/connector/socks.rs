@@ -12,7 +12,7 @@ use super::Connector;
 use super::dial::{DialedStream, parse_ip};
 use crate::io::runtime::{HttpRuntime, HttpStream};
 
-/// Where the proxy shall connect to.
+/// The address or name to which the proxy connects.
 #[derive(Clone, Copy, Debug)]
 enum SocksTarget<'a> {
     Addr(SocketAddr),
@@ -57,7 +57,7 @@ impl<R: HttpRuntime> Connector<R> {
     }
 }
 
-/// Extends `stream`, which leads to `proxy`, to `target`.
+/// Asks `proxy`, to which `stream` is connected, to connect to `target`.
 async fn connect_through<S: HttpStream>(
     stream: S,
     proxy: &Proxy,

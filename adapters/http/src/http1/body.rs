@@ -22,7 +22,7 @@ const MAX_DISCARD: usize = 1024 * 1024;
 /// another request. In any other case it is closed.
 pub(crate) struct H1Body {
     conn: Option<Box<H1Connection>>,
-    /// Whether chunks reach the driver as they are, without decoding.
+    /// Whether chunks reach the driver without decoding.
     is_plain: bool,
     keep_alive: bool,
     progress: AttemptProgress,
@@ -69,7 +69,7 @@ impl H1Body {
         this
     }
 
-    /// Whether certainly no more data comes.
+    /// Whether the body is known to be complete.
     pub(crate) fn is_complete(&self) -> bool {
         match &self.state {
             BodyState::Chunked(decoder) => decoder.is_complete(),
@@ -80,14 +80,14 @@ impl H1Body {
         }
     }
 
-    /// Declares that chunks reach the driver as they are, so that they may be collected into larger
-    /// ones if the driver allows it.
+    /// Marks the body as one that is not decoded, so that chunks may be collected into larger ones
+    /// if the driver allows it.
     pub(crate) fn plain(mut self) -> Self {
         self.is_plain = true;
         self
     }
 
-    /// Closes the connection, whatever is still to come.
+    /// Closes the connection, even if the response is incomplete.
     pub(crate) fn close(&mut self) {
         self.conn = None;
     }
@@ -103,7 +103,7 @@ impl H1Body {
                     self.progress.mark(AttemptPhase::Sent);
                     self.upload = None;
                 }
-                // The response may be complete nevertheless. The upload stays, so that the connection
+                // The response may still be complete. The upload stays set, so that the connection
                 // is not used again.
                 Poll::Ready(Err(UploadError::Io(_))) => self.keep_alive = false,
                 Poll::Ready(Err(UploadError::Body(error))) => {

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 /// The most bytes of chunk extensions and trailer fields in one response. They are ignored; without
-/// a limit, a server could send them for ever.
+/// a limit, a server could send them forever.
 const MAX_IGNORED: usize = 16 * 1024;
 
 /// Separates data from framing.
@@ -27,7 +27,7 @@ enum ChunkedState {
     End,
 }
 
-/// What the buffer begins with.
+/// The item at the start of the buffer.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum ChunkedItem {
     Data(Bytes),
@@ -68,7 +68,8 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Skips one piece of framing at the beginning of `buf`. False if there is none, or not all of it.
+    /// Skips one piece of framing at the start of `buf`. False if there is none, or it is
+    /// incomplete.
     pub(super) fn skip_framing(&mut self, buf: &mut BytesMut) -> Result<bool, ChunkedError> {
         match self.state {
             ChunkedState::Size => {
@@ -109,7 +110,7 @@ impl ChunkedDecoder {
         self.state == ChunkedState::End
     }
 
-    /// The length of the line at the beginning of `buf`, if it is complete. Bytes beyond `needed`
+    /// The length of the line at the start of `buf`, if it is complete. Bytes beyond `needed`
     /// count as ignored.
     fn find_line(&mut self, buf: &[u8], needed: usize) -> Result<Option<usize>, ChunkedError> {
         let end = memchr::memchr(b'\n', buf);

@@ -57,7 +57,7 @@ impl H1Connection {
     }
 
     /// Whether another request may be sent, as far as is known. From then on the watcher is woken
-    /// when anything arrives: the only thing an idle connection can expect is its end.
+    /// when anything arrives: a server sends nothing unrequested, so it is usually the end.
     pub(crate) fn is_reusable(&mut self) -> bool {
         let mut cx = Context::from_waker(&self.waker);
         let stream = Pin::new(&mut self.stream);

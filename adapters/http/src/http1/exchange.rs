@@ -20,7 +20,7 @@ use fetch_transport_util::BodyStreamError;
 /// Sends `outgoing` over `conn` and waits for the head of the response. Dropping the future closes
 /// the connection.
 ///
-/// `accept` is sent as `Accept-Encoding` if the request has none. `reused` tells whether the
+/// `accept` is sent as `Accept-Encoding` if the request has none. `reused` is true if the
 /// connection served another request before.
 pub(crate) async fn exchange(
     conn: Box<H1Connection>,
@@ -78,7 +78,7 @@ struct H1Exchange {
     /// Whether any byte of the request was written.
     sent_any: bool,
     upload: Upload,
-    /// Why writing stopped. The server may have answered nevertheless.
+    /// Why writing stopped. The server may still have answered.
     write_error: Option<io::Error>,
 }
 

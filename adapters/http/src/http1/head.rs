@@ -54,7 +54,7 @@ impl HeadParser {
         unread: &mut BytesMut,
     ) -> Result<Option<ResponseHead>, HeadError> {
         if unread.is_empty() {
-            // Nearly every head arrives in one read: then only what is used of it is copied.
+            // Nearly every head arrives in one read: then only the bytes after it go to `unread`.
             match self.parse_head(received)? {
                 Some((head, length)) if !head.status.is_informational() => {
                     *unread = BytesMut::from(&received[length..]);
@@ -85,7 +85,7 @@ impl HeadParser {
         }
     }
 
-    /// The head at the beginning of `bytes`, and its length, if it is complete.
+    /// The head at the start of `bytes`, and its length, if it is complete.
     fn parse_head(self, bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, HeadError> {
         let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut parsed = httparse::Response::new(&mut []);
@@ -137,7 +137,7 @@ fn syntax(text: impl Into<String>) -> HeadError {
     HeadError::Syntax(text.into())
 }
 
-/// Whether the head that `unread` begins with may end in the bytes `received` now.
+/// Whether the head at the start of `unread` may end in the bytes `received` now.
 fn may_contain_end(unread: &[u8], received: &[u8]) -> bool {
     let before = &unread[unread.len().saturating_sub(3)..];
     let seam = received.iter().take(3);
@@ -177,7 +177,7 @@ fn framing(headers: &HeaderMap, version: Version) -> Result<(BodyFraming, bool),
         let is_chunked =
             last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
         return Ok(match is_chunked {
-            // With a length, too, an intermediary may find another end (request smuggling).
+            // If there is a length, too, an intermediary may use it instead (request smuggling).
             true => (BodyFraming::Chunked, !headers.contains_key(CONTENT_LENGTH)),
             false => (BodyFraming::UntilClose, true),
         });

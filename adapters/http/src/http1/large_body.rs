@@ -13,8 +13,8 @@ use crate::io::byte_stream::SCRATCH;
 /// reads.
 pub(super) const LARGE: u64 = 2 * SCRATCH as u64;
 
-/// The largest first buffer. Each may be twice as large as the one before, so that a length that a
-/// server only announces takes no memory.
+/// The largest first buffer, in bytes. Each next one may be twice as large, so that memory grows
+/// with the data received, not with the length that a server announces.
 const FIRST_BUFFER: usize = 1024 * 1024;
 
 const MAX_BUFFER: usize = 8 * FIRST_BUFFER;

@@ -11,7 +11,7 @@ use futures_io::AsyncWrite;
 
 use fetch_transport_util::{BodyStreamError, check_body_length};
 
-/// The largest body that is copied behind the head, so that both go out in one write.
+/// The largest body, in bytes, that is copied after the head to send both in one write.
 const MAX_COPIED_BODY: usize = 16 * 1024;
 
 thread_local! {

@@ -31,12 +31,12 @@ impl H2Body {
         this
     }
 
-    /// Whether certainly no more data comes.
+    /// Whether the body is known to be complete.
     pub(crate) fn is_complete(&self) -> bool {
         self.incoming.is_end_stream()
     }
 
-    /// Cancels the request, whatever is still to come.
+    /// Cancels the request, even if its response is incomplete.
     pub(crate) fn close(&mut self) {
         self.lease = None;
     }

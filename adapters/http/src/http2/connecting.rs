@@ -1,4 +1,4 @@
-//! The opening of a connection that several requests wait for.
+//! A connection attempt for which several requests wait.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use fetch_driver::TransportError;
 
-/// A connection that one request opens, as the requests that wait for it see it.
+/// The state of a connection attempt, shared with the requests that wait for it.
 #[derive(Default)]
 pub(crate) struct PendingConnect(OnceLock<SharedError>);
 

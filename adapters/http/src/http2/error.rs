@@ -1,4 +1,4 @@
-//! From HTTP/2 errors to the failures that the core distinguishes.
+//! Conversion of HTTP/2 errors to the failure kinds of the core.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ pub(super) fn unsent_error(lease: &StreamLease) -> TransportError {
 
 /// A failure before the response head was complete.
 ///
-/// `is_unsent` tells that hyper returned the request, so that no part of it was sent.
+/// `is_unsent` is true if hyper returned the request: then no part of it was sent.
 pub(super) fn head_error(
     error: hyper::Error,
     is_unsent: bool,
@@ -41,7 +41,7 @@ pub(super) fn head_error(
         return error;
     }
     if is_unsent || error.is_user() {
-        // Here a user error is one of hyper: the connection ended and dropped the request.
+        // hyper reports a user error if the connection ended and dropped the request.
         lease.retire_with_older();
         // hyper polls the body once the head may be sent. A request still queued at the end was sent
         // in part at most, and no server executes a part.
@@ -150,8 +150,8 @@ pub(super) fn truncated_body(lease: &StreamLease) -> TransportError {
     TransportError::new(FailureKind::Io, text)
 }
 
-/// The failure behind GOAWAY, RST_STREAM or an invalid frame. A request whose response had `started`
-/// was certainly processed.
+/// The failure kind and text for GOAWAY, RST_STREAM or an invalid frame. A request whose response
+/// had `started` was certainly processed.
 fn protocol_error(error: &h2::Error, started: bool) -> (FailureKind, String) {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
     let name = format!("{reason:?}");

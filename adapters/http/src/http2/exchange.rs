@@ -10,7 +10,7 @@ use super::{error, request};
 
 /// Sends `outgoing` on the leased stream and waits for the head of the response.
 ///
-/// `accept` is sent as `Accept-Encoding` if the request has none. `reused` tells whether the
+/// `accept` is sent as `Accept-Encoding` if the request has none. `reused` is true if the
 /// connection was open before this request.
 pub(crate) async fn exchange(
     mut lease: StreamLease,

@@ -30,13 +30,13 @@ pub(crate) struct H2Pool {
 }
 
 struct H2PoolState {
-    /// Unused origins are forgotten at this number of origins.
+    /// The number of origins at which unused ones are forgotten.
     forget_at: usize,
     idle: IdleList,
     origins: HashMap<Arc<Origin>, OriginState>,
 }
 
-/// What a request gets.
+/// The answer to a request that needs a stream.
 pub(crate) enum StreamGrant {
     /// The origin speaks HTTP/1.1: an exclusive connection may be opened with the permit.
     Http1(Option<ConnectionPermit>),
@@ -47,7 +47,7 @@ pub(crate) enum StreamGrant {
     Wait(StreamWait),
 }
 
-/// What a request without a stream waits for.
+/// The events for which a request without a stream waits.
 pub(crate) struct StreamWait {
     pub(crate) freed: Arc<Event>,
     /// Whether a permit to open a connection would help, too.
@@ -66,7 +66,7 @@ impl StreamWait {
     }
 }
 
-/// The duty to open a connection. When it is dropped, another request may open one.
+/// Held by the request that opens a connection. When it is dropped, another one may do so.
 pub(crate) struct ConnectGuard {
     origin: Arc<Origin>,
     pending: Arc<PendingConnect>,

@@ -31,12 +31,12 @@ pub(super) trait HandleOwner: Send + Sync {
     /// Frees the stream of one request.
     fn release(&self, handle: &Arc<H2Handle>);
 
-    /// Gives no more requests to this connection, nor, if `older`, to older ones to its origin.
+    /// Stops using this connection for requests and, if `older`, also older ones to its origin.
     fn retire(&self, shared: &Arc<H2Shared>, older: bool);
 }
 
 impl H2Handle {
-    /// Whether it takes no more requests.
+    /// Whether the connection accepts no more requests.
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed() || self.shared.has_ended()
     }
@@ -82,7 +82,7 @@ pub(crate) struct H2Shared {
     pub(super) tls_error: OnceLock<String>,
     pub(super) waker: AtomicWaker,
     /// Whether the task takes no more requests. A request that is put into hyper's channel while the
-    /// other end goes away could stay there for ever.
+    /// other end is dropped could stay there forever.
     send_closed: Mutex<bool>,
     ended: AtomicBool,
     end_event: Event,
@@ -114,18 +114,18 @@ impl H2Shared {
         *lock(&self.send_closed) = true;
     }
 
-    /// Calls `send` if the task still takes requests, and while it certainly does.
+    /// Calls `send` if the task still takes requests. It does not stop doing so during the call.
     pub(super) fn send<T>(&self, send: impl FnOnce() -> T) -> Option<T> {
         let closed = lock(&self.send_closed);
         (!*closed).then(send)
     }
 
-    /// Increases with every read from the server.
+    /// The number of reads from the server so far.
     pub(super) fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// Notes that the task has ended.
+    /// Records that the task has ended.
     pub(super) fn mark_ended(&self) {
         self.ended.store(true, Ordering::Release);
         self.end_event.notify(usize::MAX);

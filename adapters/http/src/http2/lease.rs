@@ -14,7 +14,7 @@ const MAX_SILENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct StreamLease {
     pub(crate) handle: Arc<H2Handle>,
-    /// How the upload of the request body goes, if there is one.
+    /// The status of the upload, if the request has a body.
     pub(super) upload: Option<Arc<UploadStatus>>,
     finished: bool,
     reads_at_start: u64,
@@ -37,8 +37,8 @@ impl StreamLease {
         self.finished = true;
     }
 
-    /// Notes that the server answered, so that it must have sent its limits before. The task applies
-    /// them; it may have read them just now without having done so.
+    /// Records that the server answered, so it has sent its limits. Wakes the task, which may have
+    /// read them but not applied them yet.
     pub(super) fn mark_answered(&self) {
         let shared = &self.handle.shared;
         let settled = shared.settled.load(Ordering::Acquire);
@@ -57,14 +57,15 @@ impl StreamLease {
         self.with_owner(|owner| owner.retire(&self.handle.shared, false));
     }
 
-    /// Without its pool, no other request uses the connection.
+    /// Calls `act` with the pool, if it still exists. Without it, no other request uses the
+    /// connection.
     fn with_owner(&self, act: impl FnOnce(&dyn HandleOwner)) {
         if let Some(owner) = self.handle.owner.upgrade() {
             act(&*owner);
         }
     }
 
-    /// Whether nothing came from the server since this request started.
+    /// Whether nothing was received from the server since this request started.
     pub(super) fn is_silent(&self) -> bool {
         self.handle.shared.reads() == self.reads_at_start
     }
@@ -72,7 +73,7 @@ impl StreamLease {
 
 impl Drop for StreamLease {
     fn drop(&mut self) {
-        // If the network path is broken unnoticed, other requests would wait in vain, too.
+        // The network path may be broken without an error: other requests would wait in vain, too.
         if !self.finished && self.is_silent() && self.started.elapsed() >= MAX_SILENCE {
             self.retire_with_older();
         }

@@ -8,12 +8,12 @@ use super::connecting::PendingConnect;
 use super::handle::{H2Handle, H2Shared};
 use super::idle_list::IdleList;
 
-/// The limit on streams of a connection before the server has sent its own.
+/// The limit on streams of a connection before the server has sent its limit.
 ///
-/// With more, the server would refuse those that it did not expect.
+/// With a higher one, the server might refuse streams.
 pub(super) const INITIAL_STREAM_LIMIT: usize = 1;
 
-/// The protocol that an origin chose in the last TLS handshake.
+/// The protocol of the last connection to an origin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum OriginProtocol {
     Http1,

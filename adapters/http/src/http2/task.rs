@@ -89,7 +89,7 @@ where
         };
         let limit = dispatch.current_max_send_streams();
         let shared = &self.shared;
-        // A server may keep the assumed limit: its first answer then confirms it.
+        // The server's limit may equal the initial one: its first answer then confirms it.
         let is_confirmed =
             shared.answered.load(Ordering::Acquire) && !shared.settled.load(Ordering::Acquire);
         if limit != self.stream_limit || is_confirmed {
@@ -135,7 +135,7 @@ where
             is_closed = this.poll_frames(cx);
         }
         this.update_stream_limit();
-        // A GOAWAY that cannot be written at once is not worth keeping the socket.
+        // The socket is not kept open for a GOAWAY that cannot be written at once.
         if is_closed || is_abandoned {
             return Poll::Ready(());
         }

@@ -14,7 +14,7 @@ use fetch_transport_util::{BodyStreamError, check_body_length};
 /// The largest frame given to hyper.
 const MAX_FRAME: usize = 64 * 1024;
 
-/// What hyper does not report of an upload.
+/// The state of an upload that hyper does not report.
 #[derive(Debug, Default)]
 pub(super) struct UploadStatus {
     /// Why the caller's stream failed. HTTP/2 itself only reports that it did.

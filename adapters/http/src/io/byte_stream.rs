@@ -11,7 +11,7 @@ use super::runtime::{HttpStream, poll_read_zeroed};
 /// The most bytes of one read, and the size of each thread's read buffer.
 pub(crate) const SCRATCH: usize = 64 * 1024;
 
-/// What requests go over: TCP, TLS, a Unix socket, or any other stream of a runtime.
+/// A stream that carries requests: TCP, TLS, a Unix socket, or any other stream of a runtime.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
     /// Reads into the spare capacity of `buf`: see [`HttpStream::poll_read_spare`].
     fn poll_read_spare(

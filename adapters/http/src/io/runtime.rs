@@ -62,8 +62,8 @@ pub trait HttpRuntime: Clone + Send + Sync + 'static {
         std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
     }
 
-    /// Runs `task` in the background. Called once per pool and, over HTTP/2, once per connection and
-    /// request.
+    /// Runs `task` in the background. Called for the task that closes idle connections, which ends
+    /// when none is open, and, over HTTP/2, for each connection and request.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
     /// Completes after `duration`.

@@ -16,7 +16,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use super::reactor::{Reactor, RegisteredSocket};
 use super::runtime::{HttpStream, poll_read_zeroed};
 
-/// Registers sockets with `async-io`, on this system without any state shared by them.
+/// Registers sockets with `async-io`. On this system, they share no state.
 #[cfg(not(target_os = "linux"))]
 #[derive(Clone, Debug)]
 pub struct Reactor(());

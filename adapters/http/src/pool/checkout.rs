@@ -1,4 +1,4 @@
-//! What a request gets from the pool.
+//! Checkout of connections that one request uses at a time.
 
 use super::ConnectionPool;
 use super::limit::ConnectionPermit;
@@ -10,7 +10,7 @@ use crate::origin::OriginRef;
 /// A connection, or the right to open one.
 pub(crate) enum PoolCheckout {
     Open(ConnectionPermit),
-    /// Other requests wait for the result.
+    /// Like `Open`, but other requests may wait for the result.
     #[cfg(feature = "http2")]
     OpenFirst(ConnectionPermit, ConnectGuard),
     Reuse(Box<H1Connection>),

@@ -1,4 +1,4 @@
-//! What a request gets from the pool where connections may be shared.
+//! Checkout of connections that may be shared.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -134,7 +134,7 @@ impl SharedListener {
         }
     }
 
-    /// Whether this listener hears everything that `wait` waits for.
+    /// Whether this listener is notified of everything that `wait` waits for.
     fn covers(&self, wait: &StreamWait) -> bool {
         // If only a permit helps, each lookup creates a separate event.
         let same = Arc::ptr_eq(&self.freed, &wait.freed);

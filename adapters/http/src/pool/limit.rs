@@ -42,14 +42,14 @@ pub(crate) struct PoolCounters {
 }
 
 /// Counts a request as waiting for a connection until it is dropped. While any request waits,
-/// connections go into their pools at once.
+/// released connections bypass the turn cache.
 pub(crate) struct WaiterGuard<'a> {
     limit: &'a ConnectionLimit,
     counters: &'a PoolCounters,
 }
 
-/// The right to have one connection open. It holds no pool, because pools hold the permits of their
-/// idle connections.
+/// The right to have one connection open. It does not reference the pool, because the pool holds
+/// the permits of its idle connections.
 pub(crate) struct ConnectionPermit {
     limit: Arc<ConnectionLimit>,
     counters: Arc<PoolCounters>,
@@ -97,7 +97,8 @@ impl ConnectionLimit {
         self.pool_count.store(pools.len(), Ordering::Release);
     }
 
-    /// A permit to open a connection, if the limit has room and no other pool has a better claim.
+    /// A permit to open a connection, if the limit allows it and this pool need not yield to
+    /// another.
     pub(crate) fn reserve(
         self: &Arc<Self>,
         counters: &Arc<PoolCounters>,
@@ -130,7 +131,7 @@ impl ConnectionLimit {
     }
 
     /// Closes an idle connection to make room for `pool`: one of another pool first if `pool` has
-    /// less than its fair share, else one of its own first.
+    /// less than its fair share, else one of `pool` first.
     pub(crate) fn evict_for(&self, pool: &dyn PoolMember) -> bool {
         let evict_elsewhere = || {
             let mut others = self.others(pool.counters());

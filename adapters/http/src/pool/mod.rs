@@ -57,7 +57,7 @@ impl ConnectionPool {
         &self.h2
     }
 
-    /// Where watchers of idle connections report.
+    /// The queue to which watchers of idle connections report.
     pub(crate) fn sweep_queue(&self) -> &Arc<SweepQueue> {
         &self.sweep_queue
     }
@@ -74,7 +74,7 @@ impl ConnectionPool {
         });
     }
 
-    /// A permit to open a connection, if need be in place of an idle one.
+    /// A permit to open a connection. At the limit, an idle one is closed for it, if any.
     pub(crate) fn reserve_or_evict(&self) -> Option<ConnectionPermit> {
         if let Some(permit) = self.limit.reserve(&self.counters) {
             return Some(permit);
@@ -169,7 +169,7 @@ impl ConnectionPool {
         !self.idle_timeout.is_zero() && self.sweep_queue.claim()
     }
 
-    /// Resolves when a sweep is needed before its time.
+    /// Resolves when a sweep is needed earlier than planned.
     pub(crate) fn sweep_requested(&self) -> EventListener {
         self.sweep_queue.sweep_requested()
     }
@@ -184,7 +184,7 @@ impl ConnectionPool {
         let oldest = self.expire();
         if self.open() == 0 {
             self.sweep_queue.release();
-            // A connection that was opened just now found the claim taken.
+            // A connection that was opened meanwhile may have found the claim taken.
             if self.open() == 0 || !self.sweep_queue.claim() {
                 return None;
             }

@@ -9,7 +9,7 @@ use event_listener::{Event, EventListener};
 
 use fetch_transport_util::lock;
 
-/// What the sweeper task of a pool has to check.
+/// The connections that the sweeper task of a pool has to check.
 #[derive(Default)]
 pub(crate) struct SweepQueue {
     /// Watchers of idle connections that became readable.
@@ -29,7 +29,7 @@ impl SweepQueue {
         mem::take(&mut *lock(&self.readable))
     }
 
-    /// Wakes the sweeper before its time.
+    /// Wakes the sweeper earlier than planned.
     pub(super) fn request_sweep(&self) {
         self.requested.notify(1);
     }
@@ -79,7 +79,7 @@ impl Wake for IdleWatcher {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Some reactors wake a waker when another replaces it: a request then has the connection.
+        // Some reactors wake a waker that is replaced: then a request uses the connection.
         if self.slot.is_empty() || self.woken.swap(true, Ordering::AcqRel) {
             return;
         }

@@ -1,6 +1,6 @@
 //! Connections that go from one request to the next within one turn of the driver's loop.
 //!
-//! Usually a request ends and the next one to the same origin begins a moment later on the same
+//! Usually a request ends and the next one to the same origin starts a moment later on the same
 //! thread. The connection then stays in this thread-local cache: no lock is taken and the pool is not
 //! touched. Connections left over at the end of the turn go into the pool.
 
@@ -23,7 +23,7 @@ type CachedConnection = (u64, Box<H1Connection>);
 
 struct TurnCache {
     conns: Vec<CachedConnection>,
-    /// The pool whose turn it is.
+    /// The pool whose turn runs on this thread.
     owner: Option<CacheOwner>,
 }
 
@@ -37,7 +37,7 @@ impl CacheOwner {
     }
 }
 
-/// Ends the turn, also when it panics.
+/// Ends the turn, even if it panics.
 struct TurnGuard<F: Fn(Drain<'_, CachedConnection>)> {
     owner: CacheOwner,
     insert: F,

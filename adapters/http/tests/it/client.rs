@@ -13,7 +13,7 @@ use fetch_http::{AsyncIoSocket, HttpConfig, HttpRuntime, HttpTransport, Response
 use futures_lite::StreamExt;
 use http::Method;
 
-/// Long enough for any machine. Only a failing test waits for so long.
+/// Long enough for any machine. Only a failing test waits this long.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]

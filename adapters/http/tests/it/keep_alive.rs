@@ -230,7 +230,7 @@ fn the_response_head_decides_on_reuse() {
             1,
         ),
         ("HTTP/1.0 200 OK\r\nContent-Length: 2", 2),
-        // An intermediary may find another end.
+        // An intermediary may use the length instead.
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2",
             2,

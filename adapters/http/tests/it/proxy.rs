@@ -333,7 +333,7 @@ fn serve_socks_handshake(
     };
     read(stream, length)?;
     let port = read(stream, 2)?;
-    // Before the answer, so that the test sees it after the response.
+    // Logged before the answer, so that the test sees it after the response.
     log.lock().unwrap().push(received);
     let code = refusal.unwrap_or(0);
     stream.write_all(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;

@@ -10,13 +10,13 @@ use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::{UrlList, UrlSource};
 
-/// The lines of the list. One of them is not a URL.
+/// The number of lines in the list. One of them is not a URL.
 const COUNT: u64 = 1000;
 
-/// The addresses of the site. Each is a host to the fetcher.
+/// The number of addresses of the site. Each is a separate host to the fetcher.
 const HOSTS: u8 = 8;
 
-/// The running site, which ends when this is dropped.
+/// The running site, which stops when this is dropped.
 pub(crate) struct DemoSite(Site);
 
 impl DemoSite {
@@ -24,7 +24,7 @@ impl DemoSite {
     ///
     /// # Errors
     ///
-    /// If no address of loopback can be listened on.
+    /// If the site cannot listen on any loopback address.
     pub(crate) fn start(args: &mut CliArgs) -> Result<Self, CliError> {
         // Systems other than Linux may have 127.0.0.1 alone.
         let site = Site::builder()
@@ -45,7 +45,7 @@ impl DemoSite {
     }
 }
 
-/// Makes waits short, so that the demo ends soon.
+/// Sets the demo's defaults: redirects, a limit on bodies, and short waits, so that it ends soon.
 fn set_defaults(args: &mut CliArgs) -> Result<(), CliError> {
     args.request.location = true;
     args.request.max_filesize.get_or_insert(8 << 20);
@@ -61,7 +61,8 @@ fn set_defaults(args: &mut CliArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Paths, and the number of URLs of each. The other URLs are `/bytes/…`. `#` stands for a number.
+/// Paths, and the number of URLs of each. `#` is replaced by a number. The other URLs are
+/// `/bytes/…`.
 const PATHS: &[(&str, u64)] = &[
     ("/delay/0.3", 40),
     ("/delay/5", 1),
@@ -95,7 +96,7 @@ fn list(site: &Site) -> String {
     let rest = COUNT - 1 - paths.len() as u64;
     paths.extend((0..rest).map(|n| format!("/bytes/{}", 200 + 37 * n % 20_000)));
     let mut lines = String::from("# Lines like this one are ignored.\n");
-    // 389 and the count are coprime, so each path comes once, well mixed.
+    // 389 and the count are coprime, so each path occurs once, in mixed order.
     for (host, n) in (0..paths.len()).enumerate() {
         let path = &paths[n * 389 % paths.len()];
         writeln!(lines, "{}", site.url_at(host, path)).expect("a String accepts all text");

@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for ThrottleRate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_text(deserializer, "a rate such as \"100/s\"", |text| {
             let rate: Rate = text.parse().map_err(|error| format!("{error}"))?;
-            // As common servers do: the burst is the count of one unit of time.
+            // As in common servers, the burst is the count of one unit of time.
             Ok(Self(rate.burst(rate.count())))
         })
     }

@@ -121,7 +121,7 @@ pub(super) struct ListUrls {
     lines: Option<(String, LineReader<Box<dyn Read + Send>>)>,
     malformed: u64,
     ready: VecDeque<String>,
-    /// The sources that are not started, the last first.
+    /// The sources that have not been read yet, in reverse order.
     sources: Vec<UrlSource>,
     unread: bool,
 }

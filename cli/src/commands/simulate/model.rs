@@ -12,7 +12,7 @@ use super::server::{HostTable, OutageTable};
 use crate::config::toml_file::TomlDocument;
 use crate::exit::CliError;
 
-/// The URLs of a host without the key `urls`.
+/// The number of URLs of a host without the key `urls`.
 const DEFAULT_URLS: u64 = 1000;
 
 /// The most hosts. Each has a summary of up to 100 KiB.
@@ -132,7 +132,7 @@ impl SiteModel {
         Ok(())
     }
 
-    /// Scales the URLs of all hosts to `urls` in all.
+    /// Scales the numbers of URLs, so that all hosts together have `urls`.
     fn distribute(&mut self, urls: u64) {
         let weights: Vec<_> = self.hosts.iter().map(|host| host.urls).collect();
         for (host, urls) in self.hosts.iter_mut().zip(shares(urls, &weights)) {

@@ -11,7 +11,7 @@ use crate::exit::CliError;
 
 const SIZE: (u32, u32) = (1000, 900);
 
-/// The most hosts in the chart, those with the most requests.
+/// The most hosts in the chart. Those with the most requests are shown.
 const MAX_CHARTED: usize = 6;
 
 /// Colours for colour-blind readers (Okabe and Ito, "Color universal design", 2008).

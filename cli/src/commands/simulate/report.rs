@@ -11,7 +11,7 @@ use fetch_proto::{BatchStats, DurationHistogram};
 use super::SimulationReport;
 use crate::display::{ShortDuration, plural};
 
-/// The most hosts in the table, those with the most requests.
+/// The most hosts in the table. Those with the most requests are shown.
 const MAX_ROWS: usize = 20;
 
 /// The most hosts in the chart.

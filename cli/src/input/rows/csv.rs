@@ -5,7 +5,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use super::{ListRow, ParsedRow, TableError, columns};
 use crate::args::UrlColumn;
 
-/// The longest row, in bytes. In a longer one a quote is missing.
+/// The longest row, in bytes. A longer one most likely lacks a closing quote.
 const MAX_ROW: usize = 1 << 20;
 
 /// The most columns.
@@ -37,7 +37,8 @@ impl CsvReader {
         }
     }
 
-    /// Parses the next bytes and passes the rows that they complete to `each`. Empty input is the end.
+    /// Parses the next bytes and passes the rows that they complete to `each`. Empty input is the
+    /// end.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! One row of a list: the URL and what else it sets.
+//! One row of a list: the URL and other properties of its request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::args::values;
 use crate::outcome::checksum::Checksum;
 
-/// A valid row. Fields that are not set have the values of all requests.
+/// A valid row. Fields that it does not set have the values common to all requests.
 #[derive(Debug, Default)]
 pub(in crate::input) struct ListRow {
     pub(in crate::input) body: Option<Bytes>,

@@ -38,7 +38,7 @@ impl RunTally {
     pub(crate) fn record(&mut self, result: &FetchResult<'_>) {
         let outcome = result.outcome;
         let is_ok = result.class.kind == OutcomeKind::Ok;
-        // A fetch without an attempt has no time; it ended now.
+        // A fetch without an attempt has no end time: the latest time is used.
         let at = match outcome.attempts.is_empty() {
             true => self.timeline.latest(),
             false => outcome.timings.ended.since_start(),

@@ -15,9 +15,9 @@ pub(crate) struct RetryTally {
     gave_up: BTreeMap<String, u64>,
     /// Fetches that succeeded after a retry.
     pub(crate) rescued: u64,
-    /// Responses with `Retry-After`.
+    /// Responses with `Retry-After` that were followed by another attempt.
     pub(crate) retry_after: u64,
-    /// The waits between attempts, over all fetches.
+    /// The total wait between attempts, over all fetches.
     pub(crate) waited: Duration,
 }
 

@@ -76,7 +76,7 @@ impl RunTimeline {
         self.latest
     }
 
-    /// The step of that time. Earlier steps are merged if it is beyond the last one.
+    /// The step of this time. Pairs of steps are merged while it is beyond the last possible step.
     fn bucket(&mut self, at: Duration) -> &mut TimelineBucket {
         self.latest = self.latest.max(at);
         let mut index = self.index(at);

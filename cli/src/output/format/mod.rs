@@ -34,7 +34,7 @@ pub(crate) trait RecordEncoder: Send + Sync {
     /// Appends one record to a buffer.
     fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>);
 
-    /// What comes before the first record, in formats without a sink of their own.
+    /// The text before the first record, in formats that use the default sink.
     fn header(&self) -> Vec<u8> {
         Vec::new()
     }
@@ -58,7 +58,7 @@ pub(crate) trait RecordSink: Send {
     /// If the file cannot be written.
     fn write(&mut self, buffer: &[u8]) -> io::Result<()>;
 
-    /// Writes what comes after the last record, so that the file is valid.
+    /// Writes the end of the file, which makes it valid.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ pub(crate) trait RecordSink: Send {
     }
 }
 
-/// Buffers one after the other.
+/// Writes buffers unchanged, one after the other.
 struct PlainSink(Box<dyn Write + Send>);
 
 impl RecordSink for PlainSink {

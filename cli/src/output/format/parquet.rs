@@ -20,7 +20,7 @@ const MAX_ROWS: usize = 16 << 10;
 /// The most bytes of encoded rows of a group, which limits groups of long rows.
 const MAX_BYTES: usize = 8 << 20;
 
-/// One row for each record. Threads pass rows on in postcard's encoding.
+/// One row for each record. Buffers have rows in postcard's encoding.
 pub(super) struct ParquetEncoder;
 
 impl RecordEncoder for ParquetEncoder {
@@ -66,8 +66,8 @@ struct ParquetSink {
     writer: SerializedFileWriter<Box<dyn Write + Send>>,
 }
 
-/// The values of a column that are not null, and for each row whether it has one: its definition
-/// level.
+/// The values of a column that are not null, and the definition level of each row: 1 if it has a
+/// value, otherwise 0.
 enum ColumnValues {
     Double(Vec<f64>, Vec<i16>),
     Int(Vec<i32>, Vec<i16>),
@@ -197,7 +197,7 @@ fn schema() -> Result<Arc<Type>, ParquetError> {
         .map(Arc::new)
 }
 
-/// The error of the underlying file, if levels is one: a full disk is reported as such.
+/// The I/O error, if that is the cause, so that a full disk is reported as such.
 fn io_error(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {

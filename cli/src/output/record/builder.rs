@@ -1,4 +1,4 @@
-//! What all records of a run share.
+//! Data that all records of a run share.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use super::fields::RecordId;
 use crate::outcome::checksum::hex;
 use crate::outcome::row::RowAttachment;
 
-/// Makes records, with what all of them share.
+/// Builds records, with the data that all of them share.
 #[derive(Clone)]
 pub(crate) struct RecordBuilder {
     /// The wall clock when the fetcher's clock started.
@@ -17,7 +17,7 @@ pub(crate) struct RecordBuilder {
     /// Whether records have the response's header fields.
     pub(super) headers: bool,
     pub(super) method: String,
-    /// The digest of method and body, which ids of plain lines begin with.
+    /// The hash state after method and body, from which the ids of plain lines are computed.
     id_prefix: digest::Context,
 }
 
@@ -33,7 +33,7 @@ impl RecordBuilder {
         }
     }
 
-    /// The time of the first attempt's start, as a date.
+    /// The start of the first attempt, as an RFC 3339 date.
     pub(crate) fn date(&self, outcome: &Outcome) -> String {
         let since = outcome.timings.started.map(Timestamp::since_start);
         let at = jiff::Timestamp::try_from(self.epoch + since.unwrap_or_default());
@@ -47,7 +47,7 @@ impl RecordBuilder {
         RecordId::Digest(context.finish())
     }
 
-    /// The id of a URL with its method and body: the row's own, otherwise a digest.
+    /// The id of a request: the one in its row, otherwise a digest of method, body and URL.
     pub(crate) fn id<'a>(&self, url: &str, row: Option<&'a RowAttachment>) -> RecordId<'a> {
         let mut context = match row {
             Some(RowAttachment { id: Some(id), .. }) => return RecordId::Given(id),

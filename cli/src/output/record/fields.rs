@@ -31,7 +31,7 @@ impl RecordId<'_> {
         *key.as_ref().first_chunk().expect("a digest is 32 bytes")
     }
 
-    /// Its digest, by which requests are equal: 32 bytes.
+    /// The digest by which requests are compared: 32 bytes.
     pub(crate) fn key(&self) -> digest::Digest {
         match self {
             Self::Digest(digest) => *digest,
@@ -139,7 +139,7 @@ impl fmt::Display for StartedAt {
 type FormattedSecond = (i64, [u8; 19]);
 
 thread_local! {
-    /// The last one of this thread: thousands of consecutive records share a second.
+    /// The latest one of this thread: thousands of consecutive records share a second.
     static LAST_SECOND: Cell<Option<FormattedSecond>> = const { Cell::new(None) };
 }
 
@@ -264,7 +264,7 @@ serde_values!(
     HeaderJson<'_>: None, |_| TableCell::Null;
 );
 
-/// In microseconds: clocks are no finer over a network, and the number is shorter.
+/// Seconds, truncated to microseconds: finer digits mean nothing over a network.
 pub(super) fn seconds(duration: Duration) -> f64 {
     let whole = duration.as_secs().saturating_mul(1_000_000);
     whole.saturating_add(duration.subsec_micros().into()) as f64 / 1e6

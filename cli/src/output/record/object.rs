@@ -28,7 +28,7 @@ macro_rules! json_object {
                         self.$name.write_json(out);
                     }
                 )*
-                // In the place of the first comma.
+                // Replaces the first comma.
                 out[start] = b'{';
                 out.push(b'}');
             }

@@ -1,4 +1,4 @@
-//! The inputs of a record, reduced to what its fields are made of.
+//! The inputs of a record, and the values from which its fields are computed.
 
 use std::net::SocketAddr;
 
@@ -46,7 +46,7 @@ impl<'a> RecordInput<'a> {
     }
 }
 
-/// What the fields of a record are made of.
+/// The values from which the fields of a record are computed.
 pub(in crate::output) struct RecordSource<'a> {
     pub(super) builder: &'a RecordBuilder,
     pub(super) curl_code: u8,
@@ -175,7 +175,7 @@ impl<'a> RecordSource<'a> {
     }
 }
 
-/// An attempt on a pooled connection resolved no name.
+/// Whether the attempt opened a connection. An attempt on a pooled one resolves no name.
 pub(super) fn is_new_connection(attempt: &AttemptReport) -> bool {
     attempt.timings.resolved.is_some() && attempt.timings.connected.is_some()
 }

@@ -25,12 +25,12 @@ const SCHEMA: u8 = 1;
 #[derive(Debug)]
 pub(in crate::output) struct Column {
     pub(in crate::output) name: &'static str,
-    /// `None` for a nested value, which is no column.
+    /// `None` for a nested value, which is not a column.
     pub(in crate::output) kind: Option<ColumnType>,
     pub(in crate::output) cell: for<'r> fn(&'r Record<'r>) -> TableCell<'r>,
 }
 
-/// A JSON object that is a row of a table, too.
+/// Defines a JSON object that is also a row of a table.
 macro_rules! record_table {
     (
         $(#[$meta:meta])*

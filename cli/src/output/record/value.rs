@@ -1,6 +1,6 @@
 //! Values of fields, as JSON and as cells of a table.
 //!
-//! Every URL has a line of JSON, so texts without special characters are copied; everything else is
+//! For speed, texts without special characters are copied to JSON unchanged; everything else is
 //! left to `serde_json`. A test compares both for a whole record.
 
 use std::borrow::Cow;
@@ -134,7 +134,7 @@ impl FieldValue for OutcomeKind {
     }
 }
 
-/// Values whose JSON is serde's, with the type of their column and their cell.
+/// Implements [`FieldValue`] for types whose JSON is serde's: the type of the column, and the cell.
 macro_rules! serde_values {
     ($($Value:ty: $column:expr, |$value:pat_param| $cell:expr;)*) => {
         $(impl FieldValue for $Value {

@@ -23,7 +23,7 @@ enum WriteOutPart {
 }
 
 impl WriteOut {
-    /// Parses the option, which may name a file. `stdin_is_taken`: the list comes from stdin.
+    /// Parses the option, which may name a file. `stdin_is_taken`: the list is read from stdin.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ fn read(path: &str) -> std::io::Result<String> {
     std::io::stdin().read_to_string(&mut text).map(|_| text)
 }
 
-/// Parses a part that starts with `%` or a backslash; returns the rest, too.
+/// Parses a part that starts with `%` or a backslash. Returns it and the rest of the text.
 fn parse_special(text: &str) -> Result<(WriteOutPart, &str), String> {
     for (escape, meaning) in [("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("%%", "%")] {
         if let Some(rest) = text.strip_prefix(escape) {

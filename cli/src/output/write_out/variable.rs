@@ -15,16 +15,17 @@ pub(super) enum WriteOutVariable {
     Field(&'static Column),
 }
 
-/// A variable that is no field, or is written in another way than fields are.
+/// A variable that is not a field, or is written differently from the field.
 #[derive(Debug)]
 pub(super) struct ComputedVariable(&'static str, WriteVariable);
 
 type WriteVariable = fn(&mut Vec<u8>, &Record<'_>, Option<&HeaderMap>);
 
-/// Fields that are no variables. curl has sizes of requests and headers, which are not known here.
+/// Fields that are not variables. curl has the sizes of requests and headers, which are unknown
+/// here.
 const EXCLUDED: [&str; 4] = ["size_header", "size_request", "started_at", "v"];
 
-/// Statuses have three digits, as in curl. A number is 0 if it is not known, a text empty.
+/// As in curl, statuses have three digits, an unknown number is 0, and an unknown text is empty.
 const COMPUTED: &[ComputedVariable] = &[
     ComputedVariable("header_json", |out, _, headers| {
         let none = HeaderMap::new();

@@ -41,7 +41,7 @@ fn default_patch(args: &CliArgs) -> PolicyPatch {
         .timeouts(TimeoutsPatch::default().queue(None))
 }
 
-/// What the options on the command line set.
+/// The values that options set, as opposed to defaults.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OptionLayer {
     concurrency: Option<usize>,

@@ -12,7 +12,7 @@ use crate::exit::CliError;
 /// How often the file is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What it takes to build the configuration again from the file.
+/// Watches the policy file, and builds the configuration again from it.
 pub(crate) struct PolicyReload {
     last_check: Instant,
     path: PathBuf,

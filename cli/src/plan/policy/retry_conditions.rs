@@ -41,7 +41,7 @@ fn retry_all(fail: bool) -> RetryClasses {
         .fold(RetryClasses::default(), |all, one| {
             all.failure(one, RetryClass::Transient)
         });
-    // Statuses that are retried anyway keep their class: 429 throttles.
+    // Statuses that are retried by default keep their class: 429 is throttling.
     let others = statuses.filter(|status| !StatusSet::RETRYABLE.contains(*status));
     others.fold(classes, |all, status| {
         all.status(status, RetryClass::Transient)

@@ -1,4 +1,4 @@
-//! The body of `-d`, `--json` and their kin.
+//! The body from `-d`, `--json` and similar options.
 
 use std::borrow::Cow;
 use std::fs;
@@ -46,7 +46,7 @@ fn plain(kind: BodyPartKind, value: &str, args: &CliArgs) -> Result<Vec<u8>, Cli
     Ok(bytes)
 }
 
-/// curl's five forms. A name before the data is expected to be encoded already.
+/// curl's five forms of `--data-urlencode`. A name before the data is not encoded.
 fn encoded(value: &str, args: &CliArgs) -> Result<Vec<u8>, CliError> {
     let mark = value.find(['=', '@']);
     let (name, data) = match mark {

@@ -1,4 +1,4 @@
-//! What all requests have in common: method, header fields, body.
+//! The common properties of all requests: method, header fields, body.
 
 mod body;
 
@@ -76,7 +76,7 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
         headers.insert(AUTHORIZATION, value);
     }
     for option in &request.header {
-        // The first replaces the default, later ones of the same name are added.
+        // `-H` replaces defaults; several fields of the same name are all sent.
         headers.remove(&option.name);
     }
     for option in &request.header {

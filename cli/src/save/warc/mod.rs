@@ -183,7 +183,7 @@ impl WarcWriter {
         while self.number <= MAX_FILES {
             let path = numbered(&self.path, self.number);
             self.number += 1;
-            // A pipe or a device is opened.
+            // A pipe or a device exists already, and is written to.
             let is_special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
             let opened = match is_special {
                 true => OpenOptions::new().write(true).open(&path),
@@ -276,7 +276,7 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(format!("{stem}-{number:05}{rest}"))
 }
 
-/// Passes everything that `from` has to `write`.
+/// Passes all bytes of `from` to `write`.
 fn copy(mut from: impl Read, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     loop {

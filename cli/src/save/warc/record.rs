@@ -103,7 +103,7 @@ fn date(at: SystemTime) -> String {
 /// A random UUID (RFC 9562, version 4) as a URN.
 pub(super) fn record_id() -> String {
     let mut bytes = [0; 16];
-    // TLS would have failed before if the system had no randomness.
+    // The system's randomness does not fail in practice: TLS depends on it, too.
     let _ = SystemRandom::new().fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

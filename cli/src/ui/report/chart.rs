@@ -13,8 +13,8 @@ use crate::outcome::tally::{RunTimeline, TimelineBucket};
 
 const SIZE: (u32, u32) = (960, 220);
 
-/// Stand-ins for the page's colours. [`finish`] replaces them by CSS variables, which differ between
-/// light and dark mode.
+/// Placeholders of the page's colours. [`render`] replaces them by CSS variables, which differ
+/// between light and dark mode.
 const OK: RGBColor = RGBColor(0, 0, 1);
 const FAILED: RGBColor = RGBColor(0, 0, 2);
 const LINE: RGBColor = RGBColor(0, 0, 3);
@@ -26,10 +26,10 @@ const VARIABLES: [(&str, &str); 4] = [
     ("#000004", "var(--edge)"),
 ];
 
-/// The bars for each doubling of a duration.
+/// The number of bars for each doubling of a duration.
 const BARS_PER_DOUBLING: f64 = 4.0;
 
-/// The least distance of two labels above a chart, as a part of its width.
+/// The minimum distance of two labels above a chart, as a part of its width.
 const LABEL_DISTANCE: f64 = 0.05;
 
 /// The result of drawing into memory, which only fails for invalid ranges.
@@ -136,7 +136,7 @@ pub(super) fn draw_latency(durations: &DurationHistogram) -> String {
     )
 }
 
-/// Draws the axes. `time` is that of a value on the horizontal axis.
+/// Draws the axes. `time` converts a value on the horizontal axis to a time.
 fn start_chart<'a, 'b: 'a>(
     svg: &'b mut String,
     times: std::ops::Range<f64>,

@@ -13,7 +13,7 @@ use super::view::{HostRow, ScreenView};
 use crate::display::{ByteSize, ShortDuration, plural, sanitize_up_to};
 use crate::ui::counts::TimeLeft;
 
-/// The styles.
+/// The styles of the screen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScreenTheme {
     colours: bool,
@@ -142,7 +142,7 @@ fn draw_header(frame: &mut Frame<'_>, area: Rect, view: &ScreenView, theme: Scre
     frame.render_widget(Paragraph::new(vec![first, Line::from(second)]), area);
 }
 
-/// The latest steps that fit.
+/// Draws the latest steps that fit.
 fn draw_throughput(frame: &mut Frame<'_>, area: Rect, view: &ScreenView, theme: ScreenTheme) {
     let all = &view.throughput;
     let latest = &all[all.len().saturating_sub(area.width.into())..];

@@ -22,7 +22,8 @@ pub(crate) struct ScreenView {
     /// Kinds of failures, with counts and suggested fixes.
     pub(crate) errors: Vec<(String, u64, &'static str)>,
     pub(crate) hosts: Vec<HostRow>,
-    /// Counts of fetches by the upper bound of their duration; each bound is twice the previous one.
+    /// Counts of fetches by the upper bound of their duration; each bound is twice the previous
+    /// one.
     pub(crate) latency: Vec<(Duration, u64)>,
     /// Causes of retries.
     pub(crate) retries: Vec<(String, u64)>,
@@ -44,7 +45,7 @@ pub(crate) struct HostRow {
     pub(crate) is_blocked: bool,
     pub(crate) mean: Duration,
     pub(crate) name: String,
-    /// Its circuit breaker, and the pause it is in.
+    /// The state of its circuit breaker, and the rest of its pause.
     pub(crate) state: String,
     pub(crate) waiting: u64,
 }
@@ -56,7 +57,7 @@ impl ScreenView {
         let per_second = 1.0 / step.as_secs_f64();
         let rate = |count: u64| (count as f64 * per_second).round() as u64;
         let mut throughput: Vec<_> = steps.iter().map(|b| rate(b.ok + b.failed)).collect();
-        // Steps without an end are zero. The current step is incomplete, and left out.
+        // Steps in which no fetch ended are zero. The current step is incomplete, and left out.
         let complete = (counts.elapsed.as_secs_f64() * per_second) as usize;
         throughput.resize(complete.min(crate::outcome::tally::STEPS), 0);
         let errors = tally.errors.groups().into_iter().take(MAX_KINDS);
@@ -119,14 +120,14 @@ impl HostRow {
     }
 }
 
-/// Counts by powers of two of a millisecond. The first bar has everything below one.
+/// Counts of fetches by their duration, rounded up to a power of two milliseconds, at least 1 ms.
 fn latency_bars(times: &DurationHistogram) -> Vec<(Duration, u64)> {
     let mut bars: Vec<(Duration, u64)> = Vec::new();
     for (time, count) in times.buckets() {
         let ms = u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let top = ms.max(1).checked_next_power_of_two().unwrap_or(u64::MAX);
         let top = Duration::from_millis(top);
-        // Empty bars are kept, so that a gap is visible.
+        // Empty bars are included, so that a gap is visible.
         while let Some((last, _)) = bars.last()
             && *last * 2 < top
         {

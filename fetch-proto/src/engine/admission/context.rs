@@ -1,4 +1,4 @@
-//! What the engine answers when one of its fetches asks about its host or the budgets.
+//! Gives a fetch access to the guards of its host and to the retry budgets.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -16,7 +16,7 @@ use crate::model::time::Timestamp;
 
 /// The guards of a fetch's host and the budget over all hosts.
 pub(crate) struct EngineContext<'a> {
-    /// Where the costs of the fetch's latest extra attempt are stored.
+    /// Stores the costs of the fetch's latest retry or hedge.
     cold: &'a mut Option<Box<ColdState>>,
     guards: Option<&'a mut HostGuards>,
     has_probe: bool,
@@ -61,7 +61,7 @@ impl FetchContext for EngineContext<'_> {
     fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool {
         let guards = self.guards.as_mut();
         let mut host = guards.and_then(|guards| guards.retry_tokens.as_mut());
-        // Both are asked before either is charged, so a refusal costs nothing.
+        // Both budgets are checked before either is charged, so a refusal costs nothing.
         let allowed = host.as_ref().is_none_or(|host| host.can_retry(kind, now))
             && self
                 .tokens

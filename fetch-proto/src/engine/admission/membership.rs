@@ -1,4 +1,4 @@
-//! Which host a fetch belongs to, and how long a host is stored.
+//! Assigns fetches to hosts, and removes hosts that are no longer needed.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -20,7 +20,7 @@ impl Engine {
         };
         let (old, is_unstarted) = (slot.host, slot.fetch.is_unstarted());
         let target = slot.fetch.target().clone();
-        // If its queue limit made it turn to its fallback, it is still in the old host's queue.
+        // A fetch that falls back because of its queue limit is still in the old host's queue.
         self.hosts.dequeue(old, &mut self.fetches, index);
         if self.request_transfer(index) {
             return;
@@ -33,8 +33,8 @@ impl Engine {
         if let Some(slot) = self.fetches.get_mut(index) {
             slot.host = host;
         }
-        // A fetch that had a turn before is older than those that wait for their first. But a host
-        // that is down is probed by a different fetch each time, so that none uses up its attempts.
+        // A fetch that had a turn goes before those that wait for their first turn. But if the
+        // breaker has tripped, each probe is a different fetch, so that none uses up its attempts.
         let front = !is_unstarted && !self.hosts.get(host).has_tripped_breaker(now);
         self.hosts.enqueue(host, &mut self.fetches, index, front);
         self.offer_turn(host, now);
@@ -62,9 +62,9 @@ impl Engine {
         cold
     }
 
-    /// Gives the followers of a leader that has ended its outcome, before its own is reported, so
-    /// that the driver still has the response to copy. If the outcome is private, one of them sends
-    /// the request instead.
+    /// Ends the followers of an ended leader with its outcome. They are reported before the leader,
+    /// while the driver still has the response to copy. If the outcome is private, the first
+    /// follower sends the request instead.
     pub(crate) fn settle_followers(
         &mut self,
         leader: FetchId,
@@ -103,7 +103,7 @@ impl Engine {
         }
     }
 
-    /// Counts one fetch less for the host.
+    /// Decrements the number of live fetches of the host.
     pub(crate) fn leave_host(&mut self, host: u32, now: Timestamp) {
         self.hosts.get_mut(host).live -= 1;
         self.release_host(host, now);

@@ -1,4 +1,4 @@
-//! Which fetch starts an attempt, and what its end changes: queueing at a host, start, settlement.
+//! Admission of attempts: queueing at a host, start, and settlement after the end.
 
 pub(super) mod context;
 mod membership;

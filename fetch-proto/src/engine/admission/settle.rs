@@ -13,21 +13,23 @@ use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
 use crate::model::time::Timestamp;
 use crate::policy::{Policy, RetryClass};
 
-/// What the engine needs to know of an attempt that has ended.
+/// The data of an ended attempt that limits and guards need.
 pub(crate) struct EndedAttempt {
     /// Whether the server asked for a pause by `Retry-After`.
     asked_for_pause: bool,
-    /// To the response's head, if there was one. The time of the body depends on its size more than on
-    /// the server's load.
+    /// Time to the response head, if one arrived. The body is not included, because its duration
+    /// depends more on its size than on the server's load.
     first_byte: Option<Duration>,
-    /// Whether the fetch ended with it for another reason than its retry budget.
+    /// Whether the fetch ended with this attempt, for another reason than an exhausted retry
+    /// budget.
     gave_up: bool,
-    /// The host in whose queue the fetch waited; a balanced target differs from `permit.host`.
+    /// The host in whose queue the fetch waited. For a balanced target it differs from
+    /// `permit.host`, the endpoint.
     host: u32,
     /// Whether the server reported or showed overload.
     overloaded: bool,
     permit: AttemptPermit,
-    /// To be refunded.
+    /// Costs of the latest retry or hedge, which a success refunds.
     retry_costs: RetryCosts,
     took: Duration,
     verdict: CallResult,
@@ -69,7 +71,7 @@ impl EndedAttempt {
     }
 }
 
-/// What an attempt's end says about the server's health, and whether it shows overload.
+/// The evidence of an ended attempt about the server's health, and whether it shows overload.
 fn assess(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
     let cause = match (report.end, report.status) {
         (AttemptEnd::Responded | AttemptEnd::Redirected, Some(status)) => {
@@ -152,7 +154,8 @@ impl Engine {
         let transition = circuit
             .and_then(|(circuit, call)| circuit.record(call, attempt.verdict, attempt.took, now));
         if let Some(transition) = transition {
-            // A closed breaker starts slowly, or all fetches that waited would start at once.
+            // After the breaker closes, the host starts slowly: otherwise all waiting fetches would
+            // start at once.
             let starts_slowly = transition == CircuitTransition::Closed && self.config.slow_start;
             state.ramp_limit = starts_slowly.then_some(1);
             match transition {

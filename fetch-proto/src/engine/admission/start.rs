@@ -25,15 +25,15 @@ use crate::model::time::Timestamp;
 /// Why a host may not start an attempt now.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Obstacle {
-    /// It may at this time.
+    /// Until this time.
     Until(Timestamp),
-    /// It may when something happens: an attempt ends, or a setting changes.
+    /// Until an event: an attempt ends, or a setting changes.
     Indefinite,
 }
 
 /// The result of a fetch's turn.
 pub(crate) enum TurnResult {
-    /// The driver is to send this attempt.
+    /// The driver must send this attempt.
     Started(Attempt),
     /// An attempt started, but an injected fault holds its request back.
     HeldBack,
@@ -84,8 +84,8 @@ impl Engine {
         }
     }
 
-    /// The obstacle to starting an attempt at the host; for a balanced target, the first obstacle to go
-    /// away among those of its endpoints.
+    /// The obstacle to starting an attempt at the host; for a balanced target, the earliest to end
+    /// among those of its endpoints.
     fn obstacle(&self, host: u32, now: Timestamp) -> Option<Obstacle> {
         let state = self.hosts.get(host);
         match &state.target {
@@ -139,7 +139,7 @@ impl Engine {
                     TurnResult::HeldBack | TurnResult::NotStarted => {}
                 }
             }
-            // It has more fetches, or met an obstacle or lost its fetches while it waited.
+            // The host may have more fetches, an obstacle, or no fetches left.
             self.offer_turn(host, now);
             self.hosts.remove_if_unused(host, now);
         }
@@ -177,8 +177,8 @@ impl Engine {
         result
     }
 
-    /// Whether the host's throttle suppresses this request, because it refuses too many: then nothing
-    /// starts at the host for a while.
+    /// Whether the throttle holds this request back because the host rejects too many. If so,
+    /// nothing starts at the host for a while.
     fn throttles(&mut self, host: u32, index: u32, now: Timestamp) -> bool {
         if self.config.throttle.is_none() {
             return false;
@@ -226,8 +226,8 @@ impl Engine {
         }
     }
 
-    /// Holds the start of a fetch until it is granted or denied, if a shared rate limits it. Returns
-    /// whether it does.
+    /// Holds the start of a fetch until it is granted or denied, if a shared rate limits it.
+    /// Returns whether it is held.
     fn hold_start(&mut self, host: u32, index: u32, is_hedge: bool) -> bool {
         let rule = self.fetches.get(index).map_or(NO_INDEX, |slot| slot.rule);
         let is_held = self.rates.needs_grant(rule);
@@ -290,7 +290,7 @@ impl Engine {
         self.hosts.get(host).target.as_ref()?;
         let draw = self.random.draw();
         let slot = self.fetches.get(index)?;
-        // Taken out for the time of the pick, which looks at the endpoints in the same table.
+        // Taken out during the pick, which reads the endpoints from the same table.
         let mut target = self.hosts.get_mut(host).target.take()?;
         let cold = slot.cold.as_ref();
         let tried = cold.map_or(&[][..], |cold| &cold.tried_endpoints);
@@ -299,7 +299,7 @@ impl Engine {
             obstacle.is_none()
         };
         let picked = target.balancer.pick(tried, is_usable, draw, now);
-        // If no other may be used at all, an ejected endpoint is better than none.
+        // If no other endpoint is usable, use an ejected one.
         let picked = picked.or_else(|| (0..target.endpoints.len()).find(|i| is_usable(*i)));
         let picked = picked.map(|i| {
             target.balancer.record_start(i, now);
@@ -345,7 +345,7 @@ impl Engine {
         }
     }
 
-    /// Takes back what was reserved for an attempt that did not start after all.
+    /// Releases what was reserved for an attempt that did not start.
     fn undo_start(&mut self, host: u32, permit: AttemptPermit, now: Timestamp) {
         if let Some(target) = &mut self.hosts.get_mut(host).target {
             let endpoint = usize::from(permit.endpoint);
@@ -362,7 +362,7 @@ impl Engine {
     }
 }
 
-/// Why a fetch ends instead of taking its turn.
+/// The error that ends a fetch, or starts its fallback, instead of its turn.
 fn rejection(
     guards: &mut HostGuards,
     config: &EngineConfig,

@@ -66,7 +66,8 @@ impl ConcurrencyLimit {
     }
 
     /// An attempt failed because the machine is out of file descriptors or ports. The limit becomes
-    /// one less than are in flight, and one less with each further failure. Returns the new limit.
+    /// one less than the attempts in flight, then one less with each further failure, but at least
+    /// 1. Returns the new limit.
     pub(crate) fn on_fd_exhausted(&mut self) -> usize {
         let before = self.fd_limit.unwrap_or(self.in_flight);
         let limit = before.min(self.in_flight).saturating_sub(1).max(1);

@@ -20,12 +20,12 @@ pub(crate) struct HostGuards {
     pub(crate) limiter: Option<ConcurrencyLimiter>,
     pub(crate) retry_tokens: Option<RetryTokens>,
     pub(crate) throttler: Option<RequestThrottler>,
-    /// Since when fetches that leave the queue have waited too long.
+    /// When the current series of too long queue waits started.
     overloaded_since: Option<Timestamp>,
 }
 
 impl HostGuards {
-    /// The guards of a new host, if any is configured. `seed` gives the host's seed.
+    /// The guards of a new host, if any is configured. `seed` returns the host's seed.
     pub(crate) fn new(config: &EngineConfig, seed: impl FnOnce() -> u64) -> Option<Box<Self>> {
         config.is_guarded().then(|| {
             let mut guards = Box::<Self>::default();
@@ -34,7 +34,8 @@ impl HostGuards {
         })
     }
 
-    /// Makes, changes or drops each guard. What is known about the host is preserved.
+    /// Creates, updates or removes each guard. Updated guards keep their state; latency
+    /// measurements are never removed.
     pub(crate) fn set_config(&mut self, config: &EngineConfig, seed: u64) {
         set_guard(
             &mut self.circuit,
@@ -79,9 +80,9 @@ impl HostGuards {
         })
     }
 
-    /// Whether a fetch that waited for `waited` is to be shed, because waits were too long for a whole
-    /// interval. Like CoDel (RFC 8289), it judges a queue by the waits of what leaves it, and only if
-    /// they stay long.
+    /// Whether to shed a fetch that waited for `waited`, because waits were too long for a whole
+    /// interval. Like CoDel (RFC 8289), it judges a queue by the waits of what leaves it, and only
+    /// if they stay long.
     pub(crate) fn should_shed(
         &mut self,
         shedding: &LoadShedding,
@@ -96,7 +97,8 @@ impl HostGuards {
         now.saturating_since(since) >= shedding.interval
     }
 
-    /// When none of the guards remembers anything, if no other attempt is made.
+    /// When breaker, throttle and retry budget are idle, if no other attempt is made. The adaptive
+    /// limit and the latency measurements do not keep a host.
     pub(crate) fn idle_at(&self) -> Timestamp {
         let circuit = self.circuit.as_ref().map(CircuitBreaker::idle_at);
         let throttler = self.throttler.as_ref().map(RequestThrottler::idle_at);
@@ -106,7 +108,7 @@ impl HostGuards {
     }
 }
 
-/// Makes, changes or drops a guard.
+/// Creates, updates or removes a guard.
 fn set_guard<G, C>(
     guard: &mut Option<G>,
     config: Option<C>,

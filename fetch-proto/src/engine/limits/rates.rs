@@ -26,7 +26,7 @@ impl RateLimits {
         }
     }
 
-    /// Sets the rate over all hosts. What was owed is still owed.
+    /// Sets the rate over all hosts. A rate that is not shared keeps its debt.
     pub(crate) fn set_rate(&mut self, rate: Option<Rate>) {
         match (&mut self.all_hosts, rate) {
             (Some(known), Some(rate)) => known.set_rate(rate),
@@ -34,7 +34,7 @@ impl RateLimits {
         }
     }
 
-    /// From now on several engines share the rates.
+    /// Marks the rates as shared by several engines.
     pub(crate) fn share(&mut self) {
         self.are_shared = true;
         let rate = self.all_hosts.take().map(|rate| rate.rate());
@@ -60,7 +60,7 @@ impl RateLimits {
         }
     }
 
-    /// The shared rate over all hosts has no grant before `until`.
+    /// Records that the shared rate over all hosts grants nothing before `until`.
     pub(crate) fn deny_until(&mut self, until: Timestamp) {
         if let Some(rate) = &mut self.all_hosts {
             rate.deny_until(until);
@@ -77,7 +77,7 @@ impl RateLimits {
     }
 }
 
-/// Makes, changes or drops the state of a rate. What was owed is still owed.
+/// Creates, updates or removes the limiter of a rate. An updated limiter keeps its debt.
 pub(crate) fn change_rate(state: &mut Option<RateLimiter>, rate: Option<Rate>) {
     match (state.as_mut(), rate) {
         (Some(gcra), Some(rate)) => gcra.set_rate(rate),

@@ -1,9 +1,9 @@
-//! How many retries and hedges there may be over all hosts.
+//! The budget of retries and hedges over all hosts.
 
 use crate::guards::budget::{RetryBudget, RetryTokens};
 
-/// The tokens of the budget over all hosts. If several engines share them, they are only here while
-/// the driver lends them.
+/// The tokens of the budget over all hosts. If several engines share them, they are present only
+/// while the driver lends them.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct SharedRetryBudget {
@@ -23,7 +23,8 @@ impl SharedRetryBudget {
         self.tokens.as_mut()
     }
 
-    /// Sets the budget. What was spent stays spent. A shared one is set outside.
+    /// Sets the budget and keeps its fill level: see `RetryTokens::set_config`. No effect on a
+    /// shared budget, which is configured outside the engine.
     pub(crate) fn set_budget(&mut self, budget: Option<RetryBudget>) {
         match (&mut self.tokens, budget) {
             _ if self.is_shared => {}
@@ -32,7 +33,7 @@ impl SharedRetryBudget {
         }
     }
 
-    /// From now on several engines share the budget.
+    /// Marks the budget as shared by several engines.
     pub(crate) fn share(&mut self) {
         self.is_shared = true;
         self.tokens = None;

@@ -1,4 +1,4 @@
-//! The rates of rules. Fetches that a rule's rate holds back wait here, beside their host's queue.
+//! The rates of rules. Fetches that a rule's rate defers wait here, outside their host's queue.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use crate::model::time::Timestamp;
 use crate::model::wake::{NextWake, WakeReason};
 use crate::rules::PolicyRules;
 
-/// One rate for each rule that has one, the last for the default policy.
+/// One entry per rule, `None` if the rule has no rate. The last entry is for the default policy.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct RuleRates {
@@ -44,8 +44,8 @@ impl RuleRates {
         rates
     }
 
-    /// Takes over the rates of `rules`. A rule that `before` has too, at any position, still owes what
-    /// it owed. Returns all deferred fetches, which must queue again.
+    /// Applies the rates of `rules`. A rule that is also in `before`, at any position, keeps its
+    /// debt. Returns all deferred fetches, which must be queued again.
     pub(crate) fn set_rules(
         &mut self,
         rules: &PolicyRules,
@@ -81,7 +81,7 @@ impl RuleRates {
         deferred
     }
 
-    /// From now on several engines share the rates.
+    /// Marks the rates as shared by several engines.
     pub(crate) fn share(&mut self) {
         self.are_shared = true;
         for rate in self.rates.iter_mut().flatten() {
@@ -93,7 +93,7 @@ impl RuleRates {
         self.rates.get(rule as usize).is_some_and(Option::is_some)
     }
 
-    /// The shared rate of this rule has no grant before `until`.
+    /// Records that the shared rate of this rule grants nothing before `until`.
     pub(crate) fn deny_until(&mut self, rule: u32, until: Timestamp) {
         if let Some(rate) = self.rate_mut(rule) {
             rate.rate.deny_until(until);
@@ -138,8 +138,8 @@ impl RuleRates {
         self.timers.peek().map(|(wake, _)| wake)
     }
 
-    /// Removes the next deferred fetch of a rule that is due; `is_live` says whether a fetch has not
-    /// ended.
+    /// Removes the next deferred fetch of a rule that is due; `is_live` returns whether a fetch has
+    /// not ended.
     pub(crate) fn pop_due(
         &mut self,
         now: Timestamp,

@@ -38,8 +38,8 @@ impl AttemptSpacing {
         }
     }
 
-    /// The distance to the next attempt at this host: the longer of its crawl delay and a random one,
-    /// for which `draw` gives the random word.
+    /// The distance to the next attempt at this host: the longer of its crawl delay and a random
+    /// one, for which `draw` returns the random word.
     pub(crate) fn next_distance(&self, host: &str, draw: impl FnOnce() -> u64) -> Option<Duration> {
         let random = self.range.map(|(min, max)| {
             let nanos = between(draw(), nanos(min), nanos(max));

@@ -11,7 +11,7 @@ pub(crate) enum StartRate {
     Own(RateLimiter),
     /// Several engines share it: each start needs a grant.
     Shared {
-        /// No grant is to be had before.
+        /// No grant is available before this time.
         not_before: Timestamp,
         rate: Rate,
     },
@@ -35,7 +35,7 @@ impl StartRate {
         }
     }
 
-    /// Changes the rate. What was owed is still owed; if the rate is shared, a grant is asked for again.
+    /// Changes the rate. An own rate keeps its debt; a shared rate is asked for a grant again.
     pub(crate) fn set_rate(&mut self, new: Rate) {
         match self {
             Self::Own(limiter) => limiter.set_rate(new),
@@ -51,7 +51,7 @@ impl StartRate {
         }
     }
 
-    /// Counts an attempt that starts. If the rate is shared, its grant has counted it.
+    /// Counts an attempt that starts. If the rate is shared, the grant has already counted it.
     pub(crate) fn consume(&mut self, now: Timestamp) {
         if let Self::Own(limiter) = self {
             let taken = limiter.try_acquire(now);
@@ -59,7 +59,7 @@ impl StartRate {
         }
     }
 
-    /// No grant is to be had before `until`.
+    /// Records that no grant is available before `until`.
     pub(crate) fn deny_until(&mut self, until: Timestamp) {
         if let Self::Shared { not_before, .. } = self {
             *not_before = until;

@@ -42,7 +42,7 @@ impl EngineClock {
         self.now
     }
 
-    /// Puts the engine ahead of the driver's clock by `duration` more, from the next call on.
+    /// Shifts engine time forward by `duration`, from the next call on.
     pub(crate) fn jump(&mut self, duration: Duration) {
         self.offset = self.offset.saturating_add_unsigned(nanos(duration));
     }

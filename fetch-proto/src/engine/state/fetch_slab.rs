@@ -34,19 +34,19 @@ pub(crate) struct FetchSlot {
     /// Larger priorities come first in the host's queue.
     pub(crate) priority: i8,
     /// The rule that chose its policy, where the index after the last rule is the default policy;
-    /// [`NO_INDEX`] if the request brought its own policy.
+    /// [`NO_INDEX`] if the request has its own policy or the rule was removed.
     pub(crate) rule: u32,
     /// How many of its ended attempts the engine has settled.
     pub(crate) settled: u16,
 }
 
-/// What an attempt in flight holds of the engine's limits.
+/// The slots that an attempt in flight holds: at its host, its breaker and its endpoint.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct AttemptPermit {
     /// The admission by the breaker of `host`.
     pub(crate) call: Option<BreakerCall>,
-    /// The endpoint of the balanced target; [`NO_ENDPOINT`] if the host is not one.
+    /// The endpoint of the balanced target; [`NO_ENDPOINT`] if there is no balanced target.
     pub(crate) endpoint: u16,
     /// The host that serves the attempt.
     pub(crate) host: u32,
@@ -66,7 +66,7 @@ pub(crate) struct ColdState {
     pub(crate) tried_endpoints: Vec<usize>,
 }
 
-/// What the latest extra attempt cost. A success refunds it.
+/// The costs of the latest retry or hedge, which a success refunds.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct RetryCosts {
@@ -203,8 +203,8 @@ impl FetchSlab {
         self.entries.iter().enumerate().filter_map(live).collect()
     }
 
-    /// Whether the fetch waits for the response to an identical request. It does not if it was
-    /// cancelled or turned to its fallback since it began to.
+    /// Whether the fetch waits for the response to an identical request. False if it has been
+    /// cancelled or has fallen back since.
     pub(crate) fn is_following(&self, id: FetchId) -> bool {
         let slot = self.find(id).and_then(|index| self.get(index));
         slot.is_some_and(|slot| slot.fetch.is_following())

@@ -30,9 +30,11 @@ pub(crate) struct HostState {
     pub(crate) in_flight: usize,
     /// Whether it is in the queue of hosts that may start an attempt.
     pub(crate) in_turn_queue: bool,
-    /// Live fetches that belong to it; it also counts as one for each target that it is, or serves.
+    /// Live fetches that belong to it, plus one if it is a balanced target, plus one for each
+    /// target that it serves.
     pub(crate) live: usize,
-    /// No attempt starts before this time, because of the distance to the previous one.
+    /// No attempt starts before this time, because of the distance to the previous one or the
+    /// throttle.
     pub(crate) next_start: Option<Timestamp>,
     /// No attempt starts before this time, because the server asked for a pause.
     pub(crate) paused_until: Option<Timestamp>,
@@ -48,7 +50,7 @@ pub(crate) struct HostState {
 }
 
 impl HostState {
-    /// Until when its state must outlive its fetches: a pause, owed rate, a breaker's counts.
+    /// The end of all state that must outlive the fetches: pauses, rate debt, counts of the guards.
     pub(crate) fn retain_until(&self) -> Timestamp {
         let guards = self.guards.as_ref().map(|guards| guards.idle_at());
         let rate = self.rate.as_ref().map(RateLimiter::idle_at);
@@ -184,7 +186,7 @@ impl HostTable {
         0..self.hosts.len() as u32
     }
 
-    /// Removes the host if nothing needs it any more.
+    /// Removes the host if nothing needs it.
     pub(crate) fn remove_if_unused(&mut self, host: u32, now: Timestamp) {
         let Some(state) = &self.hosts[host as usize] else {
             return;
@@ -235,7 +237,7 @@ impl HostTable {
         }
     }
 
-    /// Removes a fetch from its host's queue, wherever it is in it.
+    /// Removes a fetch from any position of its host's queue.
     pub(crate) fn dequeue(&mut self, host: u32, fetches: &mut FetchSlab, index: u32) {
         let Some(slot) = fetches.get_mut(index).filter(|slot| slot.is_queued) else {
             return;

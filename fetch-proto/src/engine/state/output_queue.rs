@@ -1,4 +1,4 @@
-//! What the engine has to report and the driver has not yet polled.
+//! Outputs that the driver has not polled yet.
 
 use alloc::collections::VecDeque;
 
@@ -30,7 +30,7 @@ impl OutputQueue {
         self.events.is_empty() && self.outputs.is_empty()
     }
 
-    /// Adds a decision of the engine. `event` is not called where events are not wanted.
+    /// Adds a decision of the engine. `event` is called only if events are enabled.
     pub(crate) fn push_event(&mut self, event: impl FnOnce() -> DecisionEvent) {
         if self.events_enabled {
             self.events.push_back(event());
@@ -48,7 +48,7 @@ impl OutputQueue {
         }
     }
 
-    /// Returns the first output in the queue after `last` was added to it; events stay.
+    /// Adds `last`, then removes and returns the first output. Events stay in the queue.
     pub(crate) fn push_and_pop(&mut self, last: EngineOutput) -> EngineOutput {
         match self.outputs.pop_front() {
             None => last,

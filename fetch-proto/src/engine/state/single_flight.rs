@@ -44,7 +44,7 @@ impl SingleFlight {
         true
     }
 
-    /// Removes `leader`, unless another fetch leads `key` meanwhile.
+    /// Removes `leader`, unless another fetch has become the leader of `key`.
     pub(crate) fn remove(&mut self, key: &ShareKey, leader: FetchId) {
         if self.leaders.get(key) == Some(&leader) {
             self.leaders.remove(key);
@@ -83,7 +83,8 @@ impl SingleFlight {
     }
 }
 
-/// Whether a leader's outcome is its own affair, so that a follower should send the request instead.
+/// Whether an outcome is due to the leader's own limits or cancellation, so that a follower should
+/// send the request instead.
 pub(crate) fn is_private_outcome(outcome: &FetchOutcome) -> bool {
     matches!(
         outcome.result,

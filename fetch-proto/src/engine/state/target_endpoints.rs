@@ -23,7 +23,7 @@ impl TargetEndpoints {
     }
 }
 
-/// The path and query of `url` at another origin.
+/// `url` with another origin.
 fn with_origin(url: &Url, origin: &Url) -> Url {
     let mut url = url.clone();
     // Both URLs are http or https, and an origin has a host, so none of these calls can fail.

@@ -137,7 +137,7 @@ fn a_policy_with_one_attempt_has_one_even_if_it_is_a_probe() {
     assert_eq!(polled.done[0].attempts.len(), 1);
 }
 
-/// How many attempts start in each round trip, where all succeed.
+/// How many attempts start in each round trip, if all succeed.
 fn rounds(engine: &mut Engine, mut now: Timestamp) -> Vec<usize> {
     let mut rounds = Vec::new();
     loop {

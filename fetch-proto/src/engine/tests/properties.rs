@@ -1,4 +1,4 @@
-//! Promises of the engine over random and simulated runs.
+//! Invariants of the engine over random and simulated runs.
 
 use alloc::format;
 use alloc::string::String;

@@ -48,7 +48,7 @@ fn a_new_configuration_preserves_an_open_breaker() {
 fn a_checkpoint_continues_on_another_clock() {
     let (engine, polled, _) = with_open_breaker(OnOpen::Defer);
     let pause = polled.wake.unwrap().saturating_since(at(2));
-    // Another process, whose clock has just started.
+    // As in another process, whose clock has just started.
     let mut later = Engine::restore(engine.checkpoint(), at(0));
     let polled = drain(&mut later, at(0));
     assert!(polled.starts.is_empty());

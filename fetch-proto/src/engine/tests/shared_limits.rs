@@ -13,7 +13,7 @@ fn engine(config: EngineConfig) -> Engine {
     engine
 }
 
-/// Drains the engine and answers its requests by this rate over all hosts.
+/// Drains the engine and grants or denies its starts by this rate over all hosts.
 fn drain_within(engine: &mut Engine, shared: &mut RateLimiter, now: Timestamp) -> PolledOutputs {
     let mut all = PolledOutputs::default();
     loop {
@@ -131,7 +131,7 @@ fn retries_take_lent_tokens() {
             shared = engine.take_retry_tokens().unwrap();
         }
     }
-    // The fourth token and the third are not above the half.
+    // The first retry leaves three of four tokens. Another would leave half, which is refused.
     assert_eq!((given_up, shared.available_retries(at(1))), (3, 0));
 }
 

@@ -93,7 +93,7 @@ fn an_attempt_and_its_hedge_that_both_fail_count_once() {
 
 #[test]
 fn a_refused_response_that_is_still_read_does_not_delay_the_retry() {
-    // Its head came and it is being read to the end when the last contender fails.
+    // Its head has arrived and its body is being discarded when the last contender fails.
     let answers = [
         status(503).after(3 * SECOND),
         failure(FailureKind::Io).after(2 * SECOND),

@@ -148,7 +148,7 @@ fn only_idempotent_or_unsent_requests_are_retried() {
         post(failure(FailureKind::Io)).outcome().gave_up,
         Some(GiveUpReason::NotIdempotent)
     );
-    // What never left this machine may be sent again.
+    // A request that never left this machine may be sent again.
     assert!(post(failure(FailureKind::Connect)).outcome().is_success());
     let mut vouched = FetchScript::new(exact());
     vouched.request(|r| (r.method, r.idempotent) = (Method::Post, true));

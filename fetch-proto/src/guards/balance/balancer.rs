@@ -12,8 +12,8 @@ use crate::model::time::{Timestamp, nanos};
 
 /// Chooses an endpoint of a [`BalancedTarget`] for each attempt, using the results of earlier attempts.
 ///
-/// Endpoints are identified by their index in the target. Call [`record_start`](Self::record_start) once for
-/// each attempt sent, and [`record_end`](Self::record_end) once when it ends.
+/// Endpoints are identified by their index in the target. Call [`record_start`](Self::record_start)
+/// once for each attempt sent, and [`record_end`](Self::record_end) once when it ends.
 ///
 /// ```
 /// use core::time::Duration;
@@ -103,7 +103,7 @@ impl LoadBalancer {
     ///   or circuit breaker.
     /// - `draw`: a random word, for the randomised strategies.
     ///
-    /// Ejected endpoints are skipped, unless so many are ejected that all are used again
+    /// Ejected endpoints are skipped, unless too many are ejected, so that all are used
     /// ([`OutlierDetection::panic_percent`]).
     ///
     /// ```

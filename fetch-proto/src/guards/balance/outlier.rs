@@ -171,7 +171,7 @@ impl OutlierDetection {
         if endpoints > 1 { limit.max(1) } else { 0 }
     }
 
-    /// Whether so many endpoints are ejected that all are used.
+    /// Whether too many endpoints are ejected, so that all are used.
     pub(super) fn is_panic(&self, ejected: usize, endpoints: usize) -> bool {
         (endpoints - ejected) * 100 < endpoints * usize::from(self.panic_percent)
     }

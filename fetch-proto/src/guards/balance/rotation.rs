@@ -32,8 +32,8 @@ impl RotationState {
         Some(picked)
     }
 
-    /// Adds each candidate's weight to its credit, picks the highest credit, and subtracts the sum
-    /// of the weights from it.
+    /// Adds each candidate's weight to its current weight, picks the highest current weight, and
+    /// subtracts the sum of the weights from it.
     pub(super) fn next_weighted(
         &mut self,
         candidates: impl Iterator<Item = usize> + Clone,

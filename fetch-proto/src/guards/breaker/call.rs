@@ -58,7 +58,7 @@ pub enum CircuitState {
     Open,
 }
 
-/// The circuit admits no call. Nothing was sent, so this is no failed attempt.
+/// The circuit admits no call. Nothing was sent, so this is not a failed attempt.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

@@ -39,7 +39,7 @@ impl CallWindow {
         };
     }
 
-    /// Why the call counted last opens the circuit, if it does.
+    /// Why the last counted call opens the circuit, if it does.
     pub(super) fn trip_reason(
         &self,
         config: &Breaker,

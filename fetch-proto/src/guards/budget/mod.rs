@@ -10,7 +10,7 @@ use crate::model::time::nanos;
 
 pub use tokens::RetryTokens;
 
-/// One unit in the thousandths in which everything is counted, so that nothing is rounded.
+/// One unit. All amounts are counted in thousandths, so that nothing is rounded.
 const ONE: u64 = 1000;
 
 /// Limits the load that retries add, independent of the attempts each fetch may have: when most
@@ -65,7 +65,8 @@ pub enum RetryBudget {
         min_per_second: u32,
         /// Retries per thousand requests; may exceed 1000. Finagle: 200.
         per_mille: u32,
-        /// How long a request allows for retries. Finagle: 10 s, from 1 s to 60 s; here any length.
+        /// How long a request counts towards the allowed retries. Finagle: 10 s, from 1 s to 60 s;
+        /// here any length.
         ttl: Duration,
     },
     /// A token bucket, full at first, as in gRPC's retry throttling (proposal A6): a failure takes
@@ -142,7 +143,8 @@ impl Default for RetryBudget {
     }
 }
 
-/// Why a fetch is retried. A retry of a request that was certainly not sent needs no budget.
+/// Why a fetch is retried. The engine charges every retry except those that do not count as
+/// attempts: see [`RetryDelaySource`](crate::RetryDelaySource).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

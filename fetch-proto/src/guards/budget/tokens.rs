@@ -7,14 +7,14 @@ use super::{ONE, RetryBudget, RetryCost, RetryKind};
 use crate::guards::rolling_window::RollingWindow;
 use crate::model::time::Timestamp;
 
-/// A bucket unchanged for this long can be dropped, which refills it.
+/// A bucket that is unchanged for this long may be dropped. A new bucket is full.
 const FORGET_AFTER: Duration = Duration::from_secs(300);
 
 /// State of a [`RetryBudget`], for one host or for all.
 ///
-/// Record each request once, when it is first sent, and each success; ask before each retry. Which
-/// of them matter depends on the budget. A clock that runs backwards only delays the expiry of
-/// counts.
+/// Record each request once, when it is first sent, and each success; ask before each retry. Each
+/// kind of budget uses only some of these calls. A clock that runs backwards only delays the expiry
+/// of counts.
 ///
 /// ```
 /// use fetch_proto::{RetryTokens, RetryBudget, RetryKind, Timestamp};

@@ -8,8 +8,8 @@ use crate::model::time::nanos;
 /// Additive increase, multiplicative decrease, as in TCP Reno: `L + 1` for an answer while at least
 /// half of the limit `L` is in use, `L × backoff` for a drop or a round trip over `timeout`.
 ///
-/// Every answer and every drop counts, even of many at once. The limit settles where both balance:
-/// with a tenth of drops, at about 90.
+/// Every answer and every drop counts, even if many arrive at once. The limit settles where both
+/// balance: with a tenth of drops, at about 90.
 ///
 /// It needs no reference round-trip time, so it suits a client of unknown servers. After Netflix's
 /// concurrency-limits, `AIMDLimit`.

@@ -246,7 +246,7 @@ impl Gradient2 {
     fn smooth(&self, limit: u64, found: u64) -> u64 {
         let part = u128::from(self.smoothing_per_mille.min(1000));
         let mixed = u128::from(limit) * (1000 - part) + u128::from(found) * part;
-        // Rounded to nearest, because a fifth of four is no whole number of units.
+        // Rounded to nearest, because a fifth of four is not a whole number of units.
         ((mixed + 500) / 1000) as u64
     }
 }

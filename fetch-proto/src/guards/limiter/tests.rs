@@ -53,7 +53,7 @@ fn limits(limiter: &mut ConcurrencyLimiter, samples: &[(u32, usize)]) -> Vec<usi
 }
 
 /// Netflix/concurrency-limits,
-/// concurrency-limits-core/src/test/java/com/netflix/concurrency/limits/ limit/AIMDLimitTest.java:
+/// concurrency-limits-core/src/test/java/com/netflix/concurrency/limits/limit/AIMDLimitTest.java:
 /// `testDefault`, `increaseOnSuccess`, `decreaseOnDrops`, `successOverflow`.
 #[test]
 fn aimd_matches_netflix() {

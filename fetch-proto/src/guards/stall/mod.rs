@@ -14,8 +14,8 @@ const BINS: u64 = 10;
 /// over a sliding `window`, continuously for `grace`.
 ///
 /// After the stalled-stream protection of smithy-rs, with its constants. Unlike a limit on the time
-/// between two reads, it also detects a server that sends one byte now and then. [`ThroughputMeter`] measures
-/// a body.
+/// between two reads, it also detects a server that sends one byte now and then.
+/// [`ThroughputMeter`] measures a body.
 ///
 /// ```
 /// use core::time::Duration;
@@ -98,8 +98,8 @@ impl Default for StallGuard {
 /// Measures the throughput of one body. All calls must pass the same [`StallGuard`].
 ///
 /// Its clock stops while the consumer does not read ([`pause`](Self::pause) to
-/// [`resume`](Self::resume)), because a slow consumer is not a slow server. The time before the
-/// body is wanted is a pause, too.
+/// [`resume`](Self::resume)), because a slow consumer is not a slow server. Also pause it until the
+/// response head arrives.
 ///
 /// Record all received bytes before asking whether the body stalled: after a suspension of the
 /// process itself, they show that the server kept sending. Every call takes constant time; the size
@@ -121,7 +121,8 @@ impl Default for StallGuard {
 pub struct ThroughputMeter {
     /// Bytes per bin; the index of time `t` is `t / bin % 10`.
     bins: [u32; BINS as usize],
-    /// Until when, on this clock, the throughput suffices if no more bytes arrive. Nanoseconds.
+    /// Time on this clock, in nanoseconds, until which the throughput suffices if no more bytes
+    /// arrive.
     sufficient_until: u64,
     /// Number of the newest bin, counted from the start of this clock.
     newest: u64,
@@ -256,7 +257,7 @@ impl ThroughputMeter {
         now.as_nanos().saturating_sub(self.origin)
     }
 
-    /// When so many bins have expired that the rest no longer suffices, in nanoseconds on this
+    /// When the remaining bins no longer suffice, because others expire, in nanoseconds on this
     /// clock; `None` if the bytes do not suffice now.
     fn bytes_suffice_until(&self, guard: &StallGuard) -> Option<u64> {
         let needed = guard.required_bytes();
@@ -264,7 +265,7 @@ impl ThroughputMeter {
         if sum < needed {
             return None;
         }
-        // From the oldest on: a bin expires when the bin starts that reuses its place.
+        // From the oldest on. A bin expires when a new bin reuses its place.
         for age in (0..BINS).rev() {
             let Some(number) = self.newest.checked_sub(age) else {
                 continue;

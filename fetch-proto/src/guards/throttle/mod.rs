@@ -17,7 +17,7 @@ const MILLION: u64 = 1_000_000;
 ///
 /// A request is held back with the probability `max(0, (requests − K × accepts) / (requests + 1))`,
 /// counted over the window and limited by the cap. A small K holds requests back early; a large K
-/// tolerates more rejections, which detect the host's recovery sooner.
+/// tolerates more rejections, and so detects the host's recovery sooner.
 ///
 /// ```
 /// use fetch_proto::{Throttle, RequestThrottler, Timestamp};
@@ -73,7 +73,8 @@ impl Throttle {
     }
 
     /// Sets how many requests the window must contain before any is held back. Default 20. Requests
-    /// in flight count as sent but not yet accepted, so this should exceed the concurrency.
+    /// in flight count as sent but not yet accepted, so this should be at least the concurrency per
+    /// host.
     ///
     /// ```
     /// let throttle = fetch_proto::Throttle::default().minimum(50);
@@ -109,8 +110,8 @@ impl Default for Throttle {
 /// Only overload counts against a host, such as status 429 or 503. Every other end of a request
 /// counts as accepted: 404, 500, a broken connection, a cancellation.
 ///
-/// Unlike the book, requests held back are not counted as requests, because they ask again later.
-/// A clock that runs backwards only delays the expiry of counts.
+/// Unlike in the book, requests that are held back are not counted, because they are attempted
+/// again later. A clock that runs backwards only delays the expiry of counts.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct RequestThrottler {

@@ -25,7 +25,7 @@ use crate::stats::histogram::DurationHistogram;
 pub struct FetchSample {
     /// How it ended.
     pub end: SampleEnd,
-    /// Requests sent: the first, retries, and one for each redirect followed.
+    /// Requests sent: the first, retries, hedges, and one for each redirect followed.
     pub attempts: u32,
     /// Attempts that repeated an earlier one.
     pub retries: u32,
@@ -133,7 +133,7 @@ impl FetchSample {
 pub enum SampleEnd {
     /// The caller cancelled it.
     Cancelled,
-    /// It failed; the name is one of [`FailureKind::as_str`](crate::FailureKind::as_str).
+    /// It failed; the name is one of [`FetchError::as_str`](crate::FetchError::as_str).
     Failed(&'static str),
     /// It received a response with this status; 400 and above count as HTTP errors.
     Status(u16),

@@ -120,7 +120,7 @@ pub struct HostSummary {
 }
 
 impl HostSummary {
-    /// The name of the summary that surplus hosts share.
+    /// The name of the summary that all hosts without a separate one share.
     pub const OTHERS: &'static str = "(other hosts)";
 
     pub(super) fn new(name: &str) -> Self {

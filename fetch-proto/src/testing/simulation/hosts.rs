@@ -13,7 +13,7 @@ use crate::model::time::Timestamp;
 /// The largest number of hosts without a model that have a separate summary.
 const MAX_SUMMARIES: usize = 256;
 
-/// The number of hosts from which on idle ones are removed.
+/// Idle hosts are removed when there are at least this many hosts.
 const SWEEP_THRESHOLD: usize = 1024;
 
 /// A host, its name and the index of its summary.

@@ -34,7 +34,7 @@ pub use series::{LoadSeries, SeriesPoint};
 pub use server::{Outage, OutageKind, ServerModel};
 
 /// A run of an [`Engine`](crate::Engine) in virtual time. Its driver polls only at the engine's
-/// wake time or when an answer arrives, so a lost wake-up is detected.
+/// wake time or when a request or an answer arrives, so a lost wake-up is detected.
 ///
 /// Memory is bounded by the engine's window and the hosts that have a model. More than 256 hosts
 /// without a model share a summary.
@@ -76,7 +76,7 @@ pub struct Simulation {
 pub struct SimulationSummary {
     /// The statistics of the outcomes.
     pub batch: BatchStats,
-    /// A hash over the sequence of outputs: equal for runs that decide alike.
+    /// A hash over the sequence of outputs: equal for runs with the same decisions.
     pub digest: u64,
     /// The counters of the engine.
     pub engine: EngineStats,
@@ -174,7 +174,8 @@ impl Simulation {
         self
     }
 
-    /// Adds an outage of the host with this name. If several overlap, the first added applies.
+    /// Adds an outage of the host with this name. If several overlap, the first added applies;
+    /// outages of all hosts come last.
     ///
     /// ```
     /// # use core::time::Duration;

@@ -19,7 +19,7 @@ use crate::model::time::Timestamp;
 use crate::random::mix;
 use crate::stats::batch::{BatchStats, FetchSample};
 
-/// Events of aborted attempts are removed when there are this many more events than attempts.
+/// Events of aborted attempts are removed when the events exceed twice the attempts by this number.
 const MAX_STALE_EVENTS: usize = 1024;
 
 /// The time of an attempt's next event, with its serial number and index.

@@ -130,7 +130,7 @@ impl ServerModel {
         self
     }
 
-    /// Sets the `Retry-After` of every 503 and 429. Default none.
+    /// Sets the `Retry-After` of every 503 and 429, except during an [`Outage`]. Default none.
     ///
     /// ```
     /// # use fetch_proto::testing::ServerModel;

@@ -33,7 +33,7 @@ impl<A: Adapter> Builder<A> {
         let rules = self.policies.apply(self.settings.config.rules_ref())?;
         let mut settings = self.settings;
         settings.update_config(|config| with_logged_events(config.rules(rules)));
-        // Fetchers that are built from clones of the same settings share nothing.
+        // Fetchers that are built from clones of the same settings share no transport state.
         settings.shared_state = SharedState::default();
         let (record, clock) = (self.record, Clock::start());
         if settings.threads > 1 {

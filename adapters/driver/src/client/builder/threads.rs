@@ -15,7 +15,8 @@ use crate::shard::shared_limits::{SharedLimits, SharedLimitsHandle};
 use crate::telemetry::recording::RecordSink;
 use crate::transport::clock::Clock;
 
-/// Builds a fetcher of as many drivers as the settings ask for, or of one if it is recorded.
+/// Builds a fetcher with as many drivers as the settings ask for, but no more than attempts or
+/// connections are allowed, and with one if it is recorded.
 pub(super) fn build<A: Adapter>(
     adapter: &A,
     settings: &Settings,

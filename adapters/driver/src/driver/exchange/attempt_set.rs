@@ -69,15 +69,15 @@ impl Wake for WakeSignal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // The first wake after the list was taken wakes the owner, for all that follow.
+        // Only the first wake after the list was taken has to wake the owner.
         if self.push() {
             self.wake_list.owner.wake();
         }
     }
 }
 
-/// A future that reports updates besides its end. It writes them to a value of the owner, so that
-/// nothing must be shared between threads.
+/// A future that reports updates besides its end. It writes them to a value that the owner passes
+/// in, so nothing is shared between threads.
 pub(crate) trait PollAttempt {
     type Update;
 
@@ -146,12 +146,12 @@ impl<F: PollAttempt> AttemptSet<F> {
         self.slots[index].future.as_mut().as_pin_mut()
     }
 
-    /// Has the future at `index` polled, as after [`AttemptSet::insert`].
+    /// Puts the future at `index` on the list of woken ones, as [`AttemptSet::insert`] does.
     pub(crate) fn wake(&self, index: usize) {
         self.slots[index].signal.push();
     }
 
-    /// The indices that were woken, in order. Wakes `cx` when there are more.
+    /// The indices that were woken, in order. If there are none, wakes `cx` when there are some.
     pub(crate) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
         let mut list = core::mem::take(&mut self.woken);
         self.take_woken(&mut list);
@@ -186,7 +186,7 @@ impl<F: PollAttempt> AttemptSet<F> {
     /// Polls the future at `index`.
     pub(crate) fn poll(&mut self, index: usize, update: &mut F::Update) -> AttemptPoll {
         let slot = &mut self.slots[index];
-        // A swap, not a store: this poll must see what was written before a wake that found it set.
+        // A swap, not a store: it makes visible what was written before wakes that found it set.
         slot.signal.is_listed.swap(false, Ordering::AcqRel);
         let Some(future) = slot.future.as_mut().as_pin_mut() else {
             return AttemptPoll::Pending;

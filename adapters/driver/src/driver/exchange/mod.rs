@@ -33,7 +33,7 @@ pub(crate) fn start_exchange<T: Transport>(
     }
 }
 
-/// An exchange as the driver sees it, whatever its transport.
+/// An exchange as the driver sees it, independent of its transport.
 pub(crate) trait AttemptExchange:
     PollAttempt<Update = AttemptUpdate> + Send + 'static
 {
@@ -44,11 +44,11 @@ pub(crate) trait AttemptExchange:
 /// What happened to an attempt during one poll.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptUpdate {
-    /// The length of the body chunks that arrived.
+    /// The length of the body chunks that arrived, in bytes.
     pub(crate) body_bytes: u64,
     pub(crate) end: Option<Result<ReceivedBody, TransportError>>,
     pub(crate) head: Option<ResponseParts>,
-    /// For each change: whether the exchange is now paused, waiting for the consumer of the body.
+    /// For each change: whether the exchange now waits for the body's consumer or writer.
     pub(crate) pauses: Vec<bool>,
 }
 
@@ -123,7 +123,7 @@ struct BodyReader<B> {
     /// Whether the end of the body was reached.
     ended: bool,
     mode: BodyMode,
-    /// Whether the last update said that the exchange is paused.
+    /// Whether a wait for the writer is reported as a pause.
     paused: bool,
     /// A chunk that waits for room in the consumer's channel.
     sending: Option<PendingSend>,

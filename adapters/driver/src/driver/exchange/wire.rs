@@ -28,7 +28,7 @@ pub(crate) fn sharing_key(request: &Request, common: &HeaderMap) -> u64 {
     hasher.finish()
 }
 
-/// The parts of a response's head by which the core decides.
+/// The parts of a response's head on which the core's decisions depend.
 pub(crate) fn engine_head(parts: &ResponseParts) -> HeadSummary {
     let field = |name| parts.headers.get(name).map(http::HeaderValue::as_bytes);
     let location = field(header::LOCATION).map(String::from_utf8_lossy);
@@ -42,8 +42,8 @@ pub(crate) fn engine_head(parts: &ResponseParts) -> HeadSummary {
         .retry_after(retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())))
 }
 
-/// The request of `attempt` as it goes over the wire. Takes the body from `request` if it can be sent
-/// only once. `has_body` tells whether the caller's request had one.
+/// The request of `attempt` as it goes over the wire. Takes the body from `request` if it can be
+/// sent only once. `has_body` is true if the caller's request had one.
 pub(crate) fn outgoing_request(
     attempt: &Attempt,
     request: &mut Request,

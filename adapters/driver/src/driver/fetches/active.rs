@@ -156,7 +156,7 @@ impl ActiveFetch {
     }
 
     /// The fetch's outcome, and the permit for it, after the engine has ended the fetch.
-    /// `sees_connection` is the transport's.
+    /// `sees_connection` is the transport's [`SEES_CONNECTION`](crate::Transport::SEES_CONNECTION).
     pub(crate) fn build_outcome(
         &mut self,
         end: fetch_proto::FetchOutcome,

@@ -18,7 +18,7 @@ pub(crate) struct InFlightAttempt {
     pub(crate) index: usize,
     pub(crate) permit: Option<AttemptPermit>,
     pub(crate) progress: AttemptProgress,
-    /// The phases that the engine knows of.
+    /// The phases that were already reported to the engine.
     pub(crate) reported: ReportedPhases,
     pub(crate) result: Box<AttemptResult>,
     pub(crate) span: FetchSpan,

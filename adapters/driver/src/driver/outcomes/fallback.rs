@@ -19,13 +19,14 @@ pub(crate) struct Fallbacks {
     value: Option<FallbackValue>,
 }
 
-/// Everything that identifies a request, so that a response is used only for a repetition of the same
-/// request: URL with user and password, path as sent, and all header fields. The method is always GET.
+/// Everything that identifies a request, so that a response is used only for a repetition of the
+/// same request: URL, path as sent, and all header fields, which include the credentials of the
+/// URL. The method is always GET.
 #[derive(Eq, Hash, PartialEq)]
 struct StaleKey {
     fields: Vec<(HeaderName, HeaderValue)>,
     path_as_is: Option<PathAndQuery>,
-    /// The URL as the caller wrote it, user and password included.
+    /// The request's `text`, without user and password. Empty once an outcome sender took it.
     text: String,
     url: String,
 }
@@ -135,7 +136,7 @@ mod tests {
         fields.iter().fold(request, add)
     }
 
-    /// The body that `later` gets when it fails after `first` was answered with these fields.
+    /// Whether `later`, which fails, gets the response to `first`, which had these header fields.
     fn reused(first: &Request, fields: &[(&'static str, &'static str)], later: &Request) -> bool {
         let mut fallbacks = Fallbacks::new(2, None);
         let mut answered = succeeded("stored");

@@ -11,7 +11,7 @@ use concurrent_queue::ConcurrentQueue;
 #[derive(Debug)]
 pub(crate) struct QueueSender<T>(Arc<QueueState<T>>);
 
-/// The consumer's end of the queue. Dropping it drops all items, those to come included.
+/// The consumer's end of the queue. Dropping it drops all items, including later ones.
 #[derive(Debug)]
 pub(crate) struct QueueReceiver<T>(Arc<QueueState<T>>);
 

@@ -98,7 +98,7 @@ impl OutcomeSender {
         let Some(DeliveryTarget::Stream { error, start }) = &self.target else {
             return None;
         };
-        // One chunk waits in the channel; the next waits in the network.
+        // One chunk waits in the channel, the next in the exchange; the rest is not read yet.
         let (sender, chunks) = async_channel::bounded(1);
         let _ = start.try_send(Ok(StreamStart {
             chunks,
@@ -131,7 +131,7 @@ impl OutcomeSender {
         }
     }
 
-    /// Sends the error that no driver accepts the request, and wakes the consumer.
+    /// Sends an error with the reason why the request is not fetched, and wakes the consumer.
     pub(crate) fn reject(&mut self, detail: &str) {
         self.send_error(ErrorKind::Stopped, detail);
     }

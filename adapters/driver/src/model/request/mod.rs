@@ -46,7 +46,7 @@ pub struct Request {
     pub(crate) save: Option<Arc<dyn BodySink>>,
     pub(crate) tag: u64,
     pub(crate) text: String,
-    /// Whether `text` is exactly as given. A URL with a user name is rewritten without it.
+    /// Whether `text` is exactly as given. A URL with a user name or a password is redacted.
     text_is_original: bool,
     pub(crate) url: Arc<Url>,
 }
@@ -188,7 +188,7 @@ impl Request {
         Ok(self)
     }
 
-    /// Adds header fields.
+    /// Adds header fields. They replace fields of the same names that were added before.
     ///
     /// ```
     /// let request = fetch_driver::Request::get("http://a.test/")?.headers(http::HeaderMap::new());
@@ -212,7 +212,7 @@ impl Request {
         &self.headers
     }
 
-    /// Declares that sending the request twice does no harm, so that it may be retried whatever its
+    /// Declares that sending the request twice does no harm, so that it may be retried with any
     /// method.
     ///
     /// ```
@@ -323,7 +323,8 @@ impl Request {
         self
     }
 
-    /// Sets a number that is returned in the outcome. Default: the request's position in the batch.
+    /// Sets a number that is returned in the outcome. Default, also for 0: the request's position
+    /// in the batch, from 0.
     ///
     /// ```
     /// let request = fetch_driver::Request::get("http://a.test/")?.tag(7);
@@ -335,8 +336,8 @@ impl Request {
         self
     }
 
-    /// The URL as given, without user name and password: the same as
-    /// [`Outcome::url`](crate::Outcome::url).
+    /// The URL as given. If it has a user name or a password, all its secrets are replaced by
+    /// `REDACTED`. The same as [`Outcome::url`](crate::Outcome::url).
     ///
     /// ```
     /// let request = fetch_driver::Request::get("http://A.test")?;

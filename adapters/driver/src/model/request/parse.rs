@@ -1,7 +1,7 @@
 //! Parsing of URLs with a cache of hosts.
 //!
-//! Most URLs of a list have a host that occurred before, and the host is the slowest part to parse:
-//! parsed hosts are cached, and only the rest of the text is parsed again.
+//! Most URLs of a list have a host that occurred before, and the host is the slowest part to parse.
+//! Parsed hosts are therefore cached, and only the rest of the text is parsed.
 
 use std::cell::RefCell;
 

@@ -22,8 +22,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// If the path or the query contain characters that cannot be sent, such as blanks or non-ASCII
-    /// letters, or if the URL has a user name or a password.
+    /// If the path or the query contains characters that cannot be sent, such as spaces or
+    /// non-ASCII letters, or if the URL has a user name or a password.
     pub fn with_path_as_is(mut self) -> Result<Self, Error> {
         let target = target(&self.text).and_then(|target| match self.text_is_original {
             true => Ok(target),

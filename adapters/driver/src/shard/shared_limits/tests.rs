@@ -77,7 +77,7 @@ impl Engines {
         wakes.collect::<Vec<_>>().into_iter().flatten().min()
     }
 
-    /// Polls all engines whenever one has something to do, until none has.
+    /// Polls all engines whenever one has work, until none has any.
     fn run(&mut self) {
         let mut now = Timestamp::START;
         for first in 0.. {
@@ -112,8 +112,8 @@ fn with_rule(config: EngineConfig, slow: Option<Rate>) -> EngineConfig {
 }
 
 proptest! {
-    /// At any time as many attempts have started as one limiter allows, whichever engines have fetches:
-    /// also if only one of them has any.
+    /// At any time as many attempts have started as one limiter allows, no matter which engines
+    /// have fetches, even if only one has any.
     #[test]
     fn all_engines_together_have_exactly_the_rate(
         queues in prop::collection::vec(prop::collection::vec(0_u32..4, 0..20), 1..5),
@@ -179,7 +179,7 @@ proptest! {
         prop_assert!(is_within(slow, "/slow/"), "{:?}", engines.starts);
     }
 
-    /// Retries stop when the budget is used up, whichever engines have used it.
+    /// Retries stop when the budget is used up, no matter which engines have used it.
     #[test]
     fn all_engines_together_have_exactly_the_budget(
         queues in prop::collection::vec(1_usize..20, 1..4),

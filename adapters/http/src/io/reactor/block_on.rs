@@ -51,7 +51,7 @@ impl ThreadWaker {
     }
 }
 
-/// Held while a thread waits for events. Afterwards the task does, if there still are sockets.
+/// Held while a thread waits for events. Afterwards the task does so, if any socket is left.
 struct ThreadWaitGuard<'a>(&'a Arc<ReactorState>);
 
 impl Drop for ThreadWaitGuard<'_> {
@@ -66,7 +66,7 @@ impl Drop for ThreadWaitGuard<'_> {
 
 impl Reactor {
     /// Runs `future` to completion on this thread, which waits for the reactor's events itself: one
-    /// system call takes all events, and `async-io`'s reactor is not involved.
+    /// system call takes up to 256 events, and `async-io`'s reactor is not involved.
     ///
     /// It is meant for a future that drives everything that uses the sockets, such as an executor's
     /// `run`. While another thread blocks on the same reactor, this one waits like

@@ -56,7 +56,7 @@ pub type ReactorTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 type SpawnFn = dyn Fn(ReactorTask) + Send + Sync;
 
-/// Shared by sockets: each is registered once instead of for each wait.
+/// An event queue that sockets share: each is registered once instead of for each wait.
 ///
 /// Clones are the same reactor. Its task ends when all clones and all sockets are dropped.
 ///
@@ -66,7 +66,7 @@ type SpawnFn = dyn Fn(ReactorTask) + Send + Sync;
 #[derive(Clone)]
 pub struct Reactor(Arc<LazyReactor>);
 
-/// The state is created with the first socket.
+/// Creates the state for the first socket, or the first [`Reactor::block_on`].
 struct LazyReactor {
     spawn: Arc<SpawnFn>,
     state: OnceLock<Arc<ReactorState>>,
@@ -166,8 +166,8 @@ impl ReactorState {
         }
     }
 
-    /// Takes events and wakes their tasks. False if there was none. `wakers` is empty before and
-    /// after: only its memory is used.
+    /// Takes events and wakes their tasks. False if there was none; true after an error. `wakers`
+    /// is empty before and after: only its memory is reused.
     fn dispatch_events(&self, wait: EventWait, wakers: &mut Vec<Waker>) -> bool {
         let mut buffer = [const { MaybeUninit::uninit() }; MAX_EVENTS];
         let timeout = (wait == EventWait::Poll).then_some(&NO_TIMEOUT);
@@ -182,8 +182,8 @@ impl ReactorState {
         let sources = self.sources();
         for event in &*events {
             let index = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
-            // A socket that was closed just now may have left an event for the next one at its index:
-            // a needless wake-up does no harm. The wake-up event of a thread has no source.
+            // A closed socket may have left an event for the next one at its index: a spurious
+            // wake-up is harmless. The wake-up event of a thread has no source.
             if let Some(source) = sources.get(index) {
                 wakers.extend(source.add_event(event.flags).into_iter().flatten());
             }

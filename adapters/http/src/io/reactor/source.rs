@@ -87,7 +87,7 @@ impl EventSource {
         }
     }
 
-    /// Notes that the socket was found empty, or full, unless an event arrived since `snapshot`.
+    /// Records that the socket was found empty or full, unless an event arrived since `snapshot`.
     pub(super) fn clear_ready(&self, direction: IoDirection, snapshot: ReadinessSnapshot) {
         let (bit, _) = self.bit_and_waker(direction);
         let ReadinessSnapshot(state) = snapshot;
