@@ -304,3 +304,20 @@ fn a_stored_response_never_reaches_another_user() {
     let private = "Cache-Control: private, no-store\r\n";
     assert_eq!(after_alice(private, &["bob", "alice"]), [None, None]);
 }
+
+#[test]
+fn a_stored_response_never_reaches_another_user_of_the_url() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let port = user_site("", broken.clone());
+    let policy = Policy::default()
+        .attempts(1)
+        .fallback(fetch_proto::Fallback::value());
+    let fetcher = Fetcher::builder().policy(policy).stale(10).build().unwrap();
+    let is_answered = |user: &str| {
+        let outcome = block_on(fetcher.fetch(format!("http://{user}@127.0.0.1:{port}/")));
+        outcome.is_success()
+    };
+    assert!(is_answered("alice:x"));
+    broken.store(true, Ordering::SeqCst);
+    assert!(!is_answered("bob:y") && !is_answered("alice:y") && is_answered("alice:x"));
+}

@@ -26,8 +26,6 @@ pub(crate) struct Fallbacks {
 struct StaleKey {
     fields: Vec<(HeaderName, HeaderValue)>,
     path_as_is: Option<PathAndQuery>,
-    /// The request's `text`, without user and password. Empty once an outcome sender took it.
-    text: String,
     url: String,
 }
 
@@ -40,7 +38,6 @@ impl StaleKey {
         Self {
             fields,
             path_as_is: request.path_as_is.clone(),
-            text: request.text.clone(),
             url: request.url.as_str().to_owned(),
         }
     }
