@@ -7,6 +7,8 @@ pub(crate) mod open;
 mod socks;
 
 use std::sync::Arc;
+#[cfg(all(feature = "tls", feature = "http2"))]
+use std::sync::OnceLock;
 
 use fetch_driver::Http2Mode;
 use futures_lite::future;
@@ -25,6 +27,9 @@ pub(crate) struct Connector<R> {
     runtime: R,
     #[cfg(feature = "tls")]
     tls: futures_rustls::TlsConnector,
+    /// For origins that require HTTP/1.1: it does not offer HTTP/2.
+    #[cfg(all(feature = "tls", feature = "http2"))]
+    tls_http1: OnceLock<futures_rustls::TlsConnector>,
 }
 
 impl<R: HttpRuntime> Connector<R> {
@@ -35,6 +40,8 @@ impl<R: HttpRuntime> Connector<R> {
             runtime,
             #[cfg(feature = "tls")]
             tls: config.tls.connector(config.http2 != Http2Mode::Off),
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            tls_http1: OnceLock::new(),
             config,
         }
     }
@@ -56,6 +63,25 @@ impl<R: HttpRuntime> Connector<R> {
                 Http2Mode::PriorKnowledge => true,
                 _ => origin.tls,
             }
+    }
+
+    /// Whether `origin` answered over HTTP/2 that it requires HTTP/1.1.
+    #[cfg(feature = "http2")]
+    pub(super) fn is_http1_required(&self, origin: OriginRef<'_>) -> bool {
+        self.may_share(origin) && self.pool.h2().is_http1_required(origin)
+    }
+
+    /// What does the TLS handshakes with `origin`.
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(&self, origin: OriginRef<'_>) -> &futures_rustls::TlsConnector {
+        #[cfg(feature = "http2")]
+        if self.is_http1_required(origin) {
+            return self
+                .tls_http1
+                .get_or_init(|| self.config.tls.connector(false));
+        }
+        let _ = origin;
+        &self.tls
     }
 
     /// Starts a task that closes idle connections that are expired or that the server closed, even

@@ -46,6 +46,8 @@ impl<R: HttpRuntime> Connector<R> {
         }
         // Without TLS there is no negotiation: HTTP/2 needs prior knowledge.
         let is_http2 = self.may_share(origin.key());
+        #[cfg(feature = "http2")]
+        let is_http2 = is_http2 && !self.is_http1_required(origin.key());
         self.start(stream, is_http2, origin, remote, permit).await
     }
 
@@ -62,7 +64,9 @@ impl<R: HttpRuntime> Connector<R> {
     where
         S: ByteStream + 'static,
     {
-        let stream = crate::connect::tls::handshake(&self.tls, origin.key().host, stream).await?;
+        let stream =
+            crate::connect::tls::handshake(self.tls(origin.key()), origin.key().host, stream)
+                .await?;
         progress.mark(fetch_driver::AttemptPhase::TlsDone);
         let is_http2 = crate::connect::tls::has_negotiated_http2(&stream);
         self.start(stream, is_http2, origin, remote, permit).await

@@ -44,8 +44,8 @@ where
         NextHop::Proxy(_) => unreachable!("HTTP/2 is not offered to proxies"),
     };
     let authority = authority.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
-    let (number, freed) = pool.prepare_connection(&origin);
-    let shared = Arc::new(H2Shared::new(origin, number, freed));
+    let (number, events) = pool.prepare_connection(&origin);
+    let shared = Arc::new(H2Shared::new(origin, number, events));
     let spawner = TaskSpawner::new(runtime.clone());
     let io = HyperIo::new(stream, shared.clone());
     let handshake = Builder::new(spawner.clone())
