@@ -7,3 +7,4 @@ pub(crate) mod route;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 pub(crate) mod tunnel;
+pub(crate) mod verdicts;

@@ -103,6 +103,21 @@ impl ConnectError {
     }
 }
 
+impl ConnectError {
+    /// The error of the only address, if `target` ends with that address.
+    pub(crate) fn into_sole(mut self, target: &str) -> Result<io::Error, Self> {
+        match self.0.pop() {
+            Some((addr, error)) if self.0.is_empty() && target.ends_with(&addr.to_string()) => {
+                Ok(error)
+            }
+            last => {
+                self.0.extend(last);
+                Err(self)
+            }
+        }
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, (addr, error)) in self.0.iter().enumerate() {

@@ -55,15 +55,42 @@ impl<R: HttpRuntime> Connector<R> {
         port: u16,
         progress: &AttemptProgress,
     ) -> Result<DialedStream<R>, TransportError> {
+        let checked = self.verdicts.check(proxy, &self.runtime).await;
+        let first = checked
+            .map_err(|text| TransportError::new(FailureKind::ProxyRefused, text.to_string()))?;
         let (mut stream, remote) = self.dial_proxy(proxy, progress).await?;
         let authority = format!("{host}:{port}");
         let max_head = self.config.max_head;
         let opened = tunnel::open_tunnel(&mut stream, proxy, &authority, max_head).await;
-        opened.map_err(|error| {
-            let text = format!("to {authority} through the proxy {proxy}");
-            describe(FailureKind::Connect, text, error)
-        })?;
-        Ok((stream, remote))
+        match opened {
+            Err(error) if error.is_unauthorized() => {
+                let text = format!("{proxy}: {error}");
+                if self.verdicts.refuse(proxy, &text) {
+                    log::warn!(
+                        target: "fetch_http",
+                        "the proxy {text}; it is not asked again, and all URLs through it fail"
+                    );
+                }
+                Err(TransportError::new(FailureKind::ProxyRefused, text))
+            }
+            Err(error) => {
+                let kind = match error.is_final() {
+                    true => FailureKind::ProxyRefused,
+                    false => FailureKind::Connect,
+                };
+                let text = format!("to {authority} through the proxy {proxy}");
+                if let (Some(first), true) = (first, error.is_answer()) {
+                    first.accept();
+                }
+                Err(describe(kind, text, error))
+            }
+            Ok(()) => {
+                if let Some(first) = first {
+                    first.accept();
+                }
+                Ok((stream, remote))
+            }
+        }
     }
 
     pub(super) async fn dial_proxy(
@@ -120,7 +147,12 @@ impl<R: HttpRuntime> Connector<R> {
                     error,
                 )
             } else {
-                describe(FailureKind::Connect, target(), error)
+                // A target that is an address is not named twice.
+                let target = target();
+                match error.into_sole(&target) {
+                    Ok(error) => describe(FailureKind::Connect, target, error),
+                    Err(error) => describe(FailureKind::Connect, target, error),
+                }
             }
         })?;
         Ok((stream, Some(remote)))

@@ -15,6 +15,7 @@ use futures_lite::future;
 
 use crate::config::HttpConfig;
 use crate::connect::dns::DnsCache;
+use crate::connect::verdicts::ProxyVerdicts;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 use crate::pool::ConnectionPool;
@@ -24,6 +25,7 @@ pub(crate) struct Connector<R> {
     config: HttpConfig,
     dns: Arc<DnsCache>,
     pool: Arc<ConnectionPool>,
+    verdicts: Arc<ProxyVerdicts>,
     runtime: R,
     #[cfg(feature = "tls")]
     tls: futures_rustls::TlsConnector,
@@ -37,6 +39,7 @@ impl<R: HttpRuntime> Connector<R> {
         Self {
             dns: Arc::new(DnsCache::new(config.resolver.clone(), config.dns_ttl)),
             pool: ConnectionPool::new(config.connection_limit(), config.idle_timeout),
+            verdicts: config.proxy_verdicts(),
             runtime,
             #[cfg(feature = "tls")]
             tls: config.tls.connector(config.http2 != Http2Mode::Off),
