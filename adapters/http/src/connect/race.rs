@@ -14,12 +14,12 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 type BoxedFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Connects to whichever address answers first. The other attempts are dropped.
+/// Connects to whichever address answers first, in this order. The other attempts are dropped.
 pub(crate) async fn connect_any<R: HttpRuntime>(
     runtime: &R,
     addrs: Vec<SocketAddr>,
 ) -> Result<(R::Stream, SocketAddr), ConnectError> {
-    let mut untried = interleave_families(addrs).into_iter();
+    let mut untried = addrs.into_iter();
     let mut race = ConnectRace {
         failed: Vec::new(),
         running: Vec::new(),
@@ -78,7 +78,7 @@ impl<S> ConnectRace<'_, S> {
 }
 
 /// Alternates between IPv4 and IPv6, starting with the family that the resolver put first.
-fn interleave_families(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
+pub(crate) fn interleave_families(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addrs.first().map(SocketAddr::is_ipv6) else {
         return addrs;
     };

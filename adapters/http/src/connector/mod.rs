@@ -10,21 +10,29 @@ use std::sync::Arc;
 #[cfg(all(feature = "tls", feature = "http2"))]
 use std::sync::OnceLock;
 
+use std::time::Duration;
+
 use fetch_driver::Http2Mode;
 use futures_lite::future;
 
 use crate::config::HttpConfig;
+use crate::connect::addresses::FailedAddresses;
 use crate::connect::dns::DnsCache;
 use crate::connect::verdicts::ProxyVerdicts;
+use crate::http1::H1Connection;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 use crate::pool::ConnectionPool;
+
+/// How long a server usually takes at most to accept a connection.
+const ACCEPT_TIME: Duration = Duration::from_millis(3);
 
 /// Takes connections from the pool, and opens new ones.
 pub(crate) struct Connector<R> {
     config: HttpConfig,
     dns: Arc<DnsCache>,
     pool: Arc<ConnectionPool>,
+    failed_addresses: Arc<FailedAddresses>,
     verdicts: Arc<ProxyVerdicts>,
     runtime: R,
     #[cfg(feature = "tls")]
@@ -39,6 +47,7 @@ impl<R: HttpRuntime> Connector<R> {
         Self {
             dns: Arc::new(DnsCache::new(config.resolver.clone(), config.dns_ttl)),
             pool: ConnectionPool::new(config.connection_limit(), config.idle_timeout),
+            failed_addresses: Arc::default(),
             verdicts: config.proxy_verdicts(),
             runtime,
             #[cfg(feature = "tls")]
@@ -85,6 +94,19 @@ impl<R: HttpRuntime> Connector<R> {
         }
         let _ = origin;
         &self.tls
+    }
+
+    /// Waits before a request that must not be lost goes out on a new connection without TLS, for
+    /// longer than a round trip. A server that shuts down resets the connections that it has not
+    /// accepted yet. After this pause, that has been noticed.
+    pub(crate) fn settle(&self, conn: &H1Connection) -> impl Future<Output = ()> + Send + use<R> {
+        let connect_time = conn.connect_time.filter(|_| !conn.origin.key().tls);
+        let runtime = self.runtime.clone();
+        async move {
+            if let Some(connect_time) = connect_time {
+                runtime.sleep(connect_time + ACCEPT_TIME).await;
+            }
+        }
     }
 
     /// Starts a task that closes idle connections that are expired or that the server closed, even

@@ -27,7 +27,7 @@ impl<R: HttpRuntime> Connector<R> {
         host: &str,
         port: u16,
         progress: &AttemptProgress,
-    ) -> Result<DialedStream<R>, TransportError> {
+    ) -> Result<DialedStream<R::Stream>, TransportError> {
         let targets: Vec<_> = match parse_ip(host) {
             Some(ip) => vec![SocksTarget::Addr(SocketAddr::new(ip, port))],
             None if proxy.kind() == ProxyKind::Socks5h => vec![SocksTarget::Name(host, port)],
@@ -42,13 +42,14 @@ impl<R: HttpRuntime> Connector<R> {
         let mut last_error = None;
         for target in targets {
             // After an error, the connection to the proxy cannot be used again.
-            let (stream, remote) = self.dial_proxy(proxy, progress).await?;
-            match connect_through(stream, proxy, target).await {
+            let dialed = self.dial_proxy(proxy, progress).await?;
+            match connect_through(dialed.stream, proxy, target).await {
                 Ok(stream) => {
                     if let Some(first) = first {
                         first.accept();
                     }
-                    return Ok((stream, remote));
+                    let peer = dialed.peer;
+                    return Ok(DialedStream { stream, peer });
                 }
                 Err(error) if is_unauthorized(&error) => {
                     let text = format!("{proxy}: {}", error_text(&error));

@@ -11,6 +11,7 @@ use http::uri::Authority;
 use hyper::client::conn::http2::SendRequest;
 
 use super::upload::H2RequestBody;
+use crate::connect::addresses::AddressTrial;
 use crate::io::hyper::ReadObserver;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
@@ -22,6 +23,8 @@ pub(crate) struct H2Handle {
     pub(super) owner: Weak<dyn HandleOwner>,
     pub(super) permit: ConnectionPermit,
     pub(crate) remote: Option<SocketAddr>,
+    /// Until the server answers: whether its address works.
+    pub(super) trial: Mutex<Option<Box<AddressTrial>>>,
     pub(super) sender: SendRequest<H2RequestBody>,
     pub(super) shared: Arc<H2Shared>,
 }

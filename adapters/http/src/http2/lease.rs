@@ -8,6 +8,7 @@ use fetch_driver::FailureKind;
 
 use super::handle::{H2Handle, HandleOwner};
 use super::upload::UploadStatus;
+use fetch_transport_util::lock;
 
 /// How long a connection may be silent before a cancelled request retires it.
 const MAX_SILENCE: Duration = Duration::from_secs(1);
@@ -50,8 +51,13 @@ impl StreamLease {
         let shared = &self.handle.shared;
         shared.answers.fetch_add(1, Ordering::Relaxed);
         let settled = shared.settled.load(Ordering::Acquire);
-        if !settled && !shared.answered.swap(true, Ordering::AcqRel) {
-            shared.waker.wake();
+        if !shared.answered.swap(true, Ordering::AcqRel) {
+            if let Some(trial) = lock(&self.handle.trial).take() {
+                trial.succeed();
+            }
+            if !settled {
+                shared.waker.wake();
+            }
         }
     }
 
