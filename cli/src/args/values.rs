@@ -262,9 +262,11 @@ pub(crate) struct ContinueAt;
 pub(crate) fn continue_at(text: &str) -> Result<ContinueAt, String> {
     match text {
         "-" => Ok(ContinueAt),
-        _ => Err("write -C -, which finds the offset of each file; a part of a body is fetched with \
+        _ => Err(
+            "write -C -, which finds the offset of each file; a part of a body is fetched with \
              --range 100-"
-            .into()),
+                .into(),
+        ),
     }
 }
 

@@ -80,7 +80,9 @@ impl BodyDirectory {
     /// The body as a temporary file.
     fn temporary_file(&self, body: &mut FinishedBody) -> Result<NamedTempFile, String> {
         match std::mem::replace(&mut body.bytes, BodyBytes::Dropped) {
-            BodyBytes::Dropped | BodyBytes::Named(_) | BodyBytes::Saved(_) => Err("the body was dropped".into()),
+            BodyBytes::Dropped | BodyBytes::Named(_) | BodyBytes::Saved(_) => {
+                Err("the body was dropped".into())
+            }
             BodyBytes::File(file) => Ok(file),
             BodyBytes::Memory(chunks) => {
                 let mut file = create_temporary(&self.root)

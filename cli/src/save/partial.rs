@@ -172,7 +172,9 @@ impl PartialStore {
 
     fn write_info(&self, key: &str, info: &PartialInfo) -> io::Result<()> {
         let path = self.directory.join(info_name(key));
-        let new = self.directory.join(format!("{TEMPORARY_PREFIX}{key}.json.part"));
+        let new = self
+            .directory
+            .join(format!("{TEMPORARY_PREFIX}{key}.json.part"));
         let mut file = File::create(&new)?;
         file.write_all(&serde_json::to_vec(info)?)?;
         if self.sync {
@@ -225,7 +227,10 @@ impl EarlierBytes {
         let modified = head.headers.get(header::LAST_MODIFIED);
         let modified = modified.and_then(|value| value.to_str().ok());
         let modified = modified.and_then(|date| httpdate::parse_http_date(date).ok());
-        self.is_named && modified.zip(self.modified).is_some_and(|(now, then)| now > then)
+        self.is_named
+            && modified
+                .zip(self.modified)
+                .is_some_and(|(now, then)| now > then)
     }
 }
 
@@ -268,13 +273,17 @@ impl PartialBody {
     ) -> io::Result<Option<(EarlierFile, u64)>> {
         if let Some(path) = self.outdated.take() {
             let _ = fs::remove_file(path);
+            let _ = fs::remove_file(self.store.directory.join(info_name(&self.key)));
         }
         let Some(earlier) = self.earlier.take() else {
             return Ok(None);
         };
         let length = earlier.length;
         if !earlier.is_named {
-            let mut file = OpenOptions::new().read(true).write(true).open(&earlier.path)?;
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&earlier.path)?;
             let path = TempPath::try_from_path(&earlier.path)?;
             file.set_len(length)?;
             digest(&mut file, length, hasher, |_| Ok(()))?;
@@ -288,7 +297,9 @@ impl PartialBody {
             return Ok(Some((EarlierFile::Complete(file), length)));
         }
         let mut part = create_temporary(directory)?;
-        digest(&mut file, length, hasher, |bytes| part.as_file_mut().write_all(bytes))?;
+        digest(&mut file, length, hasher, |bytes| {
+            part.as_file_mut().write_all(bytes)
+        })?;
         Ok(Some((EarlierFile::Part(part), length)))
     }
 

@@ -46,7 +46,11 @@ impl BodySink for BodySpool {
 
 impl BodySpool {
     /// Starts to receive a body that a later run can continue, or that continues an earlier one.
-    pub(super) fn start_partial(&self, head: &ResponseHead<'_>, partial: PartialBody) -> SpoolWriter {
+    pub(super) fn start_partial(
+        &self,
+        head: &ResponseHead<'_>,
+        partial: PartialBody,
+    ) -> SpoolWriter {
         let row = head
             .attached
             .and_then(|attached| attached.downcast_ref::<RowAttachment>());
