@@ -51,7 +51,7 @@ pub struct Policy {
     pub(crate) drain: u64,
     pub(crate) fallback: Fallback,
     pub(crate) hedge: Option<Hedge>,
-    pub(crate) max_body: u64,
+    pub(crate) max_body: Option<u64>,
     pub(crate) rate: Option<Rate>,
     pub(crate) redirects: RedirectPolicy,
     pub(crate) retry_after: RetryAfterPolicy,
@@ -166,15 +166,16 @@ impl Policy {
         self
     }
 
-    /// Sets the largest body, in bytes after decoding. Default 64 MiB. A larger body ends the fetch
-    /// with [`FetchError::BodyTooLarge`](crate::FetchError::BodyTooLarge).
+    /// Sets the largest body, in bytes after decoding. Default: 64 MiB, and unlimited for a body that
+    /// is saved or streamed. A larger body ends the fetch with
+    /// [`FetchError::BodyTooLarge`](crate::FetchError::BodyTooLarge).
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().max_body(1 << 20);
     /// ```
     #[must_use]
     pub const fn max_body(mut self, bytes: u64) -> Self {
-        self.max_body = bytes;
+        self.max_body = Some(bytes);
         self
     }
 
@@ -241,7 +242,9 @@ impl Policy {
         self
     }
 
-    /// Sets the minimum throughput of a body. Default: only the limit [`Timeouts::idle_read`].
+    /// Sets the minimum throughput of a body, measured from its head; `None` requires none. Default:
+    /// [`StallGuard::SAVED`] for a body that is saved, none for others. [`Timeouts::idle_read`]
+    /// applies as well.
     ///
     /// ```
     /// use fetch_proto::{Policy, StallGuard};
@@ -249,7 +252,7 @@ impl Policy {
     /// ```
     #[must_use]
     pub fn stall(mut self, guard: impl Into<Option<StallGuard>>) -> Self {
-        self.stall = guard.into();
+        self.stall = Some(guard.into().unwrap_or(StallGuard::OFF));
         self
     }
 
@@ -287,6 +290,7 @@ impl Policy {
     #[must_use]
     pub const fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.timeouts.attempt = Some(limit);
+        self.timeouts.attempt_covers_body = true;
         self
     }
 
@@ -370,7 +374,17 @@ impl Policy {
         &self.retry_statuses
     }
 
-    /// The minimum throughput of a body.
+    /// The largest body that was set, in bytes after decoding.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::Policy::default().max_body_limit(), None);
+    /// ```
+    #[must_use]
+    pub const fn max_body_limit(&self) -> Option<u64> {
+        self.max_body
+    }
+
+    /// The minimum throughput of a body; `None` if it was not set.
     ///
     /// ```
     /// assert_eq!(fetch_proto::Policy::default().stall_ref(), None);
@@ -402,7 +416,7 @@ impl Default for Policy {
             drain: 64 << 10,
             fallback: Fallback::default(),
             hedge: None,
-            max_body: 64 << 20,
+            max_body: None,
             rate: None,
             redirects: RedirectPolicy::limit(10),
             retry_after: RetryAfterPolicy::DEFAULT,
