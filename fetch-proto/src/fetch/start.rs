@@ -77,6 +77,7 @@ impl Fetch {
             },
             max_body: max_body(&self.policy, self.delivery),
             method: self.method.clone(),
+            repeatable: self.may_repeat_unanswered(),
             resume,
             send_body: self.send_body,
             send_credentials: self.send_credentials,

@@ -39,6 +39,10 @@ pub struct Attempt {
     pub max_body: u64,
     /// The method. A redirect may have changed it.
     pub method: Method,
+    /// Whether the request may be sent again if a connection ends without an answer: it is
+    /// idempotent, or the policy allows it. Otherwise it must not go out on a connection that the
+    /// server may be closing.
+    pub repeatable: bool,
     /// Asks for the rest of a body, by `Range` and `If-Range`. If its response is accepted, a 206 is
     /// the rest from this position on, a 416 means that nothing is missing (its body is not read), and
     /// any other status starts the body over.

@@ -2,6 +2,7 @@
 
 mod downloads;
 mod hedging_and_faults;
+mod repeats;
 
 use alloc::string::ToString;
 use core::time::Duration;
