@@ -264,6 +264,14 @@ impl BodyStore {
         archives.tar.as_mut().map_or(Ok(()), |tar| tar.sync())
     }
 
+    /// Waits for bodies that broke off, so that a later run can continue them. All fetches must have
+    /// ended.
+    pub(crate) fn finish_partial(&self) {
+        if let Some(partial) = &self.partial {
+            partial.finish();
+        }
+    }
+
     /// Completes the tar files, and makes the WARC file durable, which is complete after each record.
     ///
     /// # Errors

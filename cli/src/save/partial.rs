@@ -26,6 +26,9 @@ use crate::outcome::checksum::{BodyHasher, hex};
 /// The time between two syncs of a body that is received.
 const SYNC_INTERVAL: Duration = Duration::from_millis(250);
 
+/// The most time that the end of a run waits for bodies that broke off to be written.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
 /// The content of the small file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct PartialInfo {
@@ -40,9 +43,13 @@ struct PartialInfo {
 #[derive(Debug)]
 pub(super) struct PartialStore {
     directory: PathBuf,
+    /// Failed requests whose bodies may still be written.
+    failed: Mutex<Vec<[u8; 16]>>,
     found: Mutex<HashMap<String, PartialInfo>>,
     /// Whether the bodies of failed fetches are continued, too, and files that exist.
     pub(super) continues_files: bool,
+    /// Counts the bodies that are being received.
+    live: Arc<()>,
     /// Hashes of the names of files that requests of this run have, with `-C -`.
     names: Mutex<HashSet<u128>>,
     sync: bool,
@@ -95,7 +102,9 @@ impl PartialStore {
         }
         Self {
             directory: directory.to_owned(),
+            failed: Mutex::default(),
             found: Mutex::new(found),
+            live: Arc::default(),
             continues_files,
             names: Mutex::default(),
             sync,
@@ -162,6 +171,23 @@ impl PartialStore {
 
     /// Forgets what was received of a body.
     pub(super) fn forget(&self, digest: [u8; 16]) {
+        if Arc::strong_count(&self.live) > 1 {
+            lock(&self.failed).push(digest);
+        }
+        self.remove(digest);
+    }
+
+    /// Waits for bodies that broke off and are being written, after all fetches have ended.
+    pub(super) fn finish(&self) {
+        let begun = Instant::now();
+        while Arc::strong_count(&self.live) > 1 && begun.elapsed() < MAX_WAIT {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let failed = std::mem::take(&mut *lock(&self.failed));
+        failed.into_iter().for_each(|digest| self.remove(digest));
+    }
+
+    fn remove(&self, digest: [u8; 16]) {
         let name = info_name(&hex(&digest));
         let info = read_info(&self.directory, &name);
         let _ = fs::remove_file(self.directory.join(name));
@@ -212,6 +238,7 @@ impl BodySink for PartialSink {
             is_described: false,
             key: self.key.clone(),
             last: Instant::now(),
+            _live: self.store.live.clone(),
             outdated: outdated.map(|earlier| earlier.path),
             replaces: self.replaces,
             store: self.store.clone(),
@@ -243,6 +270,7 @@ pub(super) struct PartialBody {
     is_described: bool,
     key: String,
     last: Instant,
+    _live: Arc<()>,
     /// An earlier part that is not continued.
     outdated: Option<PathBuf>,
     /// Whether the file of this name is replaced.
