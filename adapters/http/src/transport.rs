@@ -189,7 +189,8 @@ impl<R: HttpRuntime> TransportInner<R> {
         progress: AttemptProgress,
     ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
         let connector = &self.connector;
-        let fresh = request.fresh_connection;
+        // A server may close an idle connection while a request is on its way, which then is lost.
+        let fresh = request.fresh_connection || !request.repeatable;
         let (acquired, reused) = connector.acquire(&request.url, fresh, &progress).await?;
         let (is_head, max_body) = (request.method == Method::HEAD, request.max_body);
         let max_head = connector.config().max_head;
@@ -220,12 +221,13 @@ impl<R: HttpRuntime> TransportInner<R> {
         is_head: bool,
         max_body: u64,
     ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
-        let is_decoded = self.connector.config().decode && !is_head && !raw.is_complete();
-        let body = if is_decoded {
+        let decodes = self.connector.config().decode && !is_head && !raw.is_complete();
+        let body = if decodes {
             ResponseBody::decoded(raw, &mut headers, max_body)?
         } else {
             ResponseBody::plain(raw)
         };
-        Ok(IncomingResponse::new(status, version, headers, body))
+        let is_decoded = body.is_decoded();
+        Ok(IncomingResponse::new(status, version, headers, body).decoded(is_decoded))
     }
 }

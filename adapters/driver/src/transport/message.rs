@@ -32,12 +32,17 @@ pub struct OutgoingRequest {
     /// The request target to send instead of the URL's normalized path and query. Set only if the
     /// transport [supports it](crate::Transport::SENDS_PATH_AS_IS).
     pub path_as_is: Option<http::uri::PathAndQuery>,
+    /// Whether the request may be sent again if its connection ends without an answer. If not, the
+    /// transport must not send it over a connection that the server may be closing: an HTTP/1.1
+    /// connection that was used before.
+    pub repeatable: bool,
     /// The URL. User name and password, if any, have become an `Authorization` field.
     pub url: Arc<Url>,
 }
 
 impl OutgoingRequest {
-    /// A request without a body and without header fields.
+    /// A request without a body and without header fields. It is repeatable if the method is
+    /// idempotent.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -53,6 +58,7 @@ impl OutgoingRequest {
             fresh_connection: false,
             headers: Arc::default(),
             max_body: u64::MAX,
+            repeatable: method.is_idempotent(),
             method,
             path_as_is: None,
             url,
@@ -69,6 +75,8 @@ pub struct IncomingResponse<B> {
     /// The header fields as received, without `Content-Encoding` and `Content-Length` if the
     /// transport decodes the body.
     pub headers: HeaderMap,
+    /// Whether the transport decodes the body, so that a broken one cannot be continued.
+    pub is_decoded: bool,
     /// The status.
     pub status: StatusCode,
     /// The protocol version.
@@ -76,7 +84,7 @@ pub struct IncomingResponse<B> {
 }
 
 impl<B> IncomingResponse<B> {
-    /// A response with this head and body.
+    /// A response with this head and body, which the transport does not decode.
     ///
     /// ```
     /// use fetch_driver::IncomingResponse;
@@ -92,9 +100,25 @@ impl<B> IncomingResponse<B> {
         Self {
             body,
             headers,
+            is_decoded: false,
             status,
             version,
         }
+    }
+
+    /// Sets whether the transport decodes the body.
+    ///
+    /// ```
+    /// # use fetch_driver::IncomingResponse;
+    /// # use http::{HeaderMap, StatusCode, Version};
+    /// # let body = fetch_smol::stream::empty::<()>();
+    /// let response = IncomingResponse::new(StatusCode::OK, Version::HTTP_11, HeaderMap::new(), body);
+    /// assert!(response.decoded(true).is_decoded);
+    /// ```
+    #[must_use]
+    pub fn decoded(mut self, is_decoded: bool) -> Self {
+        self.is_decoded = is_decoded;
+        self
     }
 }
 
