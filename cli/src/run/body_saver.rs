@@ -8,6 +8,7 @@ use async_channel::{Receiver, Sender};
 use fetch_driver::Outcome;
 use futures_lite::Stream;
 
+use super::events::is_cancelled;
 use crate::outcome::saved_body::SavedBody;
 use crate::output::record::RecordBuilder;
 use crate::save::BodyStore;
@@ -54,14 +55,18 @@ impl BodySaver {
     )]
     pub(super) fn start(&mut self, outcome: Outcome) -> Result<(), Outcome> {
         if outcome.result.is_err() {
+            if !is_cancelled(&outcome) {
+                self.store.forget_partial(&outcome, &self.builder);
+            }
             return Err(outcome);
         }
         self.running += 1;
         let (store, builder, fail) = (self.store.clone(), self.builder.clone(), self.fail);
         let sender = self.sender.clone();
         let save = move || {
-            let saved = store.save(&outcome, &builder, fail);
-            let _ = sender.try_send((outcome, saved));
+            store.save(outcome, &builder, fail, |outcome, saved| {
+                let _ = sender.try_send((outcome, saved));
+            });
         };
         smol::unblock(save).detach();
         Ok(())

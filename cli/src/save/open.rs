@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use fetch_proto::Method;
+use fetch_state::{BodyLog, CompletionKind, StateLedger};
 use http::HeaderMap;
 
-use super::directory::BodyDirectory;
+use super::directory::{BodyDirectory, FileLog};
 use super::name::{FileNaming, NameTemplate};
+use super::partial::PartialStore;
+use super::resume::{ArchiveResume, DirectoryUse, remove_temporary};
 use super::spool::BodySpool;
-use super::{BodyStore, DiskStatus, tar, warc};
+use super::warc::WarcWriter;
+use super::{Archives, BodyStore, DiskStatus, tar};
 use crate::exit::CliError;
 use crate::outcome::checksum::DigestAlgorithm;
 
@@ -20,6 +24,8 @@ pub(crate) struct SaveOptions {
     pub(crate) algorithm: Option<DigestAlgorithm>,
     /// Whether existing files are overwritten.
     pub(crate) clobber: bool,
+    /// `-C -`: whether files that exist are continued.
+    pub(crate) continues: bool,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) name_template: Option<NameTemplate>,
     pub(crate) remote_name: bool,
@@ -33,8 +39,29 @@ pub(crate) struct SaveOptions {
     pub(crate) warc_size: Option<u64>,
 }
 
+/// What `--state` knows about the bodies of earlier runs.
+#[derive(Clone, Debug)]
+pub(crate) struct SaveResume {
+    pub(crate) bodies: Arc<BodyLog>,
+    pub(crate) tar: Option<ArchiveResume>,
+    pub(crate) warc: Option<ArchiveResume>,
+    pub(crate) ledger: Arc<StateLedger>,
+    /// Whether failed requests are fetched again.
+    pub(crate) retry_failed: bool,
+}
+
+impl SaveResume {
+    /// Whether a request is not fetched again; `None` if the state cannot be read.
+    fn is_completed(&self, digest: [u8; 16]) -> Option<bool> {
+        let result = self.ledger.find_result(digest).ok()?;
+        let again = self.retry_failed && result == Some(CompletionKind::Failed);
+        Some(result.is_some() && !again)
+    }
+}
+
 impl BodyStore {
-    /// `headers` are the fields of every request.
+    /// `headers` are the fields of every request, `resume` is what `--state` knows about bodies. Messages
+    /// about what was repaired are added to `notes`.
     ///
     /// # Errors
     ///
@@ -43,6 +70,8 @@ impl BodyStore {
         save: &SaveOptions,
         method: &Method,
         headers: &HeaderMap,
+        resume: Option<&SaveResume>,
+        notes: &mut Vec<String>,
     ) -> Result<Self, CliError> {
         let disk = Arc::new(DiskStatus::default());
         let naming = match (&save.name_template, save.remote_name) {
@@ -58,29 +87,47 @@ impl BodyStore {
                  use -O, or --name-template without {hash} and {ext}",
             ));
         }
+        if save.continues && (save.directory.is_none() || !is_known) {
+            return Err(CliError::usage(
+                "-C -: only files whose names do not depend on the response can be continued: use -O, \
+                 or --output-dir and --name-template without {hash} and {ext}",
+            ));
+        }
         let directory = match save.directory.as_deref() {
-            Some(root) => Some(BodyDirectory {
-                clobber: save.clobber,
-                disk: disk.clone(),
-                naming,
-                root: create_directory("--output-dir", root)?.to_owned(),
-                sync: save.sync,
-            }),
+            Some(root) => {
+                let root = create_directory("--output-dir", root)?.to_owned();
+                let log = resume.map(|resume| FileLog::new(&resume.bodies, &root));
+                let log = log.transpose().map_err(|error| {
+                    let root = root.display();
+                    CliError::file(format!("--output-dir {root}: cannot be used: {error}"))
+                })?;
+                Some(BodyDirectory {
+                    clobber: save.clobber,
+                    disk: disk.clone(),
+                    log,
+                    naming,
+                    root,
+                    sync: save.sync,
+                })
+            }
             None => None,
         };
         let shards = match &save.tar {
             Some(path) => {
                 let path = create_directory("--tar", path)?;
-                let shards =
-                    tar::TarShards::open(path, save.tar_count, save.tar_size, disk.clone());
+                let (limits, resume) = ((save.tar_count, save.tar_size), resume);
+                let resume = resume.and_then(|resume| resume.tar.clone());
+                let shards = tar::TarShards::open(path, limits, disk.clone(), resume, notes);
                 Some(shards.map_err(|error| CliError::file(format!("--tar {error}")))?)
             }
             None => None,
         };
         let archive = match &save.warc {
             Some(path) => {
-                let warc = warc::WarcWriter::open(path, save.warc_size, headers, disk.clone());
-                Some(warc.map_err(|error| CliError::file(format!("--warc {error}")))?)
+                let resume = resume.and_then(|resume| resume.warc.clone());
+                let opened =
+                    WarcWriter::open(path, save.warc_size, headers, disk.clone(), resume, notes);
+                Some(opened.map_err(|error| CliError::file(format!("--warc {error}")))?)
             }
             None => None,
         };
@@ -90,6 +137,30 @@ impl BodyStore {
         });
         // Temporary files are in the same file system, so that they can be renamed.
         let temporary = save.directory.as_deref().or(save.tar.as_deref()).or(beside);
+        let is_partial = save.continues && save.directory.is_some() || resume.is_some();
+        let used = temporary.map(|directory| {
+            DirectoryUse::start(directory, |is_alone| {
+                if !is_partial {
+                    if is_alone {
+                        remove_temporary(directory);
+                    }
+                    return None;
+                }
+                let is_completed = |digest| {
+                    let found = resume.and_then(|resume| resume.is_completed(digest));
+                    found.unwrap_or(false)
+                };
+                let store = PartialStore::open(
+                    directory,
+                    save.continues,
+                    save.sync,
+                    is_alone,
+                    is_completed,
+                );
+                Some(Arc::new(store))
+            })
+        });
+        let (used, partial) = used.unzip();
         Ok(Self {
             algorithm: save.algorithm,
             directory,
@@ -102,8 +173,17 @@ impl BodyStore {
                 directory: temporary.map(Path::to_owned),
                 disk,
             }),
-            tar: shards.map(Mutex::new),
-            warc: archive.map(Mutex::new),
+            _temporary: used,
+            // A range that the user asks for cannot be continued.
+            partial: partial
+                .flatten()
+                .filter(|_| !headers.contains_key(http::header::RANGE)),
+            archives: (archive.is_some() || shards.is_some()).then(|| {
+                Mutex::new(Archives {
+                    tar: shards,
+                    warc: archive,
+                })
+            }),
         })
     }
 }

@@ -2,10 +2,12 @@
 
 mod bad_input;
 mod bodies;
+mod continued;
 mod crowds;
 mod curl;
 mod formats;
 mod input;
+mod kills;
 mod lists;
 mod monitoring;
 mod network;
