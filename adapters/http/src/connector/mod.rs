@@ -25,7 +25,7 @@ use crate::origin::OriginRef;
 use crate::pool::ConnectionPool;
 
 /// How long a server usually takes at most to accept a connection.
-const ACCEPT_TIME: Duration = Duration::from_millis(3);
+const ACCEPT_TIME: Duration = Duration::from_millis(10);
 
 /// Takes connections from the pool, and opens new ones.
 pub(crate) struct Connector<R> {
