@@ -78,11 +78,11 @@ impl<R: HttpRuntime> Connector<R> {
         let opened = tunnel::open_tunnel(&mut dialed.stream, proxy, &authority, max_head).await;
         match opened {
             Err(error) if error.is_unauthorized() => {
-                let text = format!("{proxy}: {error}");
+                let text = format!("through the proxy {proxy}: {error}");
                 if self.verdicts.refuse(proxy, &text) {
                     log::warn!(
                         target: "fetch_http",
-                        "the proxy {text}; it is not asked again, and all URLs through it fail"
+                        "no connection {text}; it is not asked again, and all URLs through it fail"
                     );
                 }
                 Err(TransportError::new(FailureKind::ProxyRefused, text))

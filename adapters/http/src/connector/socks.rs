@@ -52,7 +52,7 @@ impl<R: HttpRuntime> Connector<R> {
                     return Ok(DialedStream { stream, peer });
                 }
                 Err(error) if is_unauthorized(&error) => {
-                    let text = format!("{proxy}: {}", error_text(&error));
+                    let text = format!("through the proxy {proxy}: {}", error_text(&error));
                     self.verdicts.refuse(proxy, &text);
                     return Err(TransportError::new(FailureKind::ProxyRefused, text));
                 }
