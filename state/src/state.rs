@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::disk;
-use crate::error::{ChangedProperty, OutputError, OutputRepair, StateError};
+use crate::error::{ChangedProperty, JournalCut, OutputError, OutputRepair, StateError};
 use crate::history::JournalHistory;
 use crate::journal::Journal;
 use crate::ledger::StateLedger;
@@ -64,6 +64,8 @@ pub struct State {
     pub output: Option<File>,
     /// What was repaired at the end of the output.
     pub repair: Option<OutputRepair>,
+    /// The incomplete block that was removed from the end of the journal.
+    pub journal_cut: Option<JournalCut>,
 }
 
 impl State {
@@ -99,9 +101,10 @@ impl State {
             .iter()
             .map(|number| Segment::open(directory, *number));
         let segments = segments.collect::<Result<Vec<_>, _>>().map_err(read)?;
-        let (journal, blocks) = Journal::open(directory, manifest.journal).map_err(read)?;
+        let (journal, scan) = Journal::open(directory, manifest.journal).map_err(read)?;
+        manifest.complete_copy(directory).map_err(read)?;
         let output = select_output(&mut manifest, options)?;
-        let mut history = JournalHistory::new(&manifest, &blocks);
+        let mut history = JournalHistory::new(&manifest, &scan.blocks);
         let (mut file, mut repair, mut dropped) = (None, None, false);
         if let (Some(index), Some(path)) = (output, &options.output) {
             let resumed = history.resume(index, path, &manifest)?;
@@ -114,6 +117,7 @@ impl State {
         let retrying = options.retry_failed.then_some(begin.round);
         let ledger = Arc::new(StateLedger::new(history.entries(), segments, retrying));
         let to = output.map_or(0, |index| history.durable[index]);
+        let journal_name = Journal::name(manifest.journal);
         let mut writer = StateWriter {
             begin,
             directory: directory.to_owned(),
@@ -141,6 +145,11 @@ impl State {
             ledger,
             output: file,
             repair,
+            journal_cut: scan.torn_tail.map(|tail| JournalCut {
+                file: journal_name,
+                offset: tail.offset,
+                length: tail.length,
+            }),
         })
     }
 }

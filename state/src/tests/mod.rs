@@ -1,6 +1,7 @@
 //! Tests of whole runs with a state.
 
 mod cuts;
+mod damage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -45,6 +46,7 @@ impl TestState {
     fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let files = fs::read_dir(self.path("state")).unwrap();
         let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        paths.retain(|path| path.is_file());
         paths.push(self.path("out"));
         let read = |path: PathBuf| (path.clone(), fs::read(path).unwrap());
         paths.into_iter().map(read).collect()
@@ -332,7 +334,7 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
         state.write(name, text.replace(from, to).as_bytes());
     };
     let json = "state/state.json";
-    let cases: [(&dyn Fn(), &str); 7] = [
+    let cases: [(&dyn Fn(), &str); 9] = [
         (
             &|| state.write(json, b"\0\0\0"),
             "is damaged, or not of fetch-all",
@@ -342,7 +344,7 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
             "is damaged, or not of fetch-all",
         ),
         (
-            &|| change(json, "_state\": 1", "_state\": 2"),
+            &|| state.write(json, br#"{"fetch_all_state": 2}"#),
             "format 2, this one knows 1",
         ),
         (&|| fs::remove_file(&journal).unwrap(), "is missing"),
@@ -353,7 +355,18 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
         ),
         (
             &|| fs::remove_file(state.path(json)).unwrap(),
+            "state.json is damaged, or not of fetch-all: it is missing",
+        ),
+        (
+            &|| {
+                fs::remove_file(state.path(json)).unwrap();
+                fs::remove_file(state.path("state/state.json.copy")).unwrap();
+            },
             "but no state: use a new or an empty directory",
+        ),
+        (
+            &|| change(json, "\"durable\": ", "\"durable\": 9"),
+            "its checksum is wrong",
         ),
     ];
     for (break_it, expected) in cases {
