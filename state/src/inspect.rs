@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use crate::body_log;
 use crate::disk::count_of;
 use crate::error::StateError;
 use crate::history::JournalHistory;
@@ -107,6 +108,8 @@ pub(crate) struct Inspection {
     pub(crate) journal: Option<JournalScan>,
     /// The segments by number; `None` if the file is missing.
     pub(crate) segments: Vec<(u64, Option<SegmentReport>)>,
+    /// The offset and length of each damaged line in the log of bodies.
+    pub(crate) damaged_body_lines: Vec<(usize, usize)>,
     /// The length of each output, if it exists.
     pub(crate) output_lengths: Vec<Option<u64>>,
 }
@@ -145,6 +148,7 @@ impl Inspection {
         };
         let output_lengths = manifest.outputs.iter().map(|output| length(&output.path));
         Ok(Self {
+            damaged_body_lines: body_log::damaged_lines(directory).map_err(read)?,
             output_lengths: output_lengths.collect(),
             manifest,
             manifest_error,
@@ -174,6 +178,7 @@ impl Inspection {
             Journal::name(self.manifest.journal),
             self.journal.as_ref(),
         ));
+        files.extend(self.check_body_log());
         files.extend((0..self.manifest.outputs.len()).map(|index| self.check_output(index)));
         StateCheck { files }
     }
@@ -195,6 +200,20 @@ impl Inspection {
             problems: self.manifest_error.iter().map(problem).collect(),
             notes: Vec::new(),
         }
+    }
+
+    /// The log of bodies, if it is damaged.
+    fn check_body_log(&self) -> Option<CheckedFile> {
+        let problem = |(offset, length): &(usize, usize)| {
+            format!("is damaged at byte {offset}: a line of {length} bytes is invalid")
+        };
+        let problems: Vec<_> = self.damaged_body_lines.iter().map(problem).collect();
+        (!problems.is_empty()).then(|| CheckedFile {
+            name: body_log::NAME.to_owned(),
+            content: "files of bodies that may lack a record".to_owned(),
+            problems,
+            notes: Vec::new(),
+        })
     }
 
     fn check_output(&self, index: usize) -> CheckedFile {

@@ -11,13 +11,17 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{sync_directory, with_name};
-use crate::error::StateError;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{FORMAT_VERSION, MANIFEST_COPY_NAME, MANIFEST_NAME};
+use crate::archive::ArchiveEnd;
+use crate::disk::{sync_directory, with_name};
+use crate::error::StateError;
+use crate::{FORMAT_VERSION, MANIFEST_COPY_NAME, MANIFEST_NAME, OLDEST_VERSION};
 
 const NEW: &str = "state.json.new";
+
+/// The first version whose manifests have a checksum.
+const CHECKSUM_VERSION: u64 = 2;
 
 /// The place of the checksum while it is computed.
 const NO_CHECKSUM: &str = "0000000000000000";
@@ -30,13 +34,16 @@ pub(crate) struct StateManifest {
     pub(crate) request: BTreeMap<String, String>,
     /// The output files.
     pub(crate) outputs: Vec<ManifestOutput>,
+    /// The archives of bodies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) archives: Vec<ManifestArchive>,
     /// The numbers of the segments, older ones first.
     pub(crate) segments: Vec<u64>,
     /// The number of the journal.
     pub(crate) journal: u64,
     /// The next unused number.
     pub(crate) next: u64,
-    /// The hash of the file with zeros in this place. Empty in a state of an earlier revision.
+    /// The hash of the file with zeros in this place. Empty in version 1.
     #[serde(default)]
     checksum: String,
 }
@@ -51,6 +58,15 @@ pub(crate) struct ManifestOutput {
     pub(crate) durable: u64,
 }
 
+/// An archive of bodies.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct ManifestArchive {
+    /// Relative to the state's directory.
+    pub(crate) path: PathBuf,
+    /// Its end at the start of the journal; `None` if no body in it had a record.
+    pub(crate) end: Option<ArchiveEnd>,
+}
+
 /// The part that every version can read.
 #[derive(Deserialize)]
 struct ManifestVersion {
@@ -63,6 +79,7 @@ impl StateManifest {
             fetch_all_state: FORMAT_VERSION,
             request,
             outputs: Vec::new(),
+            archives: Vec::new(),
             segments: Vec::new(),
             journal: 1,
             next: 2,
@@ -99,14 +116,15 @@ impl StateManifest {
         let no_state = |error: serde_json::Error| StateError::InvalidManifest(error.to_string());
         let version: ManifestVersion = serde_json::from_slice(text).map_err(no_state)?;
         let manifest: Result<Self, _> = serde_json::from_slice(text).map_err(no_state);
-        let is_valid = |manifest: &Self| {
-            manifest.checksum.is_empty() || Some(&manifest.checksum) == checksum(text).as_ref()
+        let is_valid = |manifest: &Self| match manifest.checksum.as_str() {
+            "" => manifest.fetch_all_state < CHECKSUM_VERSION,
+            expected => checksum(text).as_deref() == Some(expected),
         };
         match manifest {
             Ok(manifest) if !is_valid(&manifest) => Err(StateError::InvalidManifest(
                 "its checksum is wrong".to_owned(),
             )),
-            _ if version.fetch_all_state != FORMAT_VERSION => {
+            _ if !(OLDEST_VERSION..=FORMAT_VERSION).contains(&version.fetch_all_state) => {
                 Err(StateError::OtherVersion(version.fetch_all_state))
             }
             manifest => manifest,
@@ -125,9 +143,16 @@ impl StateManifest {
         Ok(text.into_bytes())
     }
 
+    /// Whether an older version of this program wrote it. Older versions cannot read what this one
+    /// appends, so the manifest must be written before anything else is.
+    pub(crate) fn is_older(&self) -> bool {
+        self.fetch_all_state < FORMAT_VERSION
+    }
+
     /// Replaces the manifest atomically, and then its copy: after an error or a power failure the
     /// manifest is the old or the new.
-    pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
+    pub(crate) fn write(&mut self, directory: &Path) -> io::Result<()> {
+        self.fetch_all_state = FORMAT_VERSION;
         let (path, new) = (directory.join(MANIFEST_NAME), directory.join(NEW));
         let write = || {
             let text = self.encode()?;
@@ -140,10 +165,10 @@ impl StateManifest {
         write().map_err(with_name(&path))
     }
 
-    /// Writes the manifest again if it has no checksum, or its copy differs.
-    pub(crate) fn complete_copy(&self, directory: &Path) -> io::Result<()> {
+    /// Writes the manifest again if an older version wrote it, or its copy differs.
+    pub(crate) fn complete_copy(&mut self, directory: &Path) -> io::Result<()> {
         let read = |name: &str| fs::read(directory.join(name)).ok();
-        match read(MANIFEST_NAME) == read(MANIFEST_COPY_NAME) && !self.checksum.is_empty() {
+        match read(MANIFEST_NAME) == read(MANIFEST_COPY_NAME) && !self.is_older() {
             true => Ok(()),
             false => self.write(directory),
         }
@@ -264,7 +289,7 @@ mod tests {
         let text = r#"{"fetch_all_state": 1, "request": {}, "outputs": [], "segments": [],
             "journal": 4, "next": 5}"#;
         fs::write(directory.join(MANIFEST_NAME), text).unwrap();
-        let read = StateManifest::read(directory).unwrap().unwrap();
+        let mut read = StateManifest::read(directory).unwrap().unwrap();
         assert_eq!((read.journal, read.next), (4, 5));
         read.complete_copy(directory).unwrap();
         let text = fs::read_to_string(directory.join(MANIFEST_NAME)).unwrap();

@@ -14,6 +14,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::archive::ArchiveMark;
+use crate::body_log;
 use crate::completed::CompletionKind;
 use crate::disk::{count_of, sync_directory, with_name};
 use crate::entry::{RetryRound, StateEntries, StateEntry};
@@ -128,6 +130,8 @@ struct UnmarkedRange {
     output: usize,
     from: u64,
     to: u64,
+    /// The index of the first commit behind it.
+    next_commit: usize,
 }
 
 /// The valid blocks of a journal, with their outputs.
@@ -137,6 +141,19 @@ struct JournalContent<'a> {
     /// The last run, and whether it reached the end of its lists.
     last: Option<(RunStart, bool)>,
     unmarked: Vec<UnmarkedRange>,
+}
+
+impl JournalContent<'_> {
+    /// Whether archives keep the bodies of a range's records: not if a lost block may have had the
+    /// last end of an archive, which is cut at the end before it.
+    fn has_bodies_of(&self, range: &UnmarkedRange, manifest: &StateManifest) -> bool {
+        let later = || {
+            let later = self.commits.iter().skip(range.next_commit);
+            later.flat_map(|(_, commit)| &commit.archives)
+        };
+        (0..manifest.archives.len())
+            .all(|archive| later().any(|mark| mark.archive as usize == archive))
+    }
 }
 
 impl Repair<'_> {
@@ -154,10 +171,23 @@ impl Repair<'_> {
             }
         }
         let has_lost_blocks = self.inspection.has_lost_blocks();
-        if self.inspection.manifest_error.is_none() && !has_lost_blocks {
+        let body_lines = self.inspection.damaged_body_lines.clone();
+        let is_replaced = self.inspection.manifest_error.is_some() || has_lost_blocks;
+        if !is_replaced && body_lines.is_empty() {
             return Ok(());
         }
         self.back_up()?;
+        if !body_lines.is_empty() {
+            body_log::remove_lines(self.directory, &body_lines)?;
+            self.done.changes.push(format!(
+                "{}: removed {}; a file of a body that has no record may be left over",
+                body_log::NAME,
+                count_of(body_lines.len() as u64, "invalid line", "invalid lines")
+            ));
+        }
+        if !is_replaced {
+            return Ok(());
+        }
         let mut manifest = self.inspection.manifest.clone();
         if self.inspection.manifest_error.is_some() {
             let text =
@@ -182,6 +212,7 @@ impl Repair<'_> {
             MANIFEST_NAME.to_owned(),
             MANIFEST_COPY_NAME.to_owned(),
             Journal::name(self.inspection.manifest.journal),
+            body_log::NAME.to_owned(),
         ];
         for (number, report) in &self.inspection.segments {
             if report.as_ref().is_some_and(SegmentReport::is_damaged) {
@@ -212,14 +243,16 @@ impl Repair<'_> {
         let content = self.read_journal(scan, journal.is_none())?;
         let round = content
             .last
-            .map_or(RetryRound::default(), |(start, _)| start.round);
+            .map_or_else(RetryRound::default, |(start, _)| start.round);
         let mut entries = StateEntries::default();
+        let mut archive_marks: Vec<ArchiveMark> = Vec::new();
         let mut durable = self.end_outputs(&content)?;
         for (index, (output, commit)) in content.commits.iter().enumerate() {
             let is_dropped = durable
                 .get(*output as usize)
                 .is_some_and(|end| index >= end.drop_from);
             if !is_dropped {
+                archive_marks.extend(&commit.archives);
                 commit.entries.iter().for_each(|entry| {
                     entries.replace(*entry);
                 });
@@ -236,6 +269,11 @@ impl Repair<'_> {
         )?;
         for (output, end) in manifest.outputs.iter_mut().zip(&durable) {
             output.durable = end.durable;
+        }
+        for mark in archive_marks {
+            if let Some(archive) = manifest.archives.get_mut(mark.archive as usize) {
+                archive.end = Some(mark.end);
+            }
         }
         let mut sorted: Vec<_> = entries.into_iter().collect();
         sorted.sort_unstable_by_key(|entry| entry.digest());
@@ -359,7 +397,9 @@ impl Repair<'_> {
                     RunStart {
                         output,
                         retry_failed: last.is_some_and(|start| start.retry_failed),
-                        round: round.or(last.map(|start| start.round)).unwrap_or_default(),
+                        round: round
+                            .or_else(|| last.map(|start| start.round))
+                            .unwrap_or_default(),
                     },
                     false,
                 ));
@@ -372,6 +412,7 @@ impl Repair<'_> {
                         output: at,
                         from: *end,
                         to: commit.from,
+                        next_commit: content.commits.len() - 1,
                     });
                 }
                 *end = commit.to;
@@ -387,6 +428,7 @@ impl Repair<'_> {
                     output,
                     from: *end,
                     to: length,
+                    next_commit: content.commits.len(),
                 });
             }
         }
@@ -453,21 +495,26 @@ impl Repair<'_> {
     ) -> io::Result<()> {
         let mut cuts = vec![Vec::new(); ends.len()];
         for range in &content.unmarked {
-            let UnmarkedRange { output, from, to } = *range;
+            let UnmarkedRange {
+                output, from, to, ..
+            } = *range;
             let end = &mut ends[output];
             let is_last = to > end.durable;
             if from > end.durable {
                 continue;
             }
             let name = manifest.outputs[output].path.display().to_string();
-            let records = |count: usize| count_of(count as u64, "request", "requests");
-            match self.read_records(output, from, to, is_last)? {
-                Some((found, length)) => {
+            let found = match content.has_bodies_of(range, manifest) {
+                true => self.read_records(output, from, to, is_last)?,
+                false => None,
+            };
+            match found {
+                Some(ReadRecords { requests, count, length }) => {
                     self.done.changes.push(format!(
                         "{name}: {} of damaged blocks restored from the records at byte {from}",
-                        records(found.len())
+                        count_of(count, "request", "requests")
                     ));
-                    for (digest, kind) in found {
+                    for (digest, kind) in requests {
                         let entry = StateEntry::of(digest).with_result(kind, round);
                         if !entries.contains(&entry) {
                             entries.insert(entry);
@@ -501,33 +548,34 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// The requests of the records in a range, and the length of its complete lines. `None` if a
-    /// line cannot be read. `is_last`: the range may end within a line.
+    /// The requests of the records in a range. `None` if a line cannot be read. `is_last`: the range may end within a line.
     fn read_records(
         &self,
         output: usize,
         from: u64,
         to: u64,
         is_last: bool,
-    ) -> io::Result<Option<(Vec<([u8; 16], CompletionKind)>, u64)>> {
+    ) -> io::Result<Option<ReadRecords>> {
         let path = self.output_path(output);
         let format = &self.inspection.manifest.outputs[output].format;
-        let mut found = Vec::new();
-        let mut length = 0;
+        let (mut requests, mut count, mut length) = (Vec::new(), 0, 0);
         let complete = for_each_line(&path, from, to, |line| {
             let Some(complete) = line.strip_suffix(b"\n") else {
                 return is_last;
             };
-            let Some(requests) = (self.parse)(format, complete) else {
+            let Some(found) = (self.parse)(format, complete) else {
                 return false;
             };
-            found.extend(requests);
+            count += u64::from(!found.is_empty());
+            requests.extend(found);
             length += line.len() as u64;
             true
         });
-        Ok(complete
-            .map_err(with_name(&path))?
-            .then_some((found, length)))
+        Ok(complete.map_err(with_name(&path))?.then_some(ReadRecords {
+            requests,
+            count,
+            length,
+        }))
     }
 
     /// Restores entries of damaged segments from the records that were written before the journal.
@@ -541,23 +589,30 @@ impl Repair<'_> {
         let segments = manifest.segments.iter();
         let segments = segments.map(|number| Segment::open(self.directory, *number));
         let segments = segments.collect::<io::Result<Vec<_>>>()?;
-        let mut restored = HashMap::new();
+        let (mut restored, mut count) = (HashMap::new(), 0);
         for (output, before) in manifest.outputs.iter().enumerate() {
             let path = self.output_path(output);
             let mut failure = None;
             let mut visit = |line: &[u8]| -> io::Result<()> {
                 let line = line.strip_suffix(b"\n").unwrap_or(line);
-                for (digest, kind) in (self.parse)(&before.format, line).unwrap_or_default() {
-                    let entry = StateEntry::of(digest);
+                let found = (self.parse)(&before.format, line).unwrap_or_default();
+                for (digest, _) in &found {
+                    let entry = StateEntry::of(*digest);
                     let mut known = entries.contains(&entry);
                     for segment in &segments {
                         known = known || segment.find(entry)?.is_some();
                     }
-                    if !known {
-                        // Of several records the later one counts.
-                        restored.insert(entry.digest(), entry.with_result(kind, round));
+                    if known {
+                        return Ok(());
                     }
                 }
+                let mut is_new = !found.is_empty();
+                for (digest, kind) in found {
+                    // Of several records the later one counts.
+                    let entry = StateEntry::of(digest).with_result(kind, round);
+                    is_new &= restored.insert(entry.digest(), entry).is_none();
+                }
+                count += u64::from(is_new);
                 Ok(())
             };
             let end = before.durable;
@@ -574,7 +629,6 @@ impl Repair<'_> {
                 return Err(error);
             }
         }
-        let count = restored.len() as u64;
         entries.extend(restored.into_values());
         let lost = lost.iter().copied().sum::<Option<u64>>();
         self.done.changes.push(match lost.map(|lost| lost.saturating_sub(count)) {
@@ -633,6 +687,15 @@ impl Repair<'_> {
         self.directory
             .join(&self.inspection.manifest.outputs[output].path)
     }
+}
+
+/// The requests of a range of records.
+struct ReadRecords {
+    /// The number of records that complete a request.
+    count: u64,
+    requests: Vec<([u8; 16], CompletionKind)>,
+    /// The length of the range's complete lines, in bytes.
+    length: u64,
 }
 
 /// Where an output ends.

@@ -14,7 +14,7 @@ use async_channel::{Sender, TrySendError};
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::row::RowAttachment;
 use crate::output::format::RecordEncoder;
-use crate::output::record::{RecordBuilder, RecordId, RecordInput};
+use crate::output::record::{Record, RecordBuilder, RecordId, RecordInput};
 use fetch_state::{CompletedRequest, CompletionKind};
 pub(crate) use target::OutputTarget;
 
@@ -26,6 +26,11 @@ const MAX_COMPLETED: usize = 1024;
 
 /// The wait before another attempt to write to a full queue.
 pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(2);
+
+/// The names of the columns of CSV.
+pub(crate) fn record_columns() -> impl Iterator<Item = &'static str> {
+    Record::columns().map(|column| column.name)
+}
 
 /// One buffer, as the writing thread receives it.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +49,7 @@ fn completed(input: &RecordInput<'_>) -> Option<CompletedRequest> {
             OutcomeKind::Ok => (CompletionKind::Ok, result.outcome.tag),
             _ => (CompletionKind::Failed, result.outcome.tag),
         },
-        RecordInput::Disallowed { request, .. } => (CompletionKind::Failed, request.tag_ref()),
+        RecordInput::Disallowed { request, .. } => (CompletionKind::Failed, request.tag_value()),
         RecordInput::Invalid { seq, .. } => (CompletionKind::Invalid, seq),
         RecordInput::Skipped { seq, .. } => (CompletionKind::Ok, seq),
     };

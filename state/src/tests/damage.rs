@@ -109,7 +109,7 @@ fn every_flipped_byte_of_every_file_is_harmless_or_refused_with_its_place() {
             }
         }
         assert!(
-            refused > 100 && opened > 5 && torn > 5,
+            refused > 50 && opened > 5 && torn > 5,
             "{refused} {opened} {torn}"
         );
     }
@@ -193,8 +193,8 @@ fn records_of_damaged_blocks_that_cannot_be_read_are_removed_and_fetched_again()
             None,
             "a second repair changes nothing"
         );
-        let left = state.recorded();
         let wanted = state.to_fetch().unwrap();
+        let left = state.recorded();
         fetched_again += recorded.len() - left.len();
         for n in 0..IDS {
             assert_ne!(left.contains(&n), wanted.contains(&n), "{at}: {n}: {done}");
@@ -244,9 +244,11 @@ fn two_damaged_blocks_and_a_missing_journal_are_repaired() {
 fn a_damaged_segment_is_restored_from_the_records() {
     let state = history(5);
     let snapshot = state.snapshot();
-    let segments = snapshot
+    let manifest = StateManifest::read(&state.path("state")).unwrap().unwrap();
+    let segments = manifest
+        .segments
         .iter()
-        .filter(|file| name_of(file).starts_with("segment-"));
+        .map(|number| &snapshot[only(&snapshot, &format!("segment-{number}"))]);
     let mut count = 0;
     for segment in segments {
         for at in (0..segment.1.len()).step_by(211).chain([usize::MAX]) {
@@ -264,9 +266,10 @@ fn a_damaged_segment_is_restored_from_the_records() {
             count += 1;
         }
     }
-    assert!(count > 30, "{count}");
+    assert!(count > 15, "{count}");
     state.restore(&snapshot);
-    state.flip(&snapshot[only(&snapshot, "segment-")], 9, 1);
+    let first = format!("segment-{}", manifest.segments[0]);
+    state.flip(&snapshot[only(&snapshot, &first)], 9, 1);
     let text = state.repair_blindly().to_string();
     assert!(
         text.contains("lost request") && text.contains("with ids between"),
@@ -347,6 +350,86 @@ fn failures_and_rounds_survive_a_repair() {
         .filter(|n| run.fetch(*n, CompletionKind::Ok))
         .collect();
     assert_eq!(wanted, [3, 4, 5], "{done}");
+}
+
+#[test]
+fn records_whose_bodies_may_be_cut_off_are_fetched_again() {
+    let state = TestState::new();
+    let archives = || vec![state.path("a.warc")];
+    let open = || {
+        state
+            .open_for(|options| options.archives = archives())
+            .unwrap()
+    };
+    let end = |length| crate::ArchiveEnd { file: 0, length };
+    let mut run = open();
+    let mut ends = Vec::new();
+    for (n, length) in [(0, Some(100)), (1, Some(200)), (2, Some(300)), (3, None)] {
+        if let Some(length) = length {
+            run.state.writer.set_archive_end(0, end(length));
+        }
+        run.fetch(n, CompletionKind::Ok);
+        run.state.writer.commit().unwrap();
+        ends.push(state.read("state/journal-1").len());
+    }
+    drop(run);
+    let snapshot = state.snapshot();
+    let journal = &snapshot[only(&snapshot, "journal-")];
+    // The commit of request 1 is followed by another end; that of request 2 is not.
+    for (hit, expected_end, wanted) in [(0, 300, vec![]), (1, 200, vec![2])] {
+        state.restore(&snapshot);
+        state.flip(journal, ends[hit] + 9, 1);
+        let done = state.repair();
+        let run = open();
+        assert_eq!(run.state.archive_ends, [Some(end(expected_end))], "{done}");
+        drop(run);
+        let to_fetch = state.to_fetch().unwrap();
+        let to_fetch: Vec<_> = to_fetch.into_iter().filter(|n| *n < 4).collect();
+        assert_eq!(to_fetch, wanted, "{done}");
+        state.check(&done.to_string());
+    }
+}
+
+#[test]
+fn a_damaged_line_of_the_body_log_is_reported_and_removed() {
+    let state = TestState::new();
+    let run = state.open();
+    for n in 0..3 {
+        let path = format!("../{n}.tar").into();
+        let archive = crate::LoggedArchive { path, inode: None };
+        run.state.bodies.add_archive(archive).unwrap();
+    }
+    drop(run);
+    let bytes = state.read("state/bodies.log");
+    let line = bytes.len() / 3;
+    // The last byte is the line end of the last line: without it the line is incomplete.
+    for at in 0..bytes.len() - 1 {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        state.write("state/bodies.log", &damaged);
+        assert!(
+            state
+                .open_error(|_| {})
+                .contains("bodies.log: is damaged at byte")
+        );
+        assert!(state.check_files().is_damaged());
+        let done = state.repair();
+        assert!(
+            done.to_string()
+                .contains("bodies.log: removed 1 invalid line"),
+            "{done}"
+        );
+        let lost = if at % line == line - 1 { 2 } else { 1 };
+        assert_eq!(
+            state.read("state/bodies.log").len(),
+            bytes.len() - lost * line,
+            "{at}"
+        );
+        assert!(!state.check_files().is_damaged());
+        let backup = done.backup.unwrap();
+        assert_eq!(fs::read(backup.join("bodies.log")).unwrap(), damaged);
+        fs::remove_dir_all(backup).unwrap();
+    }
 }
 
 #[test]

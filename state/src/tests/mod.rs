@@ -1,12 +1,13 @@
 //! Tests of whole runs with a state.
 
+mod bodies;
 mod cuts;
 mod damage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -26,8 +27,14 @@ fn digest(n: u64) -> [u8; 16] {
 struct TestState(TempDir);
 
 impl TestState {
+    /// In memory where that is possible, because the store syncs often.
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let memory = Path::new("/dev/shm");
+        let directory = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory),
+            false => tempfile::tempdir(),
+        };
+        Self(directory.unwrap())
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -67,6 +74,7 @@ impl TestState {
             format: "jsonl".to_owned(),
             request: BTreeMap::from([("method".to_owned(), "GET".to_owned())]),
             retry_failed: false,
+            archives: Vec::new(),
         };
         change(&mut options);
         let state = State::open(&options)?;
@@ -344,8 +352,8 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
             "is damaged, or not of fetch-all",
         ),
         (
-            &|| state.write(json, br#"{"fetch_all_state": 2}"#),
-            "format 2, this one knows 1",
+            &|| state.write(json, br#"{"fetch_all_state": 3}"#),
+            "format 3, this one knows 2",
         ),
         (&|| fs::remove_file(&journal).unwrap(), "is missing"),
         (&|| remove_segments(), "is missing"),
