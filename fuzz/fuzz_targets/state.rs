@@ -14,7 +14,11 @@ libfuzzer_sys::fuzz_target!(|input: (Vec<Vec<u8>>, Damage)| {
     let (commits, damage) = input;
     // In memory where that is possible, because the store syncs often.
     let memory = Path::new("/dev/shm");
-    let parent = if memory.exists() { memory } else { Path::new(".") };
+    let parent = if memory.exists() {
+        memory
+    } else {
+        Path::new(".")
+    };
     let directory = tempfile::tempdir_in(parent).unwrap();
     let options = StateOptions::new(directory.path().join("state"));
     let (commits, ends) = write(&options, &commits);
@@ -47,7 +51,12 @@ libfuzzer_sys::fuzz_target!(|input: (Vec<Vec<u8>>, Damage)| {
             assert_eq!(fs::read(&path).unwrap(), after, "nothing is changed");
             let done = repair(&options.directory, &|_, _| None).unwrap();
             assert!(done.backup.is_some());
-            assert!(repair(&options.directory, &|_, _| None).unwrap().backup.is_none());
+            assert!(
+                repair(&options.directory, &|_, _| None)
+                    .unwrap()
+                    .backup
+                    .is_none()
+            );
         }
     }
     assert!(!check(&options.directory).unwrap().is_damaged());
@@ -60,7 +69,11 @@ libfuzzer_sys::fuzz_target!(|input: (Vec<Vec<u8>>, Damage)| {
 /// where each one's ends.
 fn write(options: &StateOptions, commits: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<usize>) {
     let mut state = State::open(options).unwrap();
-    let length = || fs::metadata(options.directory.join("journal-1")).unwrap().len() as usize;
+    let length = || {
+        fs::metadata(options.directory.join("journal-1"))
+            .unwrap()
+            .len() as usize
+    };
     let (mut tag, mut ends, mut written) = (0, vec![length()], Vec::new());
     for commit in commits {
         let mut new = Vec::new();
@@ -68,7 +81,9 @@ fn write(options: &StateOptions, commits: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<usiz
             tag += 1;
             if state.ledger.claim([*request; 16], tag).unwrap() {
                 let kind = CompletionKind::Ok;
-                state.writer.add_written(b"", &[CompletedRequest { kind, tag }]);
+                state
+                    .writer
+                    .add_written(b"", &[CompletedRequest { kind, tag }]);
                 new.push(*request);
             }
         }
