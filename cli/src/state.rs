@@ -87,6 +87,7 @@ impl ResumeState {
             .journal_cut
             .map(|cut| format!("--state {}: {}", directory.display(), cut_note(&cut)));
         let ledger = state.ledger;
+        let retry_failed = options.retry_failed;
         let resume = |index: Option<usize>| {
             index.map(|index| ArchiveResume {
                 bodies: state.bodies.clone(),
@@ -97,6 +98,8 @@ impl ResumeState {
             tar: resume(tar),
             warc: resume(warc),
             bodies: state.bodies.clone(),
+            ledger: ledger.clone(),
+            retry_failed,
         };
         Ok((
             Self {
