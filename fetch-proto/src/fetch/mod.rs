@@ -6,6 +6,7 @@ mod deadlines;
 mod end;
 mod head;
 mod hedge;
+mod hold;
 mod in_flight;
 pub(crate) mod request;
 mod retry;
@@ -25,6 +26,7 @@ use url::Url;
 use self::command_queue::{AttemptCommand, CommandQueue};
 use self::context::{FetchContext, StandaloneContext};
 use self::hedge::HedgeState;
+use self::hold::HoldState;
 use self::in_flight::InFlightAttempt;
 use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 use crate::inline_vec::InlineVec;
@@ -87,6 +89,9 @@ pub struct Fetch {
     probe_retries: u8,
     queued: CompactDuration,
     hedging: HedgeState,
+    /// Holds of its limits, and forgiven attempts.
+    #[cfg_attr(feature = "serde", serde(default))]
+    hold: Option<Box<HoldState>>,
     redirecting: CompactDuration,
     redirects: u16,
     retries_before_fallback: u16,
@@ -187,6 +192,7 @@ impl Fetch {
             probe_retries: 0,
             queued: CompactDuration::default(),
             hedging: HedgeState::default(),
+            hold: None,
             redirecting: CompactDuration::default(),
             redirects: 0,
             retries_before_fallback: 0,

@@ -3,10 +3,12 @@
 use core::time::Duration;
 
 use crate::engine::Engine;
+use crate::engine::limits::host_guards::HostGuards;
 use crate::engine::state::fetch_slab::{AttemptPermit, FetchSlot, NO_ENDPOINT, RetryCosts};
 use crate::fetch::FetchStep;
 use crate::guards::balance::EndpointResult;
-use crate::guards::breaker::CallResult;
+use crate::guards::breaker::{BreakerCall, CallResult};
+use crate::guards::health::{HostEvidence, HostSignal};
 use crate::model::event::{CircuitTransition, DecisionEvent};
 use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
@@ -31,6 +33,7 @@ pub(crate) struct EndedAttempt {
     permit: AttemptPermit,
     /// Costs of the latest retry or hedge, which a success refunds.
     retry_costs: RetryCosts,
+    signal: HostSignal,
     took: Duration,
     verdict: CallResult,
 }
@@ -65,6 +68,7 @@ impl EndedAttempt {
             retry_costs: cold
                 .map(|cold| core::mem::take(&mut cold.retry_costs))
                 .unwrap_or_default(),
+            signal: HostSignal::of(report),
             took: first_byte.unwrap_or_else(|| timings.total()),
             verdict,
         })
@@ -97,6 +101,37 @@ fn assess(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
         (_, RetryClass::Throttled) | (FailureCause::Timeout(_), _) => (CallResult::Failure, true),
         _ => (CallResult::Failure, false),
     }
+}
+
+/// Reports an ended attempt to the breaker of its host. If hosts are waited for (`waits`), a host with
+/// few fetches may be down before as many have failed as the breaker requires.
+fn report_to_breaker(
+    guards: &mut HostGuards,
+    attempt: &EndedAttempt,
+    evidence: HostEvidence,
+    waits: bool,
+    now: Timestamp,
+) -> Option<CircuitTransition> {
+    let circuit = guards.circuit.as_mut()?;
+    let is_probe = attempt.permit.call.is_some_and(BreakerCall::is_probe);
+    let result = match (evidence, attempt.signal) {
+        (HostEvidence::Alive, _) => CallResult::Success,
+        (HostEvidence::Outage, _) => CallResult::Failure,
+        (HostEvidence::Throttled, _) if is_probe => CallResult::Success,
+        // No answer to a probe: the host is not back.
+        (HostEvidence::Unknown, HostSignal::Silence | HostSignal::Sign(..)) if is_probe => {
+            CallResult::Failure
+        }
+        // A time limit may make it a slow call.
+        (HostEvidence::Unknown, HostSignal::Silence) if circuit.config().counts_slow_calls() => {
+            CallResult::Success
+        }
+        _ => CallResult::Neutral,
+    };
+    let call = attempt.permit.call?;
+    let transition = circuit.record(call, result, attempt.took, now);
+    let is_down = waits && transition.is_none() && guards.health.is_down(now);
+    transition.or_else(|| is_down.then(|| circuit.trip(now)).flatten())
 }
 
 impl Engine {
@@ -137,6 +172,8 @@ impl Engine {
     }
 
     fn report_to_guards(&mut self, attempt: &EndedAttempt, in_flight: usize, now: Timestamp) {
+        let waits = self.config.effective_outage_wait().is_some();
+        self.report_to_target_health(attempt, now);
         let state = self.hosts.get_mut(attempt.permit.host);
         let Some(guards) = &mut state.guards else {
             return;
@@ -150,9 +187,11 @@ impl Engine {
         {
             latency.record(took, now);
         }
-        let circuit = guards.circuit.as_mut().zip(attempt.permit.call);
-        let transition = circuit
-            .and_then(|(circuit, call)| circuit.record(call, attempt.verdict, attempt.took, now));
+        let evidence = guards.health.record(attempt.signal, now);
+        let transition = report_to_breaker(guards, attempt, evidence, waits, now);
+        if let (Some(outage), HostSignal::Sign(_, cause)) = (&mut guards.outage, attempt.signal) {
+            outage.cause = cause;
+        }
         if let Some(transition) = transition {
             // After the breaker closes, the host starts slowly: otherwise all waiting fetches would
             // start at once.
@@ -162,9 +201,25 @@ impl Engine {
                 CircuitTransition::Closed => self.stats.circuits_closed += 1,
                 CircuitTransition::Opened { .. } => self.stats.circuits_opened += 1,
             }
-            let host = state.key.clone();
-            self.outputs
-                .push_event(|| DecisionEvent::CircuitChanged { host, transition });
+            let key = state.key.clone();
+            self.outputs.push_event(|| DecisionEvent::CircuitChanged {
+                host: key,
+                transition,
+            });
+            match transition {
+                CircuitTransition::Closed => self.end_outage(attempt.permit.host, now),
+                CircuitTransition::Opened { .. } => self.begin_outage(attempt.permit.host, now),
+            }
+        }
+    }
+
+    /// A balanced target has the health of all its endpoints together.
+    fn report_to_target_health(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        if attempt.host != attempt.permit.host
+            && self.hosts.contains(attempt.host)
+            && let Some(guards) = self.hosts.guards_mut(attempt.host)
+        {
+            guards.health.record(attempt.signal, now);
         }
     }
 
