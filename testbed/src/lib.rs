@@ -5,7 +5,8 @@
 //! stalls, truncates and floods: see [`ENDPOINTS`]. It counts its traffic, so a test can assert how many
 //! connections or requests were open at once.
 //!
-//! [`Proxy`] is an HTTP and SOCKS5 proxy, and [`ScriptedHttp2`] an HTTP/2 server that follows a script.
+//! [`Proxy`] is an HTTP and SOCKS5 proxy, and [`ScriptedHttp2`] an HTTP/2 server that follows a script. The
+//! feature `servers` starts real servers, such as nginx.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -30,6 +31,8 @@ mod lock;
 mod proxy;
 mod scripted_http2;
 mod server;
+#[cfg(feature = "servers")]
+pub mod servers;
 mod site;
 mod state;
 

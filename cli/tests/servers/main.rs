@@ -1,0 +1,16 @@
+//! The built command against real servers: nginx, Apache httpd, HAProxy, Squid, Tinyproxy.
+//!
+//! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run. With
+//! `FETCH_ALL_NIGHTLY=1` the long tests run too.
+
+mod reload;
+mod support;
+
+use std::process::ExitCode;
+
+use fetch_testbed::servers::run_tests;
+
+fn main() -> ExitCode {
+    let tests = [reload::TESTS];
+    run_tests(&tests.concat())
+}

@@ -1,0 +1,14 @@
+//! The library against real servers: nginx, Apache httpd, HAProxy, Squid, Tinyproxy.
+//!
+//! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run.
+
+mod statuses;
+
+use std::process::ExitCode;
+
+use fetch_testbed::servers::run_tests;
+
+fn main() -> ExitCode {
+    let tests = [statuses::TESTS];
+    run_tests(&tests.concat())
+}
