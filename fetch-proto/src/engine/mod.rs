@@ -338,20 +338,15 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn stats(&self) -> EngineStats {
-        let down = self.hosts.down().count();
-        let waited_for = self.hosts.down().filter(|host| {
-            let guards = self.hosts.get(*host).guards.as_ref();
-            guards.is_some_and(|guards| guards.is_waited_for())
-        });
-        let hosts_down = waited_for.count();
+        let down = self.down_hosts();
         EngineStats {
             hosts: self.hosts.len(),
-            hosts_down,
-            hosts_given_up: down - hosts_down,
+            hosts_down: down.waited_for,
+            hosts_given_up: down.given_up,
             in_flight: self.concurrency.in_flight(),
             live: self.fetches.len(),
             time_regressions: self.clock.regressions(),
-            waiting_for_hosts: self.waiting_fetches(),
+            waiting_for_hosts: down.fetches,
             ..self.stats
         }
     }
@@ -392,7 +387,7 @@ impl Engine {
             return window.saturating_sub(live);
         }
         let most = window.saturating_mul(EngineConfig::WINDOWS_OF_WAITING);
-        let extra = self.waiting_fetches().min(most);
+        let extra = self.down_hosts().fetches.min(most);
         (window + extra)
             .min(u32::MAX as usize - 1)
             .saturating_sub(live)

@@ -12,11 +12,16 @@ use crate::model::time::{CompactDuration, Timestamp};
 /// that bring their host down each time, or that fail by themselves between good answers.
 const MAX_FORGIVEN: u8 = 5;
 
+/// A shorter outage may be none: its fetches may have failed by themselves.
+const REAL_OUTAGE: Duration = Duration::from_secs(2);
+
 /// The holds of a fetch. Few fetches have any.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct HoldState {
     forgiven: u8,
+    /// When attempts were last forgiven, unless the outage was too short.
+    forgiven_at: Option<Timestamp>,
     /// When the current hold began.
     since: Option<Timestamp>,
     /// Ended holds since the first attempt.
@@ -41,7 +46,11 @@ impl Fetch {
         let Some(since) = hold.since.take() else {
             return;
         };
-        hold.total += now.saturating_since(since);
+        let held = now.saturating_since(since);
+        hold.total += held;
+        if held < REAL_OUTAGE {
+            hold.forgiven_at = None;
+        }
         let waits_since = since.max(self.waiting_since);
         hold.waiting += now.saturating_since(waits_since);
     }
@@ -79,7 +88,7 @@ impl Fetch {
 
     /// Gives back the attempts that failed since `since` because the host is down. A policy with one
     /// attempt has no retries at all.
-    pub(crate) fn forgive_attempts(&mut self, since: Timestamp) {
+    pub(crate) fn forgive_attempts(&mut self, since: Timestamp, now: Timestamp) {
         let failed = |report: &&AttemptReport| {
             report.timings.ended >= since
                 && failure_cause(report)
@@ -89,11 +98,34 @@ impl Fetch {
         let failed = u16::try_from(failed).unwrap_or(u16::MAX);
         let running = u16::from(matches!(self.state, FetchState::InFlight) && !self.next_counts);
         let forgivable = self.counted_attempts.saturating_sub(running).min(failed);
+        if forgivable == 0 {
+            return;
+        }
         let hold = self.hold.get_or_insert_default();
-        if forgivable > 0 && hold.forgiven < MAX_FORGIVEN {
+        if hold.forgiven < MAX_FORGIVEN {
             hold.forgiven += 1;
+            hold.forgiven_at = Some(now);
             self.counted_attempts -= forgivable;
         }
+    }
+
+    /// The earliest of `reports`, of attempts before `number`, that failed in a way that may be the
+    /// host's or the URL's own fault, and was not forgiven: closed without a response, 502, 503, 504.
+    /// If the host has answered since, the URL fails by itself.
+    pub(crate) fn earliest_own_failure(
+        &self,
+        reports: &[AttemptReport],
+        number: u16,
+    ) -> Option<Timestamp> {
+        let forgiven_at = self.hold.as_ref().and_then(|hold| hold.forgiven_at);
+        let is_own = |report: &&AttemptReport| {
+            let sign = failure_cause(report)
+                .and_then(|cause| OutageSign::of(cause, Some(report)))
+                .filter(|sign| *sign != OutageSign::Unreachable);
+            sign.is_some() && report.number < number && Some(report.timings.ended) > forgiven_at
+        };
+        let own = reports.iter().filter(is_own);
+        own.map(|report| report.timings.ended).min()
     }
 }
 

@@ -118,6 +118,10 @@ impl Fetch {
         let Some(sign) = OutageSign::of(cause, report).filter(|_| has_retries) else {
             return OutageRetry::Ordinary;
         };
+        let own = self.earliest_own_failure(&self.attempts, self.attempt_number);
+        if sign != OutageSign::Unreachable && own.is_some() && own < view.health.answered_at() {
+            return OutageRetry::Ordinary;
+        }
         let is_last = self.counted_attempts >= self.policy.attempts.get();
         match view.outage {
             Some(outage) if outage.is_given_up => OutageRetry::GivenUp,

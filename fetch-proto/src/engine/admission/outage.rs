@@ -38,6 +38,15 @@ pub struct WaitingHost {
     pub waiting: usize,
 }
 
+/// How many hosts are down.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct DownHosts {
+    /// The fetches that wait for hosts.
+    pub(crate) fetches: usize,
+    pub(crate) given_up: usize,
+    pub(crate) waited_for: usize,
+}
+
 /// Why the fetches of a host wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -72,8 +81,12 @@ impl Engine {
     ///     .wait_for_outages(OutageWait::default());
     /// let mut engine = Engine::new(config, 7, now);
     /// engine.submit(FetchRequest::get("http://a.test/".parse()?), now).unwrap();
+    /// let EngineOutput::Start(attempt) = engine.poll(now) else { unreachable!() };
+    /// engine.handle(attempt.id, Input::End(Err(FailureKind::Connect)), now);
     /// while !matches!(engine.poll(now), EngineOutput::Idle(_)) {}
-    /// # let mut engine = engine;
+    /// let hosts = engine.waiting_hosts(now);
+    /// assert_eq!((&*hosts[0].host, hosts[0].waiting), ("http://a.test", 1));
+    /// assert!(matches!(hosts[0].reason, WaitReason::Outage { .. }));
     /// # Ok::<(), url::ParseError>(())
     /// ```
     #[must_use]
@@ -121,16 +134,20 @@ impl Engine {
         })
     }
 
-    /// The fetches that wait for hosts that are down.
-    pub(crate) fn waiting_fetches(&self) -> usize {
-        self.hosts.down().fold(0, |sum, host| {
+    /// Counts the hosts that are down, and the fetches that wait for them.
+    pub(crate) fn down_hosts(&self) -> DownHosts {
+        let mut counts = DownHosts::default();
+        for host in self.hosts.down() {
             let state = self.hosts.get(host);
             let guards = state.guards.as_ref();
-            match guards.is_some_and(|guards| guards.is_waited_for()) {
-                true => sum + state.live.saturating_sub(state.in_flight),
-                false => sum,
+            if guards.is_some_and(|guards| guards.is_waited_for()) {
+                counts.waited_for += 1;
+                counts.fetches += state.live.saturating_sub(state.in_flight);
+            } else {
+                counts.given_up += 1;
             }
-        })
+        }
+        counts
     }
 
     /// A fetch for the next probe of a host that is down: drawn from all that wait, because a URL
@@ -193,7 +210,7 @@ impl Engine {
         self.hosts.set_down(host, true);
         for index in self.fetches.indices() {
             if let Some(slot) = self.fetches.get_mut(index).filter(|one| one.host == host) {
-                slot.fetch.forgive_attempts(series.since);
+                slot.fetch.forgive_attempts(series.since, now);
             }
         }
         self.update_hold(host, now);

@@ -8,7 +8,7 @@ use crate::engine::state::fetch_slab::{AttemptPermit, FetchSlot, NO_ENDPOINT, Re
 use crate::fetch::FetchStep;
 use crate::guards::balance::EndpointResult;
 use crate::guards::breaker::{BreakerCall, CallResult};
-use crate::guards::health::{HostEvidence, HostSignal};
+use crate::guards::health::{HostEvidence, HostHealth, HostSignal, OutageSign};
 use crate::model::event::{CircuitTransition, DecisionEvent};
 use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
@@ -30,6 +30,8 @@ pub(crate) struct EndedAttempt {
     host: u32,
     /// Whether the server reported or showed overload.
     overloaded: bool,
+    /// When an earlier attempt of the fetch failed in a way that may be the URL's own fault.
+    own_failure: Option<Timestamp>,
     permit: AttemptPermit,
     /// Costs of the latest retry or hedge, which a success refunds.
     retry_costs: RetryCosts,
@@ -53,6 +55,7 @@ impl EndedAttempt {
         let (verdict, overloaded) = assess(report, slot.fetch.policy());
         let timings = &report.timings;
         let first_byte = timings.head.map(|at| at.saturating_since(timings.started));
+        let own_failure = slot.fetch.earliest_own_failure(reports, report.number);
         let is_success = verdict == CallResult::Success;
         let cold = slot.cold.as_mut().filter(|_| is_success);
         Some(Self {
@@ -64,6 +67,7 @@ impl EndedAttempt {
             ),
             host: slot.host,
             overloaded,
+            own_failure,
             permit,
             retry_costs: cold
                 .map(|cold| core::mem::take(&mut cold.retry_costs))
@@ -72,6 +76,20 @@ impl EndedAttempt {
             took: first_byte.unwrap_or_else(|| timings.total()),
             verdict,
         })
+    }
+}
+
+impl EndedAttempt {
+    /// What the attempt says about the host with this health. A URL that failed before, when the
+    /// host answered others, says nothing if it fails again.
+    fn signal_at(&self, health: &HostHealth) -> HostSignal {
+        let is_own = self.own_failure.is_some() && self.own_failure < health.answered_at();
+        match self.signal {
+            HostSignal::Sign(sign, _) if is_own && sign != OutageSign::Unreachable => {
+                HostSignal::Silence
+            }
+            signal => signal,
+        }
     }
 }
 
@@ -108,13 +126,13 @@ fn assess(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
 fn report_to_breaker(
     guards: &mut HostGuards,
     attempt: &EndedAttempt,
-    evidence: HostEvidence,
+    (signal, evidence): (HostSignal, HostEvidence),
     waits: bool,
     now: Timestamp,
 ) -> Option<CircuitTransition> {
     let circuit = guards.circuit.as_mut()?;
     let is_probe = attempt.permit.call.is_some_and(BreakerCall::is_probe);
-    let result = match (evidence, attempt.signal) {
+    let result = match (evidence, signal) {
         (HostEvidence::Alive, _) => CallResult::Success,
         (HostEvidence::Outage, _) => CallResult::Failure,
         (HostEvidence::Throttled, _) if is_probe => CallResult::Success,
@@ -187,9 +205,10 @@ impl Engine {
         {
             latency.record(took, now);
         }
-        let evidence = guards.health.record(attempt.signal, now);
-        let transition = report_to_breaker(guards, attempt, evidence, waits, now);
-        if let (Some(outage), HostSignal::Sign(_, cause)) = (&mut guards.outage, attempt.signal) {
+        let signal = attempt.signal_at(&guards.health);
+        let evidence = guards.health.record(signal, now);
+        let transition = report_to_breaker(guards, attempt, (signal, evidence), waits, now);
+        if let (Some(outage), HostSignal::Sign(_, cause)) = (&mut guards.outage, signal) {
             outage.cause = cause;
         }
         if let Some(transition) = transition {
@@ -219,7 +238,7 @@ impl Engine {
             && self.hosts.contains(attempt.host)
             && let Some(guards) = self.hosts.guards_mut(attempt.host)
         {
-            guards.health.record(attempt.signal, now);
+            guards.health.record(attempt.signal_at(&guards.health), now);
         }
     }
 
