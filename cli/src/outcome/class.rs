@@ -96,7 +96,7 @@ impl OutcomeClass {
         match cause {
             Cause::Failure(failure) => Self::of_failure(failure, false),
             Cause::Timeout(_) => Self::failed(OutcomeKind::Timeout, 28, ExitStatus::Network),
-            Cause::Status(_) => Self::failed(OutcomeKind::Connect, 7, ExitStatus::Network),
+            _ => Self::failed(OutcomeKind::Connect, 7, ExitStatus::Network),
         }
     }
 
