@@ -87,9 +87,10 @@ fn trace_error(path: &Path, error: &TraceError) -> CliError {
 }
 
 /// The options that a replay can change.
-const POLICY_OPTIONS: [&str; 14] = [
+const POLICY_OPTIONS: [&str; 15] = [
     "concurrency",
     "connect_timeout",
+    "host_max_wait",
     "host_rate",
     "max_retry_after",
     "max_time",
