@@ -34,16 +34,19 @@ impl Fetch {
         };
         let total = self
             .deadline()
+            .filter(|_| !self.is_total_paused())
             .and_then(|t| at(t, WakeReason::Limit(TimeLimit::Total)));
         earlier(own, total)
     }
 
-    /// When the total limit ends; `None` if it does not run.
+    /// When the total limit ends; `None` if it does not run. It is extended by the time in which it
+    /// did not run.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         if self.are_limits_held() {
             return None;
         }
-        Some(self.started? + self.policy.timeouts.total? + self.held_total())
+        let extension = self.held_total() + self.total_extension();
+        Some(self.started? + self.policy.timeouts.total? + extension)
     }
 
     /// Handles all deadlines that are due at `now`. Returns the next one.

@@ -76,10 +76,11 @@ impl Fetch {
             OutageRetry::GivenUp => return Err(Some(GiveUpReason::HostDown)),
             OutageRetry::Ordinary => max_wait.is_none() && self.is_free_probe(context),
         };
-        if !probe && self.counted_attempts >= self.policy.attempts.get() {
+        let progressed = self.has_progressed() && !matches!(cause, FailureCause::Status(_));
+        if !probe && !progressed && self.counted_attempts >= self.policy.attempts.get() {
             return Err(Some(GiveUpReason::Attempts));
         }
-        let plan = self.plan_delay(class, asked, max_wait);
+        let plan = self.plan_delay(class, asked, progressed, max_wait);
         let plan = plan.ok_or(Some(GiveUpReason::RetryAfterTooLong))?;
         let starts_at = now + plan.delay;
         // The limits do not run while the host is paused, if hosts are waited for.
@@ -95,6 +96,10 @@ impl Fetch {
         }
         if probe {
             let pace = RetryDelaySource::Probe;
+            return Ok(RetryPlan { pace, ..plan });
+        }
+        if progressed {
+            let pace = RetryDelaySource::Progress;
             return Ok(RetryPlan { pace, ..plan });
         }
         if !context.spend_retry(retry_kind(class, cause), now) {
@@ -229,9 +234,13 @@ impl Fetch {
         &self,
         class: RetryClass,
         asked: Option<Duration>,
+        progressed: bool,
         max_wait: Option<Duration>,
     ) -> Option<RetryPlan> {
-        let retry = u32::from(self.counted_attempts.saturating_sub(1));
+        let retry = match progressed {
+            true => 0,
+            false => u32::from(self.counted_attempts.saturating_sub(1)),
+        };
         let backoff = self.policy.backoff.for_class(class);
         let backoff = backoff.delay(self.seed, retry, self.last_delay.into());
         let rule = self.policy.retry_after;

@@ -94,9 +94,9 @@ impl OutageSign {
             FailureCause::Status(502 | 504) => Some(Self::Gateway),
             FailureCause::Status(503) => Some(Self::Unavailable),
             FailureCause::Failure(FailureKind::Connect) => Some(Self::Unreachable),
-            FailureCause::Failure(FailureKind::EmptyReply | FailureKind::Io) => {
-                (!has_head).then_some(Self::Closed)
-            }
+            FailureCause::Failure(
+                FailureKind::EmptyReply | FailureKind::Io | FailureKind::Unanswered,
+            ) => (!has_head).then_some(Self::Closed),
             // Any limit may be the one that ends an attempt to connect.
             FailureCause::Timeout(
                 TimeLimit::Attempt | TimeLimit::Connect | TimeLimit::FirstByte,
