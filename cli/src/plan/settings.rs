@@ -13,10 +13,17 @@ use crate::args::explicit::ExplicitOptions;
 use crate::args::{CliArgs, LimitArgs, PolicyArgs, RetryArgs, TimeoutArgs};
 use crate::exit::CliError;
 
-/// File descriptors that are reserved for purposes other than connections: the reactor, lists, outputs,
-/// logs, name resolution. A quarter of a limit below 256, but at least [`MIN_SPARE_FILES`].
+/// File descriptors that are reserved for purposes other than connections: reactors, lists, outputs,
+/// logs, name resolution. A quarter of a limit below 256, but at least [`MIN_SPARE_FILES`] and
+/// [`FILES_PER_THREAD`].
 const SPARE_FILES: u64 = 64;
-const MIN_SPARE_FILES: u64 = 10;
+const MIN_SPARE_FILES: u64 = 6;
+
+/// The descriptors of a thread's reactor.
+const FILES_PER_THREAD: u64 = 2;
+
+/// A thread more is used for this many descriptors.
+const FILES_FOR_THREAD: u64 = 16;
 
 /// The descriptors in use that are assumed where they cannot be counted.
 const USUAL_FILES: u64 = 8;
@@ -113,8 +120,9 @@ fn open_files() -> u64 {
 
 /// How many connections have a descriptor, and a second one for the body's file if bodies are saved. At
 /// least 1.
-fn connection_room(limit: u64, in_use: u64, saves_bodies: bool) -> usize {
-    let spare = SPARE_FILES.min((limit / 4).max(MIN_SPARE_FILES));
+fn connection_room(limit: u64, in_use: u64, threads: usize, saves_bodies: bool) -> usize {
+    let least = MIN_SPARE_FILES + FILES_PER_THREAD * threads as u64;
+    let spare = SPARE_FILES.min(limit / 4).max(least);
     let free = limit.saturating_sub(in_use).saturating_sub(spare);
     let per_connection = if saves_bodies { 2 } else { 1 };
     usize::try_from(free / per_connection)
@@ -136,7 +144,9 @@ pub(super) fn limit_connections(
             1024
         }
     };
-    let room = connection_room(files, open_files(), saves_bodies);
+    let threads = usize::try_from(files / FILES_FOR_THREAD).unwrap_or(usize::MAX);
+    settings.threads = settings.threads.min(threads.max(1));
+    let room = connection_room(files, open_files(), settings.threads, saves_bodies);
     if concurrency > room {
         warnings.push(format!(
             "-j {concurrency} is reduced to {room}: this process may have {files} files open; \
@@ -153,13 +163,9 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_to_what_is_open_and_to_files() {
-        assert_eq!(connection_room(20, 4, false), 6);
-        assert_eq!(connection_room(20, 4, true), 3);
-        assert_eq!(connection_room(10, 4, false), 1);
-        assert_eq!(connection_room(1_024, 4, false), 956);
-        assert_eq!(
-            connection_room(u64::MAX, 4, true),
-            (u64::MAX / 2 - 34) as usize
-        );
+        let room = |limit, saving| connection_room(limit, 4, 1, saving);
+        assert_eq!((room(20, false), room(20, true)), (8, 4));
+        assert_eq!((room(10, false), room(1_024, false)), (1, 956));
+        assert_eq!(connection_room(64, 4, 8, false), 38);
     }
 }
