@@ -47,9 +47,39 @@ impl fmt::Display for TunnelError {
                 let reason = reason.and_then(|status| status.canonical_reason());
                 let separator = if reason.is_some() { " " } else { "" };
                 let reason = reason.unwrap_or_default();
-                write!(f, "it answered CONNECT with {status}{separator}{reason}")
+                let meaning = match status {
+                    403 => "it does not allow this destination: ",
+                    _ => "",
+                };
+                write!(
+                    f,
+                    "{meaning}it answered CONNECT with {status}{separator}{reason}"
+                )
             }
             Self::TooLong(max) => write!(f, "its answer to CONNECT is over {max} bytes"),
+        }
+    }
+}
+
+impl TunnelError {
+    /// Whether the proxy does not accept the credentials.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. })
+    }
+
+    /// Whether the proxy answered, and so accepted the credentials unless it says otherwise.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// Whether the same request would be refused again: 408, 425, 429 and most 5xx may pass.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } => true,
+            Self::Refused(status) => {
+                matches!(status, 300..=407 | 409..=424 | 426..=428 | 430..=499 | 501)
+            }
+            Self::InvalidResponse(_) | Self::Io(_) | Self::TooLong(_) => false,
         }
     }
 }
@@ -235,6 +265,18 @@ mod tests {
                 assert!(text.contains(expected) && !text.contains("hush"), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn a_status_that_will_not_change_is_final() {
+        for (status, is_final) in [(403, true), (404, true), (429, false), (503, false)] {
+            assert_eq!(
+                TunnelError::Refused(status).is_final(),
+                is_final,
+                "{status}"
+            );
+        }
+        assert!(TunnelError::Unauthorized { sent: true }.is_final());
     }
 
     #[test]

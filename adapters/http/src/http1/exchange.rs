@@ -115,6 +115,9 @@ impl H1Exchange {
                 Ok(None) => return Poll::Ready(Err(self.connection_error(None))),
                 Err(error) => return Poll::Ready(Err(self.connection_error(Some(error)))),
             };
+            if let Some(trial) = self.conn.trial.take() {
+                trial.succeed();
+            }
             match parsed {
                 Ok(Some(head)) => return Poll::Ready(Ok(head)),
                 Ok(None) => {}

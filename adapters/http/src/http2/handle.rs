@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
@@ -11,6 +11,7 @@ use http::uri::Authority;
 use hyper::client::conn::http2::SendRequest;
 
 use super::upload::H2RequestBody;
+use crate::connect::addresses::AddressTrial;
 use crate::io::hyper::ReadObserver;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
@@ -22,6 +23,8 @@ pub(crate) struct H2Handle {
     pub(super) owner: Weak<dyn HandleOwner>,
     pub(super) permit: ConnectionPermit,
     pub(crate) remote: Option<SocketAddr>,
+    /// Until the server answers: whether its address works.
+    pub(super) trial: Mutex<Option<Box<AddressTrial>>>,
     pub(super) sender: SendRequest<H2RequestBody>,
     pub(super) shared: Arc<H2Shared>,
 }
@@ -33,6 +36,12 @@ pub(super) trait HandleOwner: Send + Sync {
 
     /// Stops using this connection for requests and, if `older`, also older ones to its origin.
     fn retire(&self, shared: &Arc<H2Shared>, older: bool);
+
+    /// Remembers that the server ended this connection after so many requests.
+    fn learn_request_limit(&self, shared: &H2Shared, requests: usize);
+
+    /// Remembers that the origin requires HTTP/1.1.
+    fn require_http1(&self, shared: &Arc<H2Shared>);
 }
 
 impl H2Handle {
@@ -69,6 +78,14 @@ pub(super) struct CloseReason {
 pub(crate) struct H2Shared {
     /// Notified when a stream may be free on a connection to this origin.
     pub(super) freed: Arc<Event>,
+    /// How many requests to this origin the server has answered, on any connection.
+    pub(super) answers: Arc<AtomicU64>,
+    /// Requests that were given a stream of this connection.
+    pub(super) taken: AtomicUsize,
+    /// Requests of those that the server did not process.
+    pub(super) unprocessed: AtomicUsize,
+    /// Whether the server announced the end of the connection, and refused requests because of it.
+    pub(super) refused_by_goaway: AtomicBool,
     /// Increases with every connection opened.
     pub(super) number: u64,
     pub(super) origin: Arc<Origin>,
@@ -91,9 +108,17 @@ pub(crate) struct H2Shared {
 }
 
 impl H2Shared {
-    pub(super) fn new(origin: Arc<Origin>, number: u64, freed: Arc<Event>) -> Self {
+    pub(super) fn new(
+        origin: Arc<Origin>,
+        number: u64,
+        (freed, answers): (Arc<Event>, Arc<AtomicU64>),
+    ) -> Self {
         Self {
             freed,
+            answers,
+            taken: AtomicUsize::new(0),
+            unprocessed: AtomicUsize::new(0),
+            refused_by_goaway: AtomicBool::new(false),
             number,
             origin,
             close_reason: OnceLock::new(),

@@ -7,6 +7,7 @@ mod connecting;
 mod decoding;
 mod failures;
 mod h2_server;
+mod http1_required;
 mod http2;
 mod keep_alive;
 mod proxy;
