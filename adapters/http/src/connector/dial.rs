@@ -11,11 +11,15 @@ use crate::connect::exhaustion::is_exhausted;
 use crate::connect::route::ConnectRoute;
 use crate::connect::{race, tunnel};
 use crate::error::describe;
+use crate::io::byte_stream::ReadinessCached;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 
 /// A stream to the server, and the peer's address: that of the proxy, if there is one.
-pub(super) type DialedStream<R> = (<R as HttpRuntime>::Stream, Option<SocketAddr>);
+pub(super) type DialedStream<R> = (
+    ReadinessCached<<R as HttpRuntime>::Stream>,
+    Option<SocketAddr>,
+);
 
 impl<R: HttpRuntime> Connector<R> {
     /// Connects to `origin` on `route`, and marks when the addresses are known.
@@ -43,7 +47,7 @@ impl<R: HttpRuntime> Connector<R> {
             ConnectRoute::Unix(path) => {
                 progress.mark(AttemptPhase::Resolved);
                 let stream = Box::pin(self.dial_unix(path)).await?;
-                Ok((stream, None))
+                Ok((ReadinessCached::new(stream), None))
             }
         }
     }
@@ -123,7 +127,7 @@ impl<R: HttpRuntime> Connector<R> {
                 describe(FailureKind::Connect, target(), error)
             }
         })?;
-        Ok((stream, Some(remote)))
+        Ok((ReadinessCached::new(stream), Some(remote)))
     }
 
     /// The addresses of a host as written in a URL, in the order to try them.

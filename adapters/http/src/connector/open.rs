@@ -10,7 +10,7 @@ use super::Connector;
 use crate::http1::H1Connection;
 #[cfg(feature = "http2")]
 use crate::http2::{self, StreamLease};
-use crate::io::byte_stream::{ByteStream, ReadinessCached};
+use crate::io::byte_stream::ByteStream;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
@@ -37,7 +37,6 @@ impl<R: HttpRuntime> Connector<R> {
         let origin = Arc::new(routes.origin(url)?);
         let (stream, remote) = self.dial(origin.key(), routes.route(url), progress).await?;
         progress.mark_connected(ConnectionInfo::new(remote, false));
-        let stream = ReadinessCached::new(stream);
         #[cfg(feature = "tls")]
         if origin.key().tls {
             // Boxed, like other large futures that most connections do not need, because many

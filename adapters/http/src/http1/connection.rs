@@ -60,6 +60,7 @@ impl H1Connection {
     /// when anything arrives: a server sends nothing unrequested, so it is usually the end.
     pub(crate) fn is_reusable(&mut self) -> bool {
         let mut cx = Context::from_waker(&self.waker);
+        self.stream.start_turn();
         let stream = Pin::new(&mut self.stream);
         self.unread.is_empty() && stream.poll_read(&mut cx, &mut [0]).is_pending()
     }

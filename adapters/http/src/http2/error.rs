@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use fetch_driver::{FailureKind, TransportError};
 use h2::Reason;
 
+use super::frame_meter::FrameFlood;
 use super::handle::CloseReason;
 use super::lease::StreamLease;
 use crate::error::{describe, find_source};
@@ -85,6 +86,9 @@ pub(super) fn head_error(
 
 /// The error of a connection that was closed for a reason which the request's own error may lack.
 fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<TransportError> {
+    if let Some(error) = flood_error(lease) {
+        return Some(error);
+    }
     let shared = &lease.handle.shared;
     let origin = shared.origin.key();
     let local = native.filter(|native| native.is_go_away() && native.is_library());
@@ -126,6 +130,9 @@ pub(super) fn is_connection_end(error: &hyper::Error) -> bool {
 pub(super) fn body_error(error: hyper::Error, lease: &StreamLease) -> TransportError {
     let origin = lease.handle.shared.origin.key();
     if let Some(error) = request_body_error(lease) {
+        return error;
+    }
+    if let Some(error) = flood_error(lease) {
         return error;
     }
     if let Some(native) = find_source::<h2::Error>(&error).filter(|native| !native.is_io()) {
@@ -196,6 +203,15 @@ fn request_body_error(lease: &StreamLease) -> Option<TransportError> {
     let origin = lease.handle.shared.origin.key();
     let text = format!("sending the request body to {origin}");
     Some(describe(FailureKind::RequestBody, text, error.as_str()))
+}
+
+/// The error of a connection on which the server sent too many frames without data.
+fn flood_error(lease: &StreamLease) -> Option<TransportError> {
+    let shared = &lease.handle.shared;
+    let FrameFlood(frame) = shared.flood.get()?;
+    let origin = shared.origin.key();
+    let text = format!("{origin} sends HTTP/2 frames without data ({frame})");
+    Some(TransportError::new(FailureKind::Protocol, text))
 }
 
 fn tls_error(lease: &StreamLease) -> Option<TransportError> {
