@@ -135,7 +135,7 @@ impl ContentCoding {
             #[cfg(feature = "zstd")]
             Self::Zstd => 256 * 1024,
             #[cfg(any(feature = "brotli", feature = "gzip"))]
-            _ => 16 * 1024,
+            _ => 8 * 1024,
         }
     }
 

@@ -9,14 +9,17 @@ use fetch_driver::{FailureKind, TransportError};
 use futures_io::AsyncBufRead;
 use futures_lite::io::BufReader;
 
-use crate::coded_input::{CHUNK_SIZE, CodedInput, DecodeState, EmptyCoding};
+use crate::coded_input::{CodedInput, DecodeState};
 use crate::coding::{ContentCoding, DecodedReader};
 use crate::lock::lock;
 
+/// The largest decoded chunk, in bytes.
+const CHUNK_SIZE: usize = 32 * 1024;
+
 /// Decodes a body while it arrives, up to a limit.
 ///
-/// The limit also bounds the coded bytes: at most eight for each decoded one, and 288 KiB (zstd) or
-/// 48 KiB (the others) before the first. Decoding lets other tasks run whenever a [`TurnBudget`](crate::TurnBudget) is
+/// The limit also bounds the coded bytes: at most eight for each decoded one, and 256 KiB (zstd) or
+/// 8 KiB (the others) before the first. Decoding lets other tasks run whenever a [`TurnBudget`](crate::TurnBudget) is
 /// used up.
 ///
 /// ```
@@ -108,10 +111,14 @@ impl BodyDecoder {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, DecodeError>> {
         ready!(lock(&self.state).turn.poll(cx));
         let Poll::Ready(read) = self.reader.as_mut().poll_read(cx, &mut self.buffer) else {
-            let turn = &mut lock(&self.state).turn;
+            let mut state = lock(&self.state);
+            if let Some(empty) = state.excess.take() {
+                let error = TransportError::new(FailureKind::Decode, empty);
+                return Poll::Ready(Err(DecodeError::Empty(error)));
+            }
             // Either the decoders have stopped at the end of the turn, or there is no input.
-            if turn.poll(cx).is_ready() {
-                turn.reset();
+            if state.turn.poll(cx).is_ready() {
+                state.turn.reset();
             }
             return Poll::Pending;
         };
@@ -119,6 +126,7 @@ impl BodyDecoder {
             Ok(0) => Ok(None),
             Ok(n) => {
                 let mut state = lock(&self.state);
+                state.excess = None;
                 state.turn.spend(n);
                 state.decoded += n as u64;
                 if state.decoded > self.max {
@@ -128,10 +136,7 @@ impl BodyDecoder {
                 }
                 Ok(Some(Bytes::copy_from_slice(&self.buffer[..n])))
             }
-            Err(error) => Err(match error.downcast::<EmptyCoding>() {
-                Ok(empty) => DecodeError::Empty(TransportError::new(FailureKind::Decode, empty)),
-                Err(error) => DecodeError::Broken(error),
-            }),
+            Err(error) => Err(DecodeError::Broken(error)),
         })
     }
 }

@@ -4,6 +4,7 @@ mod bad_input;
 mod bodies;
 mod crowds;
 mod curl;
+mod floods;
 mod formats;
 mod input;
 mod lists;

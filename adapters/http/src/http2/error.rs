@@ -12,6 +12,9 @@ use super::lease::StreamLease;
 use crate::error::{describe, find_source};
 
 const CALM: &str = "asks for fewer requests (ENHANCE_YOUR_CALM)";
+/// This side's limits on small DATA, CONTINUATION and RST_STREAM frames, or on a head, were reached.
+const LOCAL_CALM: &str =
+    "sends too many HTTP/2 frames without data, or too large a head (ENHANCE_YOUR_CALM)";
 
 /// The connection was closed before the request could be sent.
 pub(super) fn unsent_error(lease: &StreamLease) -> TransportError {
@@ -97,6 +100,10 @@ fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<Trans
         .or_else(|| shared.close_reason.get().copied())?;
     let settled = shared.settled.load(Ordering::Acquire);
     match (reason.is_local, reason.reason) {
+        (true, Reason::ENHANCE_YOUR_CALM) => {
+            let text = format!("{origin} {LOCAL_CALM}");
+            Some(TransportError::new(FailureKind::Protocol, text))
+        }
         (true, reason) if !settled => {
             let text = format!("{origin} does not speak HTTP/2 ({reason:?})");
             Some(TransportError::new(FailureKind::Protocol, text))
@@ -164,7 +171,7 @@ fn protocol_error(error: &h2::Error, started: bool) -> (FailureKind, String) {
     let name = format!("{reason:?}");
     if reason == Reason::ENHANCE_YOUR_CALM {
         return match error.is_library() {
-            true => (FailureKind::Io, "sent too many unneeded frames".to_owned()),
+            true => (FailureKind::Protocol, LOCAL_CALM.to_owned()),
             false => (FailureKind::Io, CALM.to_owned()),
         };
     }

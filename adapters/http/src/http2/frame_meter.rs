@@ -58,7 +58,7 @@ impl FrameMeter {
 
     /// Counts bytes sent to the server, which it may acknowledge.
     pub(super) fn add_written(&mut self, bytes: usize) {
-        self.overhead.add_content(bytes as u64 / 4);
+        self.overhead.add_content(bytes as u64 / 2);
     }
 
     /// Counts the frames in the next bytes from the server. `requests` is the number of requests sent
@@ -110,7 +110,7 @@ impl FrameMeter {
                 HEADER as u64 + padding
             }
             // Uploads in small pieces bring many of them.
-            WINDOW_UPDATE => HEADER as u64 + length,
+            WINDOW_UPDATE => CONTROL_FRAME / 2 + length,
             // Their size has a limit.
             HEADERS | CONTINUATION => CONTROL_FRAME + length / 16,
             _ => CONTROL_FRAME + length,
