@@ -7,6 +7,7 @@ mod curl;
 mod floods;
 mod formats;
 mod input;
+mod kills;
 mod lists;
 mod monitoring;
 mod network;

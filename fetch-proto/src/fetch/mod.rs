@@ -85,6 +85,8 @@ pub struct Fetch {
     exhaustion_retries: u8,
     /// Retries after an attempt that was a breaker's probe.
     probe_retries: u8,
+    /// Free retries of a request that the server did not process, since it last answered any.
+    unprocessed_retries: u8,
     queued: CompactDuration,
     hedging: HedgeState,
     redirecting: CompactDuration,
@@ -185,6 +187,7 @@ impl Fetch {
             policy,
             exhaustion_retries: 0,
             probe_retries: 0,
+            unprocessed_retries: 0,
             queued: CompactDuration::default(),
             hedging: HedgeState::default(),
             redirecting: CompactDuration::default(),

@@ -25,6 +25,11 @@ pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
 
     /// Begins a turn, so that the next read is not put off for the sake of others.
     fn start_turn(&mut self) {}
+
+    /// Whether the stream has ended or brings something unrequested: see [`HttpStream::has_input`].
+    fn has_input(&mut self) -> bool {
+        false
+    }
 }
 
 /// A stream that remembers when a read emptied it, and then waits for readiness instead of reading.
@@ -98,6 +103,10 @@ impl<S: HttpStream> ByteStream for ReadinessCached<S> {
 
     fn start_turn(&mut self) {
         self.turn.reset();
+    }
+
+    fn has_input(&mut self) -> bool {
+        self.stream.has_input()
     }
 }
 
