@@ -21,11 +21,11 @@ const MAX_TIME: Duration = Duration::from_micros(250);
 /// use std::task::{Context, Waker};
 /// use fetch_transport_util::TurnBudget;
 ///
-/// let (mut turn, mut cx) = (TurnBudget::default(), Context::from_waker(Waker::noop()));
-/// assert!(turn.poll(&mut cx).is_ready());
+/// let (mut turn, cx) = (TurnBudget::default(), Context::from_waker(Waker::noop()));
+/// assert!(turn.poll(&cx).is_ready());
 /// turn.spend(256 * 1024);
-/// assert!(turn.poll(&mut cx).is_pending());
-/// assert!(turn.poll(&mut cx).is_ready());
+/// assert!(turn.poll(&cx).is_pending());
+/// assert!(turn.poll(&cx).is_ready());
 /// ```
 #[derive(Debug)]
 pub struct TurnBudget {
@@ -50,9 +50,9 @@ impl TurnBudget {
     /// ```
     /// # use std::task::{Context, Waker};
     /// let mut turn = fetch_transport_util::TurnBudget::default();
-    /// assert!(turn.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    /// assert!(turn.poll(&Context::from_waker(Waker::noop())).is_ready());
     /// ```
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
         if !self.is_used_up() {
             return Poll::Ready(());
         }
@@ -130,39 +130,39 @@ mod tests {
     fn a_turn_ends_after_its_bytes_and_wakes_the_task_once() {
         let wakes = Arc::<WakeCount>::default();
         let waker = Waker::from(wakes.clone());
-        let mut cx = Context::from_waker(&waker);
+        let cx = Context::from_waker(&waker);
         let mut turn = TurnBudget::with_clock(now);
         for _ in 0..MAX_BYTES / 1024 {
-            assert!(turn.poll(&mut cx).is_ready());
+            assert!(turn.poll(&cx).is_ready());
             turn.spend(1024);
         }
         assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
-        assert!(turn.poll(&mut cx).is_pending());
+        assert!(turn.poll(&cx).is_pending());
         assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
-        assert!(turn.poll(&mut cx).is_ready());
+        assert!(turn.poll(&cx).is_ready());
     }
 
     #[test]
     fn a_turn_ends_after_its_time_however_little_was_read() {
-        let mut cx = Context::from_waker(Waker::noop());
+        let cx = Context::from_waker(Waker::noop());
         let mut turn = TurnBudget::with_clock(now);
         turn.spend(1);
-        assert!(turn.poll(&mut cx).is_ready());
+        assert!(turn.poll(&cx).is_ready());
         NOW.set(Some(now() + MAX_TIME));
-        assert!(turn.poll(&mut cx).is_pending());
+        assert!(turn.poll(&cx).is_pending());
         // The time of the next turn begins with its work.
         NOW.set(Some(now() + MAX_TIME));
-        assert!(turn.poll(&mut cx).is_ready());
+        assert!(turn.poll(&cx).is_ready());
         turn.spend(1);
-        assert!(turn.poll(&mut cx).is_ready());
+        assert!(turn.poll(&cx).is_ready());
     }
 
     #[test]
     fn a_source_that_runs_dry_begins_a_new_turn() {
-        let mut cx = Context::from_waker(Waker::noop());
+        let cx = Context::from_waker(Waker::noop());
         let mut turn = TurnBudget::default();
         turn.spend(MAX_BYTES);
         turn.reset();
-        assert!(turn.poll(&mut cx).is_ready());
+        assert!(turn.poll(&cx).is_ready());
     }
 }

@@ -218,7 +218,7 @@ impl fetch_driver::Adapter for Smol {
         // The thread owns the executor: the adapter has a weak reference.
         let run = move || {
             let _executor = executor;
-            adapter.run(driver)
+            adapter.run(driver);
         };
         let thread = std::thread::Builder::new().name("fetch-all".to_owned());
         let started = thread.spawn(run);

@@ -47,7 +47,7 @@ impl HttpRuntime for MemoryRuntime {
     }
 
     async fn sleep(&self, _: Duration) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
