@@ -82,6 +82,7 @@ impl ResumeState {
             .repair
             .map(|repair| format!("--output {shown}: {}", repair_note(repair)));
         let ledger = state.ledger;
+        let retry_failed = options.retry_failed;
         let resume = |index: Option<usize>| {
             index.map(|index| ArchiveResume {
                 bodies: state.bodies.clone(),
@@ -92,6 +93,8 @@ impl ResumeState {
             tar: resume(tar),
             warc: resume(warc),
             bodies: state.bodies.clone(),
+            ledger: ledger.clone(),
+            retry_failed,
         };
         Ok((
             Self {

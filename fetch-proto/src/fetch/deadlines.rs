@@ -33,13 +33,14 @@ impl Fetch {
         };
         let total = self
             .deadline()
+            .filter(|_| !self.is_total_paused())
             .and_then(|t| at(t, WakeReason::Limit(TimeLimit::Total)));
         earlier(own, total)
     }
 
-    /// When the total limit ends.
+    /// When the total limit ends, unless it is paused.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        Some(self.started? + self.policy.timeouts.total?)
+        Some(self.started? + self.policy.timeouts.total? + self.total_extension())
     }
 
     /// Handles all deadlines that are due at `now`. Returns the next one.
