@@ -50,7 +50,8 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     let executor = Arc::new(Executor::new());
     let own = Smol::on(&executor);
     // Several threads have their own executors, and this thread only waits for them.
-    let adapter = match plan.client.settings.threads > 1 {
+    let has_threads = plan.client.settings.threads > 1;
+    let adapter = match has_threads {
         true => Smol::default(),
         false => own,
     };
@@ -136,7 +137,10 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         stopping: false,
         total: plan.input.list.total,
     };
-    let end = adapter.block_on(executor.run(run.drive(&mut fetches)));
+    let end = match has_threads {
+        true => smol::block_on(executor.run(run.drive(&mut fetches))),
+        false => adapter.run(run.drive(&mut fetches)),
+    };
     let code = run.finish(end, fetches, output, plan.is_demo)?;
     // The recording ends when its driver is dropped.
     drop((adapter, executor));
