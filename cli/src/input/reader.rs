@@ -51,7 +51,7 @@ pub(crate) struct ListReader {
     pub(crate) duplicates: Option<DuplicateFilter>,
     pub(crate) shared: Arc<SharedProgress>,
     /// Where bodies are saved.
-    pub(crate) store: Option<Arc<BodyStore>>,
+    pub(crate) store: Arc<BodyStore>,
     /// Writes the records of malformed and skipped lines.
     pub(crate) writer: RecordWriter,
     /// Prints a message on stderr.
@@ -289,10 +289,7 @@ impl ListReader {
         }
         self.shared.urls.fetch_add(1, Relaxed);
         let request = request.tag(self.seq);
-        batch.push(match &self.store {
-            Some(store) => store.attach_to(request),
-            None => request,
-        });
+        batch.push(self.store.attach_to(request));
     }
 
     /// Whether the request is to be fetched: neither a duplicate nor completed according to the
@@ -323,9 +320,7 @@ impl ListReader {
 
     /// Writes a record if the file of the request exists, and returns whether it does.
     fn skip_existing(&mut self, request: &Request, item: Option<&RowAttachment>) -> bool {
-        let store = self.store.as_ref();
-        let Some(file) = store.and_then(|store| store.existing_file(request.url(), self.seq, item))
-        else {
+        let Some(file) = self.store.existing_file(request.url(), self.seq, item) else {
             return false;
         };
         self.shared.skipped.fetch_add(1, Relaxed);

@@ -47,13 +47,14 @@ impl BodySaver {
         self.running == 0
     }
 
-    /// Starts to save the body of an outcome; returns the outcome if it failed and so has no body.
+    /// Starts to save the body of an outcome; returns the outcome if it failed and so has no body, or
+    /// if its body is not needed.
     #[expect(
         clippy::result_large_err,
         reason = "the outcome is returned, not an error"
     )]
     pub(super) fn start(&mut self, outcome: Outcome) -> Result<(), Outcome> {
-        if outcome.result.is_err() {
+        if outcome.result.is_err() || !self.store.needs_body_of(&outcome) {
             return Err(outcome);
         }
         self.running += 1;

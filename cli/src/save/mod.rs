@@ -42,6 +42,8 @@ pub(crate) struct BodyStore {
     /// The algorithm of the field `checksum`.
     algorithm: Option<DigestAlgorithm>,
     archives: Option<Mutex<Archives>>,
+    /// Whether it only verifies the checksums of rows, because no option keeps or digests bodies.
+    checks_only: bool,
     directory: Option<BodyDirectory>,
     disk: Arc<DiskStatus>,
     method: Method,
@@ -59,9 +61,22 @@ struct Archives {
 }
 
 impl BodyStore {
-    /// The request, whose response body will be spooled here.
+    /// The request, whose response body will be spooled here if it is needed.
     pub(crate) fn attach_to(&self, request: Request) -> Request {
-        request.save(self.spool.clone())
+        let row = request.attached().and_then(|row| row.downcast_ref());
+        match self.needs_body(row) {
+            true => request.save(self.spool.clone()),
+            false => request,
+        }
+    }
+
+    /// Whether the body of the outcome is saved, digested or verified.
+    pub(crate) fn needs_body_of(&self, outcome: &Outcome) -> bool {
+        self.needs_body(RowAttachment::of(outcome))
+    }
+
+    fn needs_body(&self, row: Option<&RowAttachment>) -> bool {
+        !self.checks_only || row.is_some_and(|row| row.checksum.is_some())
     }
 
     /// Saves the body of an outcome, and delivers both. Blocks. `fail` is the option `--fail`.
@@ -110,7 +125,10 @@ impl BodyStore {
             && *method != Method::Head
             && !matches!(body.bytes, BodyBytes::Dropped);
         let ext = extension(content_type(response));
-        let mut result = verify(&body, row);
+        let mut result = match response.status.is_success() {
+            true => verify(&body, row),
+            false => Ok(()),
+        };
         if result.is_ok()
             && wanted
             && let Some(directory) = &self.directory

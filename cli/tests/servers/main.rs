@@ -3,6 +3,7 @@
 //! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run. With
 //! `FETCH_ALL_NIGHTLY=1` the long tests run too.
 
+mod downloads;
 mod reload;
 mod support;
 
@@ -11,6 +12,6 @@ use std::process::ExitCode;
 use fetch_testbed::servers::run_tests;
 
 fn main() -> ExitCode {
-    let tests = [reload::TESTS];
+    let tests = [downloads::TESTS, reload::TESTS];
     run_tests(&tests.concat())
 }
