@@ -289,7 +289,11 @@ impl ListReader {
         }
         self.shared.urls.fetch_add(1, Relaxed);
         let request = request.tag(self.seq);
-        batch.push(self.store.attach_to(request));
+        let digest = |request: &Request| match item {
+            Some(row) => self.writer.row_id(request.text(), row).state_key(),
+            None => self.writer.line_id(request.text().as_bytes()).state_key(),
+        };
+        batch.push(self.store.attach_to(request, digest, self.seq, item));
     }
 
     /// Whether the request is to be fetched: neither a duplicate nor completed according to the

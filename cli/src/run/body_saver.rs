@@ -8,6 +8,7 @@ use async_channel::{Receiver, Sender};
 use fetch_driver::Outcome;
 use futures_lite::Stream;
 
+use super::events::is_cancelled;
 use crate::outcome::saved_body::SavedBody;
 use crate::output::record::RecordBuilder;
 use crate::save::BodyStore;
@@ -54,7 +55,13 @@ impl BodySaver {
         reason = "the outcome is returned, not an error"
     )]
     pub(super) fn start(&mut self, outcome: Outcome) -> Result<(), Outcome> {
-        if outcome.result.is_err() || !self.store.needs_body_of(&outcome) {
+        if outcome.result.is_err() {
+            if !is_cancelled(&outcome) {
+                self.store.forget_partial(&outcome, &self.builder);
+            }
+            return Err(outcome);
+        }
+        if !self.store.needs_body_of(&outcome) {
             return Err(outcome);
         }
         self.running += 1;
