@@ -162,9 +162,13 @@ fn describe_timeouts(limits: &Timeouts) -> String {
             Some(format!("{name}{:?}", (*limit)?))
         });
     let set: Vec<_> = set.collect();
+    let scope = match (limits.attempt, limits.attempt_covers_body) {
+        (Some(_), false) => "; a body that is saved or streamed takes longer",
+        _ => "",
+    };
     match set.is_empty() {
         true => ", without limit".to_owned(),
-        false => format!(", within {}", set.join(", ")),
+        false => format!(", within {}{scope}", set.join(", ")),
     }
 }
 
@@ -193,6 +197,12 @@ fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
         };
         lines.push(format!(
             "  while the circuit breaker of its host is open, {what}"
+        ));
+    }
+    if let Some(wait) = config.outages.filter(|wait| !wait.max.is_zero()) {
+        let (known, unknown) = (wait.max, wait.unanswered.min(wait.max));
+        lines.push(format!(
+            "  while its host is down, it waits up to {known:?}, or {unknown:?} if the host never answered"
         ));
     }
     for (whose, budget) in [

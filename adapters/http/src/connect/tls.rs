@@ -153,7 +153,11 @@ impl TlsOptions {
 }
 
 // The default method fits: rustls decrypts records into its own buffer and copies from there.
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for TlsStream<S> {}
+impl<S: ByteStream> ByteStream for TlsStream<S> {
+    fn start_turn(&mut self) {
+        self.get_mut().0.start_turn();
+    }
+}
 
 /// Why a private key cannot be read, without quoting it.
 fn key_error(pem: &[u8], error: &rustls::pki_types::pem::Error) -> String {

@@ -8,6 +8,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use http::StatusCode;
 
 use super::route::proxy_authorization;
+use crate::flood::MAX_INFORMATIONAL;
 
 /// The most fields in the proxy's response.
 const MAX_FIELDS: usize = 100;
@@ -123,11 +124,18 @@ pub(crate) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
 async fn read_status<S: AsyncRead + Unpin>(stream: &mut S, max: usize) -> Result<u16, TunnelError> {
     let mut head = Vec::new();
     let mut buffer = [0; 2048];
+    let mut informational = 0;
     loop {
         while let Some((status, length)) = parse_head(&head)? {
             let rest = head.split_off(length);
             head = rest;
             if (100..200).contains(&status) {
+                informational += 1;
+                if informational > MAX_INFORMATIONAL {
+                    return Err(TunnelError::InvalidResponse(
+                        "it sends informational responses (1xx) without a final one",
+                    ));
+                }
                 continue;
             }
             // In TLS and HTTP the client speaks first, so these bytes are not from the server.
@@ -237,6 +245,7 @@ mod tests {
     #[test]
     fn responses_are_parsed_for_every_split() {
         let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(9_000));
+        let informational = "HTTP/1.1 100 \r\n\r\n".repeat(300);
         let table = [
             ("HTTP/1.0 200 Connection established\r\n\r\n", ""),
             ("HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n", ""),
@@ -252,6 +261,7 @@ mod tests {
             ("HTTP/1.1 200 O", "closed"),
             ("", "closed"),
             (&long, "over 4096 bytes"),
+            (&informational, "without a final one"),
         ];
         for (answer, expected) in table {
             for piece in [1, 7, 2048] {

@@ -13,12 +13,13 @@ use crate::connect::exhaustion::is_exhausted;
 use crate::connect::route::ConnectRoute;
 use crate::connect::{race, tunnel};
 use crate::error::describe;
+use crate::io::byte_stream::ReadinessCached;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 
 /// A stream to the server.
 pub(super) struct DialedStream<S> {
-    pub(super) stream: S,
+    pub(super) stream: ReadinessCached<S>,
     /// The peer: the server, or the proxy if there is one. None for a Unix socket.
     pub(super) peer: Option<DialedPeer>,
 }
@@ -57,7 +58,8 @@ impl<R: HttpRuntime> Connector<R> {
             ConnectRoute::Unix(path) => {
                 progress.mark(AttemptPhase::Resolved);
                 let stream = Box::pin(self.dial_unix(path)).await?;
-                Ok(DialedStream { stream, peer: None })
+                let (stream, peer) = (ReadinessCached::new(stream), None);
+                Ok(DialedStream { stream, peer })
             }
         }
     }
@@ -178,7 +180,7 @@ impl<R: HttpRuntime> Connector<R> {
             trial: self.failed_addresses.watch(addr, count),
         };
         Ok(DialedStream {
-            stream,
+            stream: ReadinessCached::new(stream),
             peer: Some(peer),
         })
     }

@@ -12,7 +12,7 @@ use super::dial::{DialedPeer, DialedStream};
 use crate::http1::H1Connection;
 #[cfg(feature = "http2")]
 use crate::http2::{self, StreamLease};
-use crate::io::byte_stream::{ByteStream, ReadinessCached};
+use crate::io::byte_stream::ByteStream;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
@@ -53,7 +53,6 @@ impl<R: HttpRuntime> Connector<R> {
         let is_http2 = self.may_share(origin.key());
         #[cfg(feature = "http2")]
         let is_http2 = is_http2 && !self.is_http1_required(origin.key());
-        let stream = ReadinessCached::new(stream);
         self.start(stream, is_http2, origin, peer, permit).await
     }
 
@@ -73,7 +72,6 @@ impl<R: HttpRuntime> Connector<R> {
             let DialedStream { stream, peer } = self.dial(origin.key(), route, progress).await?;
             let remote = peer.as_ref().map(|peer| peer.addr);
             progress.mark_connected(ConnectionInfo::new(remote, false));
-            let stream = ReadinessCached::new(stream);
             let (tls, host) = (self.tls(origin.key()), origin.key().host);
             match crate::connect::tls::handshake(tls, host, stream).await {
                 Ok(stream) => break (stream, peer),

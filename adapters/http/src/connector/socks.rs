@@ -10,7 +10,8 @@ use tokio_socks::{Error, TargetAddr};
 
 use super::Connector;
 use super::dial::{DialedStream, parse_ip};
-use crate::io::runtime::{HttpRuntime, HttpStream};
+use crate::io::byte_stream::ByteStream;
+use crate::io::runtime::HttpRuntime;
 
 /// The address or name to which the proxy connects.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +78,7 @@ impl<R: HttpRuntime> Connector<R> {
 }
 
 /// Asks `proxy`, to which `stream` is connected, to connect to `target`.
-async fn connect_through<S: HttpStream>(
+async fn connect_through<S: ByteStream>(
     stream: S,
     proxy: &Proxy,
     target: SocksTarget<'_>,

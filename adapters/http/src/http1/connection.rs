@@ -74,6 +74,7 @@ impl H1Connection {
             return false;
         }
         let mut cx = Context::from_waker(&self.waker);
+        self.stream.start_turn();
         let stream = Pin::new(&mut self.stream);
         self.unread.is_empty() && stream.poll_read(&mut cx, &mut [0]).is_pending()
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use fetch_driver::{FailureKind, TransportError};
 use h2::Reason;
 
+use super::frame_meter::FrameFlood;
 use super::handle::CloseReason;
 use super::lease::StreamLease;
 use crate::error::{describe, find_source};
@@ -23,6 +24,10 @@ fn calm_text(lease: &StreamLease) -> String {
         ),
     }
 }
+
+/// This side's limits on small DATA, CONTINUATION and RST_STREAM frames, or on a head, were reached.
+const LOCAL_CALM: &str =
+    "sends too many HTTP/2 frames without data, or too large a head (ENHANCE_YOUR_CALM)";
 
 /// The connection was closed before the request could be sent.
 pub(super) fn unsent_error(lease: &StreamLease) -> TransportError {
@@ -100,6 +105,9 @@ pub(super) fn head_error(
 
 /// The error of a connection that was closed for a reason which the request's own error may lack.
 fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<TransportError> {
+    if let Some(error) = flood_error(lease) {
+        return Some(error);
+    }
     let shared = &lease.handle.shared;
     let origin = shared.origin.key();
     let local = native.filter(|native| native.is_go_away() && native.is_library());
@@ -108,6 +116,10 @@ fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<Trans
         .or_else(|| shared.close_reason.get().copied())?;
     let settled = shared.settled.load(Ordering::Acquire);
     match (reason.is_local, reason.reason) {
+        (true, Reason::ENHANCE_YOUR_CALM) => {
+            let text = format!("{origin} {LOCAL_CALM}");
+            Some(TransportError::new(FailureKind::Protocol, text))
+        }
         (true, reason) if !settled => {
             let text = format!("{origin} does not speak HTTP/2 ({reason:?})");
             Some(TransportError::new(FailureKind::Protocol, text))
@@ -143,6 +155,9 @@ pub(super) fn body_error(error: hyper::Error, lease: &StreamLease) -> TransportE
     if let Some(error) = request_body_error(lease) {
         return error;
     }
+    if let Some(error) = flood_error(lease) {
+        return error;
+    }
     if let Some(native) = find_source::<h2::Error>(&error).filter(|native| !native.is_io()) {
         let (kind, text) = protocol_error(native, true, lease);
         return describe(
@@ -172,7 +187,7 @@ fn protocol_error(error: &h2::Error, started: bool, lease: &StreamLease) -> (Fai
     let name = format!("{reason:?}");
     if reason == Reason::ENHANCE_YOUR_CALM {
         return match error.is_library() {
-            true => (FailureKind::Io, "sent too many unneeded frames".to_owned()),
+            true => (FailureKind::Protocol, LOCAL_CALM.to_owned()),
             false => (FailureKind::Io, calm_text(lease)),
         };
     }
@@ -212,6 +227,15 @@ fn request_body_error(lease: &StreamLease) -> Option<TransportError> {
     let origin = lease.handle.shared.origin.key();
     let text = format!("sending the request body to {origin}");
     Some(describe(FailureKind::RequestBody, text, error.as_str()))
+}
+
+/// The error of a connection on which the server sent too many frames without data.
+fn flood_error(lease: &StreamLease) -> Option<TransportError> {
+    let shared = &lease.handle.shared;
+    let FrameFlood(frame) = shared.flood.get()?;
+    let origin = shared.origin.key();
+    let text = format!("{origin} sends HTTP/2 frames without data ({frame})");
+    Some(TransportError::new(FailureKind::Protocol, text))
 }
 
 fn tls_error(lease: &StreamLease) -> Option<TransportError> {

@@ -1,6 +1,7 @@
 //! One shared connection: the half that requests use, and the state it shares with its task.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -10,9 +11,10 @@ use event_listener::Event;
 use http::uri::Authority;
 use hyper::client::conn::http2::SendRequest;
 
+use super::frame_meter::{FrameFlood, FrameMeter};
 use super::upload::H2RequestBody;
 use crate::connect::addresses::AddressTrial;
-use crate::io::hyper::ReadObserver;
+use crate::io::hyper::StreamObserver;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
 use fetch_transport_util::lock;
@@ -91,6 +93,8 @@ pub(crate) struct H2Shared {
     pub(super) origin: Arc<Origin>,
     /// Set if the connection did not end cleanly.
     pub(super) close_reason: OnceLock<CloseReason>,
+    /// Set if the server sent too many frames without data, which ends the connection.
+    pub(super) flood: OnceLock<FrameFlood>,
     /// Whether the server has answered any request.
     pub(super) answered: AtomicBool,
     /// Whether the server's limit on streams is known.
@@ -105,6 +109,7 @@ pub(crate) struct H2Shared {
     end_event: Event,
     abandoned: AtomicBool,
     reads: AtomicU64,
+    requests: AtomicU64,
 }
 
 impl H2Shared {
@@ -122,6 +127,7 @@ impl H2Shared {
             number,
             origin,
             close_reason: OnceLock::new(),
+            flood: OnceLock::new(),
             answered: AtomicBool::new(false),
             settled: AtomicBool::new(false),
             tls_error: OnceLock::new(),
@@ -131,6 +137,7 @@ impl H2Shared {
             end_event: Event::new(),
             abandoned: AtomicBool::new(false),
             reads: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
         }
     }
 
@@ -142,6 +149,7 @@ impl H2Shared {
     /// Calls `send` if the task still takes requests. It does not stop doing so during the call.
     pub(super) fn send<T>(&self, send: impl FnOnce() -> T) -> Option<T> {
         let closed = lock(&self.send_closed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         (!*closed).then(send)
     }
 
@@ -176,14 +184,41 @@ impl H2Shared {
     }
 }
 
-impl ReadObserver for Arc<H2Shared> {
-    fn on_read(&self) {
-        self.reads.fetch_add(1, Ordering::Relaxed);
+/// Follows the bytes of a connection.
+pub(super) struct ConnectionObserver {
+    frames: FrameMeter,
+    shared: Arc<H2Shared>,
+}
+
+impl ConnectionObserver {
+    pub(super) fn new(shared: Arc<H2Shared>) -> Self {
+        Self {
+            frames: FrameMeter::new(),
+            shared,
+        }
+    }
+}
+
+impl StreamObserver for ConnectionObserver {
+    fn on_read(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let shared = &self.shared;
+        if !bytes.is_empty() {
+            shared.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        let requests = shared.requests.load(Ordering::Relaxed);
+        self.frames.read(bytes, requests).map_err(|flood| {
+            let _ = shared.flood.set(flood);
+            io::Error::other("too many frames without data")
+        })
     }
 
-    fn on_read_error(&self, error: &std::io::Error) {
+    fn on_read_error(&mut self, error: &io::Error) {
         if crate::error::is_tls_error(error) {
-            let _ = self.tls_error.set(error.to_string());
+            let _ = self.shared.tls_error.set(error.to_string());
         }
+    }
+
+    fn on_write(&mut self, bytes: usize) {
+        self.frames.add_written(bytes);
     }
 }

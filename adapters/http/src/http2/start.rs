@@ -9,7 +9,7 @@ use http::uri::Authority;
 use hyper::client::conn::http2::Builder;
 
 use super::h2_pool::H2Pool;
-use super::handle::{H2Handle, H2Shared};
+use super::handle::{ConnectionObserver, H2Handle, H2Shared};
 use super::lease::StreamLease;
 use super::origin_state::INITIAL_STREAM_LIMIT;
 use super::task::{ConnectionTask, TaskSpawner};
@@ -49,7 +49,7 @@ where
     let (number, events) = pool.prepare_connection(&origin);
     let shared = Arc::new(H2Shared::new(origin, number, events));
     let spawner = TaskSpawner::new(runtime.clone());
-    let io = HyperIo::new(stream, shared.clone());
+    let io = HyperIo::new(stream, ConnectionObserver::new(shared.clone()));
     let handshake = Builder::new(spawner.clone())
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_max_send_streams(INITIAL_STREAM_LIMIT)

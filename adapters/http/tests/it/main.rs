@@ -6,6 +6,7 @@ mod client_certificate;
 mod connecting;
 mod decoding;
 mod failures;
+mod floods;
 mod h2_server;
 mod http1_required;
 mod http2;
