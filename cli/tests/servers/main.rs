@@ -3,7 +3,9 @@
 //! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run. With
 //! `FETCH_ALL_NIGHTLY=1` the long tests run too.
 
+mod connections;
 mod downloads;
+mod outages;
 mod reload;
 mod support;
 
@@ -12,6 +14,11 @@ use std::process::ExitCode;
 use fetch_testbed::servers::run_tests;
 
 fn main() -> ExitCode {
-    let tests = [downloads::TESTS, reload::TESTS];
+    let tests = [
+        connections::TESTS,
+        downloads::TESTS,
+        outages::TESTS,
+        reload::TESTS,
+    ];
     run_tests(&tests.concat())
 }

@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use crate::guards::budget::RetryKind;
+use crate::guards::health::HostHealth;
 use crate::guards::hedge::Hedge;
+use crate::guards::outage::HostOutage;
 use crate::model::time::Timestamp;
 
 /// State that a fetch shares with others: its host's guards, and budgets over all hosts.
@@ -17,6 +19,9 @@ pub(crate) trait FetchContext {
     /// Whether one of the attempts in flight is a probe of the host's half-open breaker.
     fn is_probe(&self) -> bool;
 
+    /// The state of the host, if fetches wait for hosts that are down.
+    fn outage(&mut self) -> Option<OutageView<'_>>;
+
     /// Charges an extra attempt to the retry budgets. Returns false if they do not allow it.
     fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool;
 }
@@ -28,6 +33,16 @@ pub(crate) struct OpenCircuit {
     pub(crate) fails_fast: bool,
     /// When it lets a probe through; `None` if it never does.
     pub(crate) until: Option<Timestamp>,
+}
+
+/// What a fetch sees of its host's health.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutageView<'a> {
+    pub(crate) health: &'a HostHealth,
+    /// The current outage.
+    pub(crate) outage: Option<HostOutage>,
+    /// The longest `Retry-After` that is waited for.
+    pub(crate) max_wait: Duration,
 }
 
 /// The context of a fetch that runs without an engine: no breaker, no budget.
@@ -44,6 +59,10 @@ impl FetchContext for StandaloneContext {
 
     fn is_probe(&self) -> bool {
         false
+    }
+
+    fn outage(&mut self) -> Option<OutageView<'_>> {
+        None
     }
 
     fn spend_retry(&mut self, _: RetryKind, _: Timestamp) -> bool {

@@ -14,9 +14,10 @@ impl Fetch {
     pub(super) fn next_wake(&self) -> Option<NextWake> {
         let at = |at, why| Some(NextWake { at, why });
         let own = match &self.state {
+            FetchState::Waiting { .. } if self.are_limits_held() => None,
             FetchState::Waiting { .. } => self.policy.timeouts.queue.and_then(|limit| {
                 at(
-                    self.waiting_since + limit,
+                    self.waiting_since + limit + self.held_waiting(),
                     WakeReason::Limit(TimeLimit::Queue),
                 )
             }),
@@ -38,9 +39,14 @@ impl Fetch {
         earlier(own, total)
     }
 
-    /// When the total limit ends, unless it is paused.
+    /// When the total limit ends; `None` if it does not run. It is extended by the time in which it
+    /// did not run.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        Some(self.started? + self.policy.timeouts.total? + self.total_extension())
+        if self.are_limits_held() {
+            return None;
+        }
+        let extension = self.held_total() + self.total_extension();
+        Some(self.started? + self.policy.timeouts.total? + extension)
     }
 
     /// Handles all deadlines that are due at `now`. Returns the next one.
@@ -122,6 +128,7 @@ impl Fetch {
 
     pub(super) fn request_slot(&mut self, now: Timestamp) {
         self.waiting_since = now;
+        self.reset_held_waiting();
         self.state = FetchState::Waiting { is_reported: false };
     }
 }

@@ -7,6 +7,7 @@ mod download;
 mod end;
 mod head;
 mod hedge;
+mod hold;
 mod in_flight;
 pub(crate) mod request;
 mod retry;
@@ -27,6 +28,7 @@ use self::command_queue::{AttemptCommand, CommandQueue};
 use self::context::{FetchContext, StandaloneContext};
 use self::download::{Download, stall_guard};
 use self::hedge::HedgeState;
+use self::hold::HoldState;
 use self::in_flight::InFlightAttempt;
 use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 use crate::inline_vec::InlineVec;
@@ -93,6 +95,9 @@ pub struct Fetch {
     unprocessed_retries: u8,
     queued: CompactDuration,
     hedging: HedgeState,
+    /// Holds of its limits, and forgiven attempts.
+    #[cfg_attr(feature = "serde", serde(default))]
+    hold: Option<Box<HoldState>>,
     redirecting: CompactDuration,
     redirects: u16,
     /// Retries before the count of attempts started again: for the fallback, or after progress.
@@ -197,6 +202,7 @@ impl Fetch {
             unprocessed_retries: 0,
             queued: CompactDuration::default(),
             hedging: HedgeState::default(),
+            hold: None,
             redirecting: CompactDuration::default(),
             redirects: 0,
             earlier_retries: 0,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Backoff, EngineConfig, PolicyLayer, PolicyPatch, Rate, RedirectPolicy, RetryAfterPolicy,
-    TimeoutsPatch,
+    Backoff, EngineConfig, OutageWait, OverCap, PolicyLayer, PolicyPatch, Rate, RedirectPolicy,
+    RetryAfterPolicy, TimeoutsPatch,
 };
 
 use super::retry_conditions;
@@ -21,7 +21,8 @@ pub(super) fn defaults(args: &CliArgs) -> Result<EngineConfig, CliError> {
     let limits = &args.limits;
     let config = EngineConfig::default()
         .concurrency(limits.concurrency)
-        .per_host(limits.per_host);
+        .per_host(limits.per_host)
+        .wait_for_outages(outage_wait(args.retry.host_max_wait));
     // The built-in rules set only attempt timeouts, which -m sets for all URLs.
     let layer =
         PolicyLayer::new(default_patch(args)).replace_rules(args.timeouts.max_time.is_some());
@@ -36,8 +37,17 @@ fn default_patch(args: &CliArgs) -> PolicyPatch {
         true => RedirectPolicy::default(),
         false => RedirectPolicy::NONE,
     };
+    // A longer wait than the cap is bounded by --host-max-wait.
+    let over = match outage_wait(args.retry.host_max_wait) {
+        Some(_) => OverCap::Defer,
+        None => OverCap::Fail,
+    };
     PolicyPatch::default()
         .redirects(redirects)
+        .retry_after(RetryAfterPolicy {
+            over,
+            ..RetryAfterPolicy::DEFAULT
+        })
         .timeouts(TimeoutsPatch::default().queue(None))
 }
 
@@ -45,6 +55,7 @@ fn default_patch(args: &CliArgs) -> PolicyPatch {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OptionLayer {
     concurrency: Option<usize>,
+    host_max_wait: Option<Duration>,
     host_rate: Option<Rate>,
     per_host: Option<usize>,
     policies: PolicyLayer,
@@ -70,6 +81,7 @@ impl OptionLayer {
                 });
         Self {
             concurrency: explicit.value_of("concurrency", limits.concurrency),
+            host_max_wait: retry.host_max_wait,
             host_rate: limits.host_rate,
             per_host: explicit.value_of("per_host", limits.per_host),
             policies,
@@ -99,6 +111,9 @@ impl OptionLayer {
         }
         if let Some(attempts) = self.per_host {
             config = config.per_host(attempts);
+        }
+        if self.host_max_wait.is_some() {
+            config = config.wait_for_outages(outage_wait(self.host_max_wait));
         }
         if let Some(rate) = self.rate {
             config = config.rate(rate);
@@ -165,6 +180,13 @@ fn backoff(retry: &RetryArgs) -> Option<Backoff> {
         backoff = backoff.jitter(None);
     }
     (retry.retry_delay.is_some() || retry.no_jitter).then_some(backoff)
+}
+
+/// How long hosts that are down are waited for; zero means not at all.
+fn outage_wait(max: Option<Duration>) -> Option<OutageWait> {
+    let wait = OutageWait::default();
+    let wait = max.map_or(wait, |max| wait.max(max));
+    Some(wait).filter(|wait| !wait.max.is_zero())
 }
 
 /// Zero means no limit, as in curl.

@@ -1,6 +1,6 @@
 //! Settings of the builder: concurrency, rates and windows.
 
-use fetch_proto::{EngineConfig, Rate};
+use fetch_proto::{EngineConfig, OutageWait, Rate};
 
 use super::Builder;
 use crate::settings::adapter::Adapter;
@@ -105,6 +105,20 @@ impl<A: Adapter> Builder<A> {
     pub fn undelivered(mut self, outcomes: usize) -> Self {
         self.settings.undelivered = Some(outcomes);
         self
+    }
+
+    /// Waits for hosts that are down, instead of failing one fetch after the other: while no
+    /// connection to a host is possible, or its gateway answers 502, 503 or 504, its fetches wait, up to
+    /// 300 s, and up to 30 s if it has not answered once. See
+    /// [`OutageWait`](fetch_proto::OutageWait), which has the details; other times are set by
+    /// [`config`](Self::config). Default: off, so that tests and services see failures at once.
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().wait_for_outages().build()?;
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn wait_for_outages(self) -> Self {
+        self.update_config(|config| config.wait_for_outages(OutageWait::default()))
     }
 
     /// Sets how many fetches may be active at once: queued, in flight, or waiting for a retry. It
