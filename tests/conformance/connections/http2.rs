@@ -154,7 +154,7 @@ async fn goaway_requests_are_resent(context: &TestContext) -> CheckResult {
     check_eq(
         "attempts",
         found,
-        ["200", "200", "200", "stale, 200", "stale, 200"],
+        ["200", "200", "200", "unprocessed, 200", "unprocessed, 200"],
     )?;
     check_eq("connections", server.connections(), 2_usize)
 }
@@ -168,7 +168,7 @@ async fn refused_stream_is_resent(context: &TestContext) -> CheckResult {
         collect_outcomes(prior_knowledge_fetcher(context)?.fetch_all(post_requests(&server, 1)))
             .await;
     let found: Vec<_> = outcomes.iter().map(attempt_labels).collect();
-    check_eq("attempts", found, ["stale, 200"])?;
+    check_eq("attempts", found, ["unprocessed, 200"])?;
     check_eq("connections", server.connections(), 1_usize)
 }
 
