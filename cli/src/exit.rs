@@ -35,7 +35,7 @@ code overrides all):
   6    401, 403 or 407, with --fail
   7    protocol: invalid HTTP, too many redirects, body too large
   8    another HTTP error status, with --fail
-  20   stopped before the end: --deadline, --fail-early
+  20   stopped before the end: --deadline, --fail-early, --max-errors
   130  Ctrl-C
   143  SIGTERM";
 
@@ -123,5 +123,6 @@ mod tests {
             assert!(!meaning(code).is_empty(), "{code}");
         }
         assert_eq!(meaning(5), "TLS");
+        assert!(meaning(20).ends_with("--max-errors"));
     }
 }

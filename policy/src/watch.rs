@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::{PolicyError, PolicyFile};
+use crate::{PolicyError, PolicyErrorKind, PolicyFile};
 
 /// Detects changes of a policy file. It has no thread and no timer: call [`poll`](Self::poll)
 /// periodically.
@@ -25,7 +25,7 @@ use crate::{PolicyError, PolicyFile};
 pub struct PolicyWatcher {
     path: PathBuf,
     seen: Option<FileStamp>,
-    text: Option<String>,
+    content: Option<Vec<u8>>,
 }
 
 type FileStamp = (Option<SystemTime>, u64);
@@ -40,11 +40,11 @@ impl PolicyWatcher {
         let path = path.into();
         let mut watcher = Self {
             seen: None,
-            text: None,
+            content: None,
             path,
         };
         watcher.seen = watcher.stamp();
-        watcher.text = fs::read_to_string(&watcher.path).ok();
+        watcher.content = fs::read(&watcher.path).ok();
         watcher
     }
 
@@ -60,16 +60,24 @@ impl PolicyWatcher {
         if self.seen == Some(now) {
             return None;
         }
-        // An unreadable file is read again at the next call. Bytes that are not UTF-8 become
-        // replacement characters, which `parse` rejects outside comments and strings.
+        // An unreadable file is read again at the next call.
         let bytes = fs::read(&self.path).ok()?;
         self.seen = Some(now);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if self.text.as_ref() == Some(&text) {
+        if self.content.as_ref() == Some(&bytes) {
             return None; // only the modification time changed
         }
-        let file = PolicyFile::parse(&self.path.display().to_string(), &text);
-        self.text = Some(text);
+        let name = self.path.display().to_string();
+        let file = match str::from_utf8(&bytes) {
+            Ok(text) => PolicyFile::parse(&name, text),
+            Err(error) => Err(PolicyError {
+                name,
+                position: None,
+                text: String::new(),
+                message: format!("cannot be read: {error}: save the file as UTF-8"),
+                kind: PolicyErrorKind::Unreadable,
+            }),
+        };
+        self.content = Some(bytes);
         Some(file)
     }
 

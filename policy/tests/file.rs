@@ -487,6 +487,10 @@ fn an_invalid_change_is_reported_once_and_watching_continues() {
     fs::write(&path, "limits.per_host = \"many\"").unwrap();
     assert!(watcher.poll().unwrap().is_err());
     assert!(watcher.poll().is_none(), "it is reported once");
+    fs::write(&path, b"# caf\xe9\nlimits.per_host = 1").unwrap();
+    let error = watcher.poll().unwrap().unwrap_err();
+    assert!(error.to_string().contains("UTF-8"), "{error}");
+    assert!(PolicyFile::read(&path).is_err(), "reading refuses it, too");
     fs::remove_file(&path).unwrap();
     assert!(watcher.poll().is_none(), "it is being replaced");
     fs::write(&path, "limits.per_host = 12").unwrap();
