@@ -11,6 +11,7 @@ use crate::guards::breaker::Breaker;
 use crate::guards::budget::RetryBudget;
 use crate::guards::hedge::{Hedge, HedgeDelay};
 use crate::guards::limiter::AdaptiveConcurrency;
+use crate::guards::pacing::Pacing;
 use crate::guards::rate::Rate;
 use crate::guards::throttle::Throttle;
 use crate::policy::Policy;
@@ -34,6 +35,7 @@ pub struct EngineConfig {
     pub(crate) events: bool,
     pub(crate) host_budget: Option<RetryBudget>,
     pub(crate) host_rate: Option<Rate>,
+    pub(crate) pacing: Option<Pacing>,
     pub(crate) per_host: Option<NonZeroUsize>,
     pub(crate) rate: Option<Rate>,
     pub(crate) rules: PolicyRules,
@@ -230,6 +232,7 @@ impl EngineConfig {
         self.adaptive.is_some()
             || self.breaker.is_some()
             || self.host_budget.is_some()
+            || self.pacing.is_some()
             || self.shed.is_some()
             || self.throttle.is_some()
             || self.needs_latency()
@@ -276,6 +279,20 @@ impl EngineConfig {
     #[must_use]
     pub fn host_rate(mut self, rate: Rate) -> Self {
         self.host_rate = Some(rate);
+        self
+    }
+
+    /// Sets that the starts at a host that answers 429, or 503 while it also answers normally, are
+    /// spaced so that it accepts nearly all. Such an answer does not use up an attempt. Default: no
+    /// pacing.
+    ///
+    /// ```
+    /// use fetch_proto::{EngineConfig, Pacing};
+    /// let config = EngineConfig::default().pacing(Pacing::default());
+    /// ```
+    #[must_use]
+    pub fn pacing(mut self, pacing: impl Into<Option<Pacing>>) -> Self {
+        self.pacing = pacing.into();
         self
     }
 
@@ -443,6 +460,7 @@ impl Default for EngineConfig {
             events: false,
             host_budget: None,
             host_rate: None,
+            pacing: None,
             per_host: None,
             rate: None,
             rules: PolicyRules::default(),

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::guards::budget::RetryKind;
 use crate::guards::hedge::Hedge;
+use crate::guards::pacing::Refusal;
 use crate::model::time::Timestamp;
 
 /// State that a fetch shares with others: its host's guards, and budgets over all hosts.
@@ -16,6 +17,9 @@ pub(crate) trait FetchContext {
 
     /// Whether one of the attempts in flight is a probe of the host's half-open breaker.
     fn is_probe(&self) -> bool;
+
+    /// Why the paced host refused the request whose response is handled; `None` if it did not.
+    fn refusal(&self) -> Option<Refusal>;
 
     /// Charges an extra attempt to the retry budgets. Returns false if they do not allow it.
     fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool;
@@ -44,6 +48,10 @@ impl FetchContext for StandaloneContext {
 
     fn is_probe(&self) -> bool {
         false
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        None
     }
 
     fn spend_retry(&mut self, _: RetryKind, _: Timestamp) -> bool {

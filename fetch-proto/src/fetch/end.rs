@@ -174,6 +174,9 @@ impl Fetch {
                 self.probe_retries += 1;
                 self.last_delay = plan.delay.into();
             }
+            RetryDelaySource::Throttled => {
+                self.throttle_retries = self.throttle_retries.saturating_add(1);
+            }
             RetryDelaySource::Backoff | RetryDelaySource::RetryAfter => {
                 self.next_counts = true;
                 self.free_retry_used = false;

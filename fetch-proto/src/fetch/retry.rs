@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::{Fetch, FetchContext};
 use crate::fetch::request::RequestBodyKind;
 use crate::guards::budget::RetryKind;
+use crate::guards::pacing::Refusal;
 use crate::model::event::RetryDelaySource;
 use crate::model::failure::{FailureCause, FailureKind};
 use crate::model::outcome::GiveUpReason;
@@ -20,6 +21,13 @@ pub(super) struct RetryPlan {
 
 /// How many retries after exhausted file descriptors or ports do not count as attempts.
 const MAX_EXHAUSTION_RETRIES: u8 = 100;
+
+/// How many retries after a paced host refused only this request do not count as attempts. Fewer
+/// are needed unless the host refuses this URL whatever the rate.
+const MAX_THROTTLE_RETRIES: u8 = 10;
+
+/// The delay before the first retry at a paced host. It doubles up to 32 times as long.
+const THROTTLE_DELAY: Duration = Duration::from_millis(50);
 
 /// How many retries after a breaker's probe do not count as attempts. The bound ends fetches that
 /// have no time limit.
@@ -50,10 +58,15 @@ impl Fetch {
             return Err(Some(GiveUpReason::BodyNotReplayable));
         }
         let probe = self.is_free_probe(context);
-        if !probe && self.counted_attempts >= self.policy.attempts.get() {
+        let throttled = class == RetryClass::Throttled && self.is_free_throttle(context);
+        if !probe && !throttled && self.counted_attempts >= self.policy.attempts.get() {
             return Err(Some(GiveUpReason::Attempts));
         }
-        let plan = self.plan_delay(class, asked);
+        let plan = if throttled {
+            self.plan_throttle_delay(asked)
+        } else {
+            self.plan_delay(class, asked)
+        };
         let plan = plan.ok_or(Some(GiveUpReason::RetryAfterTooLong))?;
         let starts_at = now + plan.delay;
         if self.is_too_late(starts_at) {
@@ -64,6 +77,9 @@ impl Fetch {
             if open.fails_fast || self.is_too_late(until) {
                 return Err(Some(GiveUpReason::CircuitOpen));
             }
+        }
+        if throttled {
+            return Ok(plan);
         }
         if probe {
             let pace = RetryDelaySource::Probe;
@@ -83,6 +99,18 @@ impl Fetch {
         self.policy.attempts.get() > 1
             && self.probe_retries < MAX_PROBE_RETRIES
             && context.is_probe()
+    }
+
+    /// Whether the host is paced and refused the request because of the rate, so that a retry counts
+    /// neither as an attempt nor against a budget. A policy with one attempt has no retries at all.
+    fn is_free_throttle(&self, context: &dyn FetchContext) -> bool {
+        self.policy.attempts.get() > 1
+            && match context.refusal() {
+                Some(Refusal::Single) => self.throttle_retries < MAX_THROTTLE_RETRIES,
+                // The host ends this, once it has accepted nothing for too long.
+                Some(Refusal::All) => true,
+                None => false,
+            }
     }
 
     /// Whether an attempt that starts at `at` has too little time left to be useful.
@@ -136,16 +164,7 @@ impl Fetch {
         let retry = u32::from(self.counted_attempts.saturating_sub(1));
         let backoff = self.policy.backoff.for_class(class);
         let backoff = backoff.delay(self.seed, retry, self.last_delay.into());
-        let rule = self.policy.retry_after;
-        let asked = match asked {
-            Some(asked) if asked > rule.cap => match rule.over {
-                OverCap::Clamp => Some(rule.cap),
-                OverCap::Defer => Some(asked),
-                OverCap::Fail => return None,
-            },
-            asked => asked,
-        };
-        Some(match asked {
+        Some(match self.bounded_pause(asked)? {
             Some(asked) if asked >= backoff => RetryPlan {
                 delay: asked,
                 pace: RetryDelaySource::RetryAfter,
@@ -154,6 +173,30 @@ impl Fetch {
                 delay: backoff,
                 pace: RetryDelaySource::Backoff,
             },
+        })
+    }
+
+    /// The delay before a retry at a paced host, which spaces the attempts itself. It grows so that
+    /// one URL is not refused again and again; `None` if the server asks for a longer one than the
+    /// policy allows.
+    fn plan_throttle_delay(&self, asked: Option<Duration>) -> Option<RetryPlan> {
+        let own = THROTTLE_DELAY * (1 << self.throttle_retries.min(5));
+        Some(RetryPlan {
+            delay: self.bounded_pause(asked)?.unwrap_or_default().max(own),
+            pace: RetryDelaySource::Throttled,
+        })
+    }
+
+    /// The pause that the server asks for, within the policy's cap; `None` if it is too long.
+    fn bounded_pause(&self, asked: Option<Duration>) -> Option<Option<Duration>> {
+        let rule = self.policy.retry_after;
+        Some(match asked {
+            Some(asked) if asked > rule.cap => match rule.over {
+                OverCap::Clamp => Some(rule.cap),
+                OverCap::Defer => Some(asked),
+                OverCap::Fail => return None,
+            },
+            asked => asked,
         })
     }
 }

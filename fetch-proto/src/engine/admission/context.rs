@@ -12,6 +12,7 @@ use crate::fetch::context::{FetchContext, OpenCircuit};
 use crate::guards::breaker::OnOpen;
 use crate::guards::budget::{RetryKind, RetryTokens};
 use crate::guards::hedge::Hedge;
+use crate::guards::pacing::Refusal;
 use crate::model::time::Timestamp;
 
 /// The guards of a fetch's host and the budget over all hosts.
@@ -20,6 +21,8 @@ pub(crate) struct EngineContext<'a> {
     cold: &'a mut Option<Box<ColdState>>,
     guards: Option<&'a mut HostGuards>,
     has_probe: bool,
+    /// Why the paced host refused the request, if it did.
+    pub(crate) refusal: Option<Refusal>,
     tokens: Option<&'a mut RetryTokens>,
 }
 
@@ -32,6 +35,7 @@ pub(crate) fn with_context<'a>(
     let context = EngineContext {
         guards: hosts.guards_mut(slot.host),
         has_probe: slot.has_probe(),
+        refusal: None,
         tokens: budget.tokens_mut(),
         cold: &mut slot.cold,
     };
@@ -56,6 +60,10 @@ impl FetchContext for EngineContext<'_> {
 
     fn is_probe(&self) -> bool {
         self.has_probe
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        self.refusal
     }
 
     fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool {

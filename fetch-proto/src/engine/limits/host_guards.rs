@@ -1,4 +1,4 @@
-//! The guards of one host: breaker, adaptive limit, retry tokens, throttle, load shedding.
+//! The guards of one host: breaker, adaptive limit, pacing, retry tokens, throttle, load shedding.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -8,6 +8,7 @@ use crate::guards::breaker::{CallNotPermitted, CircuitBreaker, OnOpen};
 use crate::guards::budget::RetryTokens;
 use crate::guards::latency::RecentLatency;
 use crate::guards::limiter::ConcurrencyLimiter;
+use crate::guards::pacing::HostPacer;
 use crate::guards::throttle::RequestThrottler;
 use crate::model::time::Timestamp;
 
@@ -18,6 +19,7 @@ pub(crate) struct HostGuards {
     pub(crate) circuit: Option<CircuitBreaker>,
     pub(crate) latency: Option<RecentLatency>,
     pub(crate) limiter: Option<ConcurrencyLimiter>,
+    pub(crate) pacer: Option<HostPacer>,
     pub(crate) retry_tokens: Option<RetryTokens>,
     pub(crate) throttler: Option<RequestThrottler>,
     /// When the current series of too long queue waits started.
@@ -48,6 +50,12 @@ impl HostGuards {
             config.adaptive,
             ConcurrencyLimiter::set_config,
             |adaptive| ConcurrencyLimiter::new(adaptive, seed),
+        );
+        set_guard(
+            &mut self.pacer,
+            config.pacing,
+            HostPacer::set_config,
+            HostPacer::new,
         );
         set_guard(
             &mut self.retry_tokens,
@@ -97,14 +105,15 @@ impl HostGuards {
         now.saturating_since(since) >= shedding.interval
     }
 
-    /// When breaker, throttle and retry budget are idle, if no other attempt is made. The adaptive
+    /// When breaker, pacing, throttle and retry budget are idle, if no other attempt is made. The adaptive
     /// limit and the latency measurements do not keep a host.
     pub(crate) fn idle_at(&self) -> Timestamp {
         let circuit = self.circuit.as_ref().map(CircuitBreaker::idle_at);
         let throttler = self.throttler.as_ref().map(RequestThrottler::idle_at);
         let retry_tokens = self.retry_tokens.as_ref().map(RetryTokens::idle_at);
-        let all = circuit.into_iter().chain(throttler).chain(retry_tokens);
-        all.max().unwrap_or(Timestamp::START)
+        let pacer = self.pacer.as_ref().map(HostPacer::idle_at);
+        let all = [circuit, pacer, throttler, retry_tokens];
+        all.into_iter().flatten().max().unwrap_or(Timestamp::START)
     }
 }
 
