@@ -137,7 +137,7 @@ pub use guards::budget::{RetryBudget, RetryCost, RetryKind, RetryTokens};
 pub use guards::hedge::{Hedge, HedgeDelay};
 pub use guards::latency::RecentLatency;
 pub use guards::limiter::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter, Gradient2, Vegas};
-pub use guards::pacing::{HostPacer, Pacing};
+pub use guards::pacing::Pacing;
 pub use guards::rate::{Rate, RateError, RateLimiter};
 pub use guards::stall::{StallGuard, ThroughputMeter};
 pub use guards::throttle::{RequestThrottler, Throttle};

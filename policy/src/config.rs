@@ -13,7 +13,7 @@ pub(crate) fn engine_config(
     base: &EngineConfig,
 ) -> Result<EngineConfig, PolicyError> {
     let limits = &keys.limits;
-    let rules = base.rules_ref().with_layer(&layer(keys, text)?);
+    let rules = base.rules.with_layer(&layer(keys, text)?);
     let rules = rules.map_err(|error| text.error_at(&["rule"], &error.to_string()))?;
     let mut config = base.clone().rules(rules);
     if let Some(learned) = limits.adaptive {

@@ -43,8 +43,8 @@ impl PolicyFile {
     /// As [`config`](Self::config).
     pub fn explain(&self, method: &Method, url: &Url) -> Result<PolicyExplanation, PolicyError> {
         let config = self.config()?;
-        let rule = config.rules_ref().matching_rule(method, url);
-        let policy = config.rules_ref().policy(method, url).clone();
+        let rule = config.rules.matching_rule(method, url);
+        let policy = config.rules.policy(method, url).clone();
         let mut lines = vec![self.describe_rule(method, url, rule)];
         lines.extend(describe_queue(&config, &policy));
         lines.extend(describe_attempts(method, &policy));
@@ -88,16 +88,16 @@ fn describe_queue(config: &EngineConfig, policy: &Policy) -> Vec<String> {
     if let Some(attempts) = config.per_host_limit() {
         waits.push(format!("{attempts} per host"));
     }
-    if let Some(rate) = config.rate_limit() {
+    if let Some(rate) = config.rate {
         waits.push(format!("{rate} over all hosts"));
     }
-    if let Some(rate) = config.host_rate_limit() {
+    if let Some(rate) = config.host_rate {
         waits.push(format!("{rate} per host"));
     }
-    if let Some(rate) = policy.rate_limit() {
+    if let Some(rate) = policy.rate {
         waits.push(format!("{rate} for this rule"));
     }
-    let queue = policy.timeouts_ref().queue;
+    let queue = policy.timeouts.queue;
     let limit = match queue {
         Some(limit) => format!("at most {limit:?}"),
         None => "without limit".to_owned(),
@@ -109,11 +109,11 @@ fn describe_queue(config: &EngineConfig, policy: &Policy) -> Vec<String> {
 }
 
 fn describe_attempts(method: &Method, policy: &Policy) -> Vec<String> {
-    let limits = policy.timeouts_ref();
+    let limits = &policy.timeouts;
     let mut lines = vec![format!("  attempt 1{}", describe_timeouts(limits))];
     let mut latest = limits.attempt;
     for retry in 1..u32::from(policy.attempts_limit()) {
-        let (low, high) = policy.backoff_ref().bounds(retry - 1);
+        let (low, high) = policy.backoff.bounds(retry - 1);
         let wait = match low == high {
             true => format!("{low:?}"),
             false => format!("{low:?} to {high:?}"),
@@ -124,7 +124,7 @@ fn describe_attempts(method: &Method, policy: &Policy) -> Vec<String> {
             .map(|(sum, attempt)| sum + high + attempt);
     }
     if policy.attempts_limit() > 1 {
-        let statuses = (100..600).filter(|status| policy.retry_statuses_ref().contains(*status));
+        let statuses = (100..600).filter(|status| policy.retry_statuses.contains(*status));
         let statuses: Vec<_> = statuses.map(|status| status.to_string()).collect();
         let whether = match method.is_idempotent() {
             true => "retried",
@@ -134,7 +134,7 @@ fn describe_attempts(method: &Method, policy: &Policy) -> Vec<String> {
             "  {whether} after connect, DNS, reset and timeout failures and status {}",
             statuses.join(" ")
         ));
-        let after = policy.retry_after_ref();
+        let after = policy.retry_after;
         lines.push(format!(
             "  a Retry-After of up to {:?} is honoured",
             after.cap
@@ -170,7 +170,7 @@ fn describe_timeouts(limits: &Timeouts) -> String {
 
 fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(hedge) = policy.hedge_ref() {
+    if let Some(hedge) = policy.hedge {
         let when = match hedge.delay {
             HedgeDelay::Fixed(after) => format!("after {after:?}"),
             HedgeDelay::Percentile { per_mille, .. } => {
@@ -186,8 +186,8 @@ fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
             hedge.max
         ));
     }
-    if let Some(breaker) = config.breaker_ref() {
-        let what = match breaker.on_open_setting() {
+    if let Some(breaker) = config.breaker {
+        let what = match breaker.on_open {
             OnOpen::Defer => "it waits",
             OnOpen::FailFast => "it fails at once",
         };
@@ -196,30 +196,30 @@ fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
         ));
     }
     for (whose, budget) in [
-        ("the host's", config.host_budget_ref()),
-        ("the global", config.budget_ref()),
+        ("the host's", config.host_budget),
+        ("the global", config.budget),
     ] {
         if let Some(budget) = budget {
             lines.push(format!(
                 "  retries and hedges are paid from {whose} retry budget: {}",
-                describe_budget(budget)
+                describe_budget(&budget)
             ));
         }
     }
-    if let Some(guard) = policy.stall_ref() {
+    if let Some(guard) = policy.stall {
         let (least, grace) = (guard.min_bytes_per_second, guard.grace);
         lines.push(format!(
             "  a body slower than {least} B/s for {grace:?} is aborted"
         ));
     }
-    let fallback = policy.fallback_ref();
+    let fallback = &policy.fallback;
     if let Some(url) = fallback.url() {
         lines.push(format!("  fallback: {url}"));
     }
     if fallback.has_value() {
         lines.push("  last fallback: the value set by the caller".into());
     }
-    for (per_mille, fault) in policy.chaos_ref().faults() {
+    for (per_mille, fault) in policy.chaos.faults() {
         let percent = f64::from(per_mille) / 10.0;
         lines.push(format!("  injected in {percent} % of attempts: {fault}"));
     }

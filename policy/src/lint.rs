@@ -97,7 +97,7 @@ impl Linter<'_> {
         let Ok(config) = self.file.config() else {
             return; // `parse` has checked it
         };
-        let rules = config.rules_ref();
+        let rules = &config.rules;
         let base = find_contradictions(rules.default_policy());
         for (severity, keys, why) in &base {
             let path = [&["default"], *keys].concat();
@@ -118,11 +118,11 @@ impl Linter<'_> {
         self.check_reachability();
         self.check_throttle(config.per_host_limit(), config.concurrency_limit());
         for (key, budget) in [
-            ("budget", config.budget_ref()),
-            ("host_budget", config.host_budget_ref()),
+            ("budget", config.budget),
+            ("host_budget", config.host_budget),
         ] {
             if let Some(budget) = budget {
-                self.check_budget(key, budget);
+                self.check_budget(key, &budget);
             }
         }
     }
@@ -134,11 +134,9 @@ impl Linter<'_> {
         let Ok(config) = self.file.config() else {
             return;
         };
-        let attempts = config.rules_ref().iter().map(|(_, policy)| policy);
-        let attempts = attempts.chain([config.rules_ref().default_policy()]);
-        let longest = attempts
-            .filter_map(|policy| policy.timeouts_ref().attempt)
-            .max();
+        let attempts = config.rules.iter().map(|(_, policy)| policy);
+        let attempts = attempts.chain([config.rules.default_policy()]);
+        let longest = attempts.filter_map(|policy| policy.timeouts.attempt).max();
         let window = breaker.window();
         if let Some(longest) = longest
             && window < 2 * longest
@@ -257,7 +255,7 @@ fn find_contradictions(policy: &Policy) -> Vec<Contradiction> {
 
 /// Attempts that do not fit into the total limit.
 fn check_attempts(policy: &Policy) -> Option<Contradiction> {
-    let limits = policy.timeouts_ref();
+    let limits = &policy.timeouts;
     let (attempt, total) = (limits.attempt?, limits.total?);
     if attempt > total {
         let why = format!(
@@ -267,7 +265,7 @@ fn check_attempts(policy: &Policy) -> Option<Contradiction> {
     }
     let of = policy.attempts_limit();
     let retries = u32::from(of) - 1;
-    let waits: Duration = (0..retries).map(|n| policy.backoff_ref().bounds(n).0).sum();
+    let waits: Duration = (0..retries).map(|n| policy.backoff.bounds(n).0).sum();
     if waits >= total {
         let why = format!(
             "the waits between {of} attempts take at least {waits:?}, the whole fetch may take {total:?}: \
@@ -288,7 +286,7 @@ fn check_attempts(policy: &Policy) -> Option<Contradiction> {
 
 /// A `Retry-After` cap beyond the total limit.
 fn check_retry_after(policy: &Policy) -> Option<Contradiction> {
-    let (cap, total) = (policy.retry_after_ref().cap, policy.timeouts_ref().total?);
+    let (cap, total) = (policy.retry_after.cap, policy.timeouts.total?);
     (cap > total && cap != RetryAfterPolicy::DEFAULT.cap).then(|| {
         let why = format!(
             "a Retry-After of up to {cap:?} is honoured, the whole fetch may take {total:?}: lower `cap`"
@@ -299,8 +297,8 @@ fn check_retry_after(policy: &Policy) -> Option<Contradiction> {
 
 /// A hedge that never starts, because its delay is not shorter than the attempt limit.
 fn check_hedge(policy: &Policy) -> Option<Contradiction> {
-    let attempt = policy.timeouts_ref().attempt?;
-    match policy.hedge_ref()?.delay {
+    let attempt = policy.timeouts.attempt?;
+    match policy.hedge?.delay {
         HedgeDelay::Fixed(after) if after >= attempt => {
             let why =
                 format!("a hedge after {after:?} never starts: the first ends at {attempt:?}");

@@ -16,7 +16,7 @@ use crate::{PolicyError, PolicyFile};
 /// let mut watcher = fetch_policy::PolicyWatcher::new("policy.toml");
 /// if let Some(changed) = watcher.poll() {
 ///     match changed {
-///         Ok(file) => println!("{} rules", file.config().unwrap().rules_ref().iter().count()),
+///         Ok(file) => println!("{} rules", file.config().unwrap().rules.iter().count()),
 ///         Err(error) => eprintln!("{error}: the old policy stays in force"),
 ///     }
 /// }

@@ -26,24 +26,21 @@ fn the_example_is_valid_and_sets_what_it_shows() {
         (config.concurrency_limit(), config.per_host_limit()),
         (200, Some(8))
     );
-    assert!(config.breaker_ref().is_some() && config.host_budget_ref().is_some());
+    assert!(config.breaker.is_some() && config.host_budget.is_some());
     let policy = |url: &str| {
         config
-            .rules_ref()
+            .rules
             .policy(&Method::Get, &url.parse().unwrap())
             .clone()
     };
-    let limit = |url| policy(url).timeouts_ref().attempt;
+    let limit = |url| policy(url).timeouts.attempt;
     assert_eq!(
         limit("http://a.test/delay/3"),
         Some(Duration::from_secs(10))
     );
     assert_eq!(limit("http://a.test/"), Some(Duration::from_secs(6)));
-    assert!(policy("https://api.example/").hedge_ref().is_some());
-    assert_eq!(
-        policy("https://test.example/").chaos_ref().faults().count(),
-        3
-    );
+    assert!(policy("https://api.example/").hedge.is_some());
+    assert_eq!(policy("https://test.example/").chaos.faults().count(), 3);
     assert_eq!(parse(EXAMPLE).lint(), []);
 }
 
@@ -361,9 +358,9 @@ fn the_environment_overrides_the_file() {
     ];
     let config = file.with_env(vars).unwrap().config().unwrap();
     assert_eq!(config.per_host_limit(), Some(2));
-    let (_, rule) = config.rules_ref().iter().next().unwrap();
+    let (_, rule) = config.rules.iter().next().unwrap();
     assert_eq!(rule.attempts_limit(), 7);
-    assert_eq!(rule.timeouts_ref().attempt, Some(Duration::from_secs(9)));
+    assert_eq!(rule.timeouts.attempt, Some(Duration::from_secs(9)));
 }
 
 #[test]

@@ -76,11 +76,11 @@ impl<W: Write> TraceRecorder<W> {
     ) -> io::Result<Self> {
         let redactor = UrlRedactor::default();
         let mut stored_config = serde_json::to_value(config)?;
-        let rules = config.rules_ref().clone();
+        let rules = config.rules.clone();
         let stored_rules = redact_json(&mut stored_config, &redactor)
             .then(|| serde_json::from_value::<EngineConfig>(stored_config.clone()))
             .transpose()?
-            .map(|config| config.rules_ref().clone());
+            .map(|config| config.rules.clone());
         writer.write_all(&MAGIC)?;
         writer.write_all(&VERSION.to_le_bytes())?;
         let head = entry::TraceHead {

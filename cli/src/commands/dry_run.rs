@@ -67,7 +67,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     let requests = reader
         .start(input.list.sources)
         .map_err(CliError::internal)?;
-    let mut counts = ListCounts::new(settings.config.rules_ref());
+    let mut counts = ListCounts::new(&settings.config.rules);
     while let Ok(batch) = requests.recv_blocking() {
         batch.iter().for_each(|request| counts.add(request));
     }
@@ -75,10 +75,10 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     output.finish(|| false)?;
     let (config, robots) = (settings.config.clone(), input.robots.is_some());
     let limits = RateLimits {
-        host_rate: config.host_rate_limit(),
-        rate: config.rate_limit(),
+        host_rate: config.host_rate,
+        rate: config.rate,
     };
-    let mut text = counts.summary(settings.config.rules_ref(), &limits);
+    let mut text = counts.summary(&settings.config.rules, &limits);
     let malformed = shared.malformed.load(Relaxed);
     let duplicates = shared.duplicates.load(Relaxed);
     for (count, one, many) in [
@@ -185,7 +185,7 @@ impl<'a> ListCounts<'a> {
         let names = names.chain([("other URLs".to_owned(), rules.default_policy())]);
         for ((name, policy), count) in names.zip(&self.matched).filter(|(_, count)| **count > 0) {
             let attempts = plural(policy.attempts_limit().into(), "attempt", "attempts");
-            let limit = policy.timeouts_ref().attempt;
+            let limit = policy.timeouts.attempt;
             let limit = limit.map_or_else(
                 || "no timeout".to_owned(),
                 |limit| ShortDuration(limit).to_string(),
@@ -212,7 +212,7 @@ impl<'a> ListCounts<'a> {
         let ruled = policies
             .zip(&self.matched)
             .filter_map(|((name, policy), count)| {
-                let rate = policy.rate_limit()?;
+                let rate = policy.rate?;
                 Some((
                     rate.time_for(*count),
                     format!("the rate limit of the rule {name}"),

@@ -67,9 +67,9 @@ pub(crate) struct HostLimits {
 impl HostLimits {
     pub(crate) fn new(config: &EngineConfig) -> Self {
         Self {
-            host_rate: config.host_rate_limit(),
+            host_rate: config.host_rate,
             per_host: config.per_host_limit().filter(|limit| *limit > 0),
-            rate: config.rate_limit(),
+            rate: config.rate,
         }
     }
 }

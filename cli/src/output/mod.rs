@@ -44,7 +44,7 @@ fn completed(input: &RecordInput<'_>) -> Option<CompletedRequest> {
             OutcomeKind::Ok => (CompletionKind::Ok, result.outcome.tag),
             _ => (CompletionKind::Failed, result.outcome.tag),
         },
-        RecordInput::Disallowed { request, .. } => (CompletionKind::Failed, request.tag_ref()),
+        RecordInput::Disallowed { request, .. } => (CompletionKind::Failed, request.tag_value()),
         RecordInput::Invalid { seq, .. } => (CompletionKind::Invalid, seq),
         RecordInput::Skipped { seq, .. } => (CompletionKind::Ok, seq),
     };

@@ -25,7 +25,7 @@ fn a_recording_is_made_by_one_thread() {
 #[test]
 fn the_settings_have_the_rules_of_the_options() {
     let plan = plan(&["--timeout", "/slow/=9"]);
-    let rules = plan.client.settings.config.rules_ref().iter();
+    let rules = plan.client.settings.config.rules.iter();
     let patterns: Vec<_> = rules.map(|(pattern, _)| pattern.to_string()).collect();
     assert_eq!(patterns, ["/slow/", "/delay/", "/status/"]);
     assert_eq!(plan.input.list.total, Some(1));

@@ -27,24 +27,41 @@ use crate::rules::PolicyRules;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct EngineConfig {
-    pub(crate) adaptive: Option<AdaptiveConcurrency>,
-    pub(crate) breaker: Option<Breaker>,
-    pub(crate) budget: Option<RetryBudget>,
-    pub(crate) concurrency: NonZeroUsize,
-    pub(crate) events: bool,
-    pub(crate) host_budget: Option<RetryBudget>,
-    pub(crate) host_rate: Option<Rate>,
-    pub(crate) pacing: Option<Pacing>,
-    pub(crate) per_host: Option<NonZeroUsize>,
-    pub(crate) rate: Option<Rate>,
-    pub(crate) rules: PolicyRules,
-    pub(crate) shed: Option<LoadShedding>,
-    pub(crate) slow_start: bool,
-    pub(crate) spacing: Option<(Duration, Duration)>,
+    /// How each host's concurrency limit adapts to its responses.
+    pub adaptive: Option<AdaptiveConcurrency>,
+    /// The circuit breaker of each host.
+    pub breaker: Option<Breaker>,
+    /// The budget of retries and hedges over all hosts.
+    pub budget: Option<RetryBudget>,
+    /// How many attempts may be in flight at once.
+    pub concurrency: NonZeroUsize,
+    /// Whether decisions and their reasons are reported.
+    pub events: bool,
+    /// The budget of retries and hedges of each host.
+    pub host_budget: Option<RetryBudget>,
+    /// How fast attempts at one host may start.
+    pub host_rate: Option<Rate>,
+    /// How hosts that limit the rate of requests are paced.
+    pub pacing: Option<Pacing>,
+    /// How many attempts at one host may be in flight at once.
+    pub per_host: Option<NonZeroUsize>,
+    /// How fast attempts may start over all hosts.
+    pub rate: Option<Rate>,
+    /// The rules that choose each fetch's policy.
+    pub rules: PolicyRules,
+    /// When fetches of an overloaded host's queue are shed.
+    pub shed: Option<LoadShedding>,
+    /// Whether attempts at a host start slowly after a pause: [`slow_start`](Self::slow_start).
+    pub slow_start: bool,
+    /// The shortest and the longest time between the starts of two attempts at one host.
+    pub spacing: Option<(Duration, Duration)>,
     pub(crate) targets: Vec<(Url, BalancedTarget)>,
-    pub(crate) throttle: Option<Throttle>,
-    pub(crate) window: Option<NonZeroUsize>,
+    /// When requests are delayed because an overloaded host would reject them.
+    pub throttle: Option<Throttle>,
+    /// How many fetches may be live at once, if that is set: [`window_size`](Self::window_size).
+    pub window: Option<NonZeroUsize>,
 }
 
 /// Sheds fetches from the queue of an overloaded host. It starts when every fetch that left the
@@ -359,46 +376,6 @@ impl EngineConfig {
             .min(u32::MAX as usize - 1)
     }
 
-    /// The rules that choose each fetch's policy.
-    ///
-    /// ```
-    /// assert_eq!(fetch_proto::EngineConfig::default().rules_ref().iter().count(), 2);
-    /// ```
-    #[must_use]
-    pub const fn rules_ref(&self) -> &PolicyRules {
-        &self.rules
-    }
-
-    /// The circuit breaker of each host.
-    ///
-    /// ```
-    /// assert!(fetch_proto::EngineConfig::default().breaker_ref().is_none());
-    /// ```
-    #[must_use]
-    pub const fn breaker_ref(&self) -> Option<&Breaker> {
-        self.breaker.as_ref()
-    }
-
-    /// The budget of retries and hedges over all hosts.
-    ///
-    /// ```
-    /// assert!(fetch_proto::EngineConfig::default().budget_ref().is_none());
-    /// ```
-    #[must_use]
-    pub const fn budget_ref(&self) -> Option<&RetryBudget> {
-        self.budget.as_ref()
-    }
-
-    /// The budget of retries and hedges of each host.
-    ///
-    /// ```
-    /// assert!(fetch_proto::EngineConfig::default().host_budget_ref().is_none());
-    /// ```
-    #[must_use]
-    pub const fn host_budget_ref(&self) -> Option<&RetryBudget> {
-        self.host_budget.as_ref()
-    }
-
     /// How many attempts at one host may be in flight at once, if that is limited.
     ///
     /// ```
@@ -407,36 +384,6 @@ impl EngineConfig {
     #[must_use]
     pub fn per_host_limit(&self) -> Option<usize> {
         self.per_host.map(NonZeroUsize::get)
-    }
-
-    /// How fast attempts may start over all hosts, if that is limited.
-    ///
-    /// ```
-    /// assert_eq!(fetch_proto::EngineConfig::default().rate_limit(), None);
-    /// ```
-    #[must_use]
-    pub fn rate_limit(&self) -> Option<Rate> {
-        self.rate
-    }
-
-    /// How fast attempts at one host may start, if that is limited.
-    ///
-    /// ```
-    /// assert_eq!(fetch_proto::EngineConfig::default().host_rate_limit(), None);
-    /// ```
-    #[must_use]
-    pub fn host_rate_limit(&self) -> Option<Rate> {
-        self.host_rate
-    }
-
-    /// How many fetches may be live at once, if that was set.
-    ///
-    /// ```
-    /// assert_eq!(fetch_proto::EngineConfig::default().window_setting(), None);
-    /// ```
-    #[must_use]
-    pub fn window_setting(&self) -> Option<usize> {
-        self.window.map(NonZeroUsize::get)
     }
 
     /// How many attempts may be in flight at once.

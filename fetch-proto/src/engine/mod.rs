@@ -37,7 +37,7 @@ use self::state::turn_queue::TurnQueue;
 use crate::fetch::Fetch;
 use crate::fetch::request::{FetchRequest, ShareKey};
 use crate::guards::limiter::ConcurrencyLimiter;
-use crate::guards::pacing::{HostPacer, Refusal};
+use crate::guards::pacing::{HostPacer, PacedAnswer, Refusal};
 use crate::model::attempt::{HeadSummary, Input, InputEffect};
 use crate::model::event::DecisionEvent;
 use crate::model::failure::FailureKind;
@@ -238,9 +238,14 @@ impl Engine {
         let refusal = match &input {
             Input::Head(head) => {
                 let sent = slot.fetch.awaits_head_since(id);
-                sent.and_then(|sent| {
-                    report_to_pacer(&mut self.hosts, &mut self.outputs, serving_host, head, sent, now)
-                })
+                let answer = sent.map(|sent| PacedAnswer {
+                    is_first: id.number == 1,
+                    retry_after: head.retry_after,
+                    sent,
+                    status: head.status,
+                });
+                let pacing = (&mut self.hosts, &mut self.outputs);
+                answer.and_then(|answer| report_to_pacer(pacing, serving_host, &answer, now))
             }
             _ => None,
         };
@@ -397,17 +402,15 @@ impl Engine {
 /// Reports a response head to the pacer of the host. Returns why the host refused the request, if
 /// it is paced and did.
 fn report_to_pacer(
-    hosts: &mut HostTable,
-    outputs: &mut OutputQueue,
+    (hosts, outputs): (&mut HostTable, &mut OutputQueue),
     host: u32,
-    head: &HeadSummary,
-    sent: Timestamp,
+    answer: &PacedAnswer,
     now: Timestamp,
 ) -> Option<Refusal> {
     let state = hosts.get_mut(host);
     let pacer = state.guards.as_mut()?.pacer.as_mut()?;
     let was_active = pacer.interval().is_some();
-    pacer.record_status(head.status, sent, head.retry_after, now);
+    pacer.record(answer, now);
     let key = &state.key;
     match (was_active, pacer.interval()) {
         (false, Some(interval)) => outputs.push_event(|| DecisionEvent::PacingStarted {
@@ -417,7 +420,7 @@ fn report_to_pacer(
         (true, None) => outputs.push_event(|| DecisionEvent::PacingEnded { host: key.clone() }),
         _ => {}
     }
-    pacer.refusal(head.status, now)
+    pacer.refusal(answer.status, now)
 }
 
 /// The pause that a response requests for its host: the longer of those by its `RateLimit` fields

@@ -37,9 +37,14 @@ impl Fetch {
         earlier(own, total)
     }
 
-    /// When the total limit ends.
+    /// When the total limit ends. It does not run while the host refuses requests.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        Some(self.started? + self.policy.timeouts.total?)
+        let limit = self
+            .policy
+            .timeouts
+            .total
+            .filter(|_| !self.waits_for_host)?;
+        Some(self.started? + limit + self.host_wait.into())
     }
 
     /// Handles all deadlines that are due at `now`. Returns the next one.
@@ -55,7 +60,11 @@ impl Fetch {
             };
             match wake.why {
                 WakeReason::Backoff => {
-                    self.backoff += now.saturating_since(self.waiting_since);
+                    let waited = now.saturating_since(self.waiting_since);
+                    self.backoff += waited;
+                    if self.waits_for_host {
+                        self.host_wait += waited;
+                    }
                     self.request_slot(now);
                 }
                 WakeReason::Hedge => self.request_hedge(context, now),

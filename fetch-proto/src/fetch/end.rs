@@ -176,6 +176,7 @@ impl Fetch {
             }
             RetryDelaySource::Throttled => {
                 self.throttle_retries = self.throttle_retries.saturating_add(1);
+                self.waits_for_host = true;
             }
             RetryDelaySource::Backoff | RetryDelaySource::RetryAfter => {
                 self.next_counts = true;

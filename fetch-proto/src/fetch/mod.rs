@@ -87,6 +87,10 @@ pub struct Fetch {
     probe_retries: u8,
     /// Retries after a paced host refused only this request.
     throttle_retries: u8,
+    /// Whether it waits for its next attempt because its host refuses requests, and how long it has
+    /// done so before. That time does not count against the total limit.
+    waits_for_host: bool,
+    host_wait: CompactDuration,
     queued: CompactDuration,
     hedging: HedgeState,
     redirecting: CompactDuration,
@@ -188,6 +192,8 @@ impl Fetch {
             exhaustion_retries: 0,
             probe_retries: 0,
             throttle_retries: 0,
+            waits_for_host: false,
+            host_wait: CompactDuration::default(),
             queued: CompactDuration::default(),
             hedging: HedgeState::default(),
             redirecting: CompactDuration::default(),

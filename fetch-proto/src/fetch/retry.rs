@@ -69,7 +69,7 @@ impl Fetch {
         };
         let plan = plan.ok_or(Some(GiveUpReason::RetryAfterTooLong))?;
         let starts_at = now + plan.delay;
-        if self.is_too_late(starts_at) {
+        if !throttled && self.is_too_late(starts_at) {
             return Err(Some(GiveUpReason::TotalTimeout));
         }
         if let Some(open) = context.open_circuit(now) {

@@ -209,7 +209,9 @@ impl fmt::Display for DecisionEvent {
                     "{host}: limits the rate of requests: one every {interval:?} at first"
                 )
             }
-            Self::PacingEnded { host } => write!(f, "{host}: no longer limits the rate of requests"),
+            Self::PacingEnded { host } => {
+                write!(f, "{host}: no longer limits the rate of requests")
+            }
             Self::FaultInjected { attempt, fault } => {
                 write!(f, "attempt {attempt}: injected fault: {fault}")
             }

@@ -38,29 +38,46 @@ pub use timeouts::Timeouts;
 ///     .attempts(5)
 ///     .backoff(Backoff::default().base(Duration::from_millis(200)))
 ///     .attempt_timeout(Duration::from_secs(10));
-/// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(10)));
+/// assert_eq!(policy.timeouts.attempt, Some(Duration::from_secs(10)));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Policy {
-    pub(crate) attempts: NonZeroU16,
-    pub(crate) backoff: Backoff,
-    pub(crate) chaos: ChaosPolicy,
-    pub(crate) classes: RetryClasses,
-    pub(crate) drain: u64,
-    pub(crate) fallback: Fallback,
-    pub(crate) hedge: Option<Hedge>,
-    pub(crate) max_body: u64,
-    pub(crate) rate: Option<Rate>,
-    pub(crate) redirects: RedirectPolicy,
-    pub(crate) retry_after: RetryAfterPolicy,
-    pub(crate) retry_non_idempotent: bool,
-    pub(crate) retry_statuses: StatusSet,
-    pub(crate) stall: Option<StallGuard>,
-    pub(crate) timeouts: Timeouts,
+    /// The largest number of attempts, including the first: [`attempts`](Self::attempts).
+    pub attempts: NonZeroU16,
+    /// The delay before each retry.
+    pub backoff: Backoff,
+    /// The faults that are injected.
+    pub chaos: ChaosPolicy,
+    /// Classes of single statuses and failures that differ from the built-in ones.
+    pub classes: RetryClasses,
+    /// How many bytes of an unneeded body are read: [`drain`](Self::drain).
+    pub drain: u64,
+    /// What is done if a fetch fails.
+    pub fallback: Fallback,
+    /// Whether and when a slow attempt is hedged.
+    pub hedge: Option<Hedge>,
+    /// The largest body, in bytes after decoding.
+    pub max_body: u64,
+    /// The rate at which attempts with this policy start.
+    pub rate: Option<Rate>,
+    /// How redirects are followed.
+    pub redirects: RedirectPolicy,
+    /// How `Retry-After` is handled.
+    pub retry_after: RetryAfterPolicy,
+    /// Whether requests that are not idempotent are retried after they may have reached the server.
+    pub retry_non_idempotent: bool,
+    /// The statuses that are retried, unless [`classes`](field@Self::classes) has a class for them.
+    pub retry_statuses: StatusSet,
+    /// The minimum throughput of a body.
+    pub stall: Option<StallGuard>,
+    /// The time limits.
+    pub timeouts: Timeouts,
+    /// The shortest useful time of an attempt: [`min_attempt_time`](Self::min_attempt_time).
     #[cfg_attr(feature = "serde", serde(rename = "useful"))]
-    pub(crate) min_attempt_time: Duration,
+    pub min_attempt_time: Duration,
 }
 
 impl Policy {
@@ -298,97 +315,6 @@ impl Policy {
     #[must_use]
     pub const fn attempts_limit(&self) -> u16 {
         self.attempts.get()
-    }
-
-    /// The delays before retries.
-    ///
-    /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().backoff_ref(), fetch_proto::Backoff::DEFAULT);
-    /// ```
-    #[must_use]
-    pub const fn backoff_ref(&self) -> &Backoff {
-        &self.backoff
-    }
-
-    /// The faults that are injected.
-    ///
-    /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().chaos_ref(), fetch_proto::ChaosPolicy::default());
-    /// ```
-    #[must_use]
-    pub const fn chaos_ref(&self) -> &ChaosPolicy {
-        &self.chaos
-    }
-
-    /// The fallback of a failed fetch.
-    ///
-    /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().fallback_ref(), fetch_proto::Fallback::default());
-    /// ```
-    #[must_use]
-    pub const fn fallback_ref(&self) -> &Fallback {
-        &self.fallback
-    }
-
-    /// Whether and when a hedge is started.
-    ///
-    /// ```
-    /// assert_eq!(fetch_proto::Policy::default().hedge_ref(), None);
-    /// ```
-    #[must_use]
-    pub const fn hedge_ref(&self) -> Option<&Hedge> {
-        self.hedge.as_ref()
-    }
-
-    /// The rate at which attempts with this policy start.
-    ///
-    /// ```
-    /// assert_eq!(fetch_proto::Policy::default().rate_limit(), None);
-    /// ```
-    #[must_use]
-    pub const fn rate_limit(&self) -> Option<Rate> {
-        self.rate
-    }
-
-    /// How `Retry-After` is handled.
-    ///
-    /// ```
-    /// assert_eq!(*fetch_proto::Policy::default().retry_after_ref(), fetch_proto::RetryAfterPolicy::DEFAULT);
-    /// ```
-    #[must_use]
-    pub const fn retry_after_ref(&self) -> &RetryAfterPolicy {
-        &self.retry_after
-    }
-
-    /// The statuses that are retried unless a class is set for them.
-    ///
-    /// ```
-    /// assert!(fetch_proto::Policy::default().retry_statuses_ref().contains(503));
-    /// ```
-    #[must_use]
-    pub const fn retry_statuses_ref(&self) -> &StatusSet {
-        &self.retry_statuses
-    }
-
-    /// The minimum throughput of a body.
-    ///
-    /// ```
-    /// assert_eq!(fetch_proto::Policy::default().stall_ref(), None);
-    /// ```
-    #[must_use]
-    pub const fn stall_ref(&self) -> Option<&StallGuard> {
-        self.stall.as_ref()
-    }
-
-    /// The time limits.
-    ///
-    /// ```
-    /// let policy = fetch_proto::Policy::default();
-    /// assert_eq!(*policy.timeouts_ref(), fetch_proto::Timeouts::DEFAULT);
-    /// ```
-    #[must_use]
-    pub const fn timeouts_ref(&self) -> &Timeouts {
-        &self.timeouts
     }
 }
 

@@ -145,7 +145,7 @@ patch! {
     ///
     /// let minute = TimeoutsPatch::default().total(Duration::from_secs(60));
     /// let policy = PolicyPatch::default().timeouts(minute).apply(&policy);
-    /// assert_eq!(policy.timeouts_ref().attempt, Policy::default().timeouts_ref().attempt);
+    /// assert_eq!(policy.timeouts.attempt, Policy::default().timeouts.attempt);
     /// ```
     pub struct PolicyPatch for Policy {
         values {
@@ -205,7 +205,7 @@ impl PolicyPatch {
     /// use fetch_proto::{Policy, PolicyPatch};
     ///
     /// let policy = PolicyPatch::attempt_timeout(None).apply(&Policy::default());
-    /// assert_eq!(policy.timeouts_ref().attempt, None);
+    /// assert_eq!(policy.timeouts.attempt, None);
     /// ```
     #[must_use]
     pub fn attempt_timeout(limit: impl Into<Option<Duration>>) -> Self {

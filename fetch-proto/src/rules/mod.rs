@@ -48,7 +48,7 @@ use crate::policy::Policy;
 ///     .default(Policy::default())
 ///     .build()?;
 /// let policy = rules.policy(&Method::Get, &"https://api.example.com/v1".parse()?);
-/// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(2)));
+/// assert_eq!(policy.timeouts.attempt, Some(Duration::from_secs(2)));
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -144,7 +144,7 @@ impl PolicyRules {
     ///
     /// let policy = PolicyRules::default();
     /// let policy = policy.policy(&Method::Get, &"https://httpbin.org/delay/3".parse()?);
-    /// assert_eq!(policy.timeouts_ref().attempt, Some(Duration::from_secs(10)));
+    /// assert_eq!(policy.timeouts.attempt, Some(Duration::from_secs(10)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

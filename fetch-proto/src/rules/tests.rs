@@ -57,7 +57,7 @@ fn default_timeouts_are_ten_eight_and_six_seconds() {
         ("delayed", 6),
     ] {
         let url = format!("https://httpbin.org/{path}").parse().unwrap();
-        let limit = rules.policy(&Method::Get, &url).timeouts_ref().attempt;
+        let limit = rules.policy(&Method::Get, &url).timeouts.attempt;
         assert_eq!(limit, Some(Duration::from_secs(seconds)), "{path}");
     }
 }

@@ -104,7 +104,7 @@ pub(super) fn describe_policy(
     pinned: bool,
     config: &EngineConfig,
 ) -> String {
-    let rules = config.rules_ref();
+    let rules = &config.rules;
     let matched = rules.matching_rule(&request.method, &request.url);
     let (why, policy): (String, &Policy) = match (&request.policy, matched) {
         (Some(policy), _) if pinned => (
@@ -127,10 +127,10 @@ pub(super) fn describe_policy(
     };
     let (change, limits) = match &request.patch {
         Some(patch) => {
-            let limits = describe_timeouts(patch.apply(policy).timeouts_ref());
+            let limits = describe_timeouts(&patch.apply(policy).timeouts);
             (", changed by the request", limits)
         }
-        None => ("", describe_timeouts(policy.timeouts_ref())),
+        None => ("", describe_timeouts(&policy.timeouts)),
     };
     format!("policy: {why}{change}; limits: {limits}")
 }

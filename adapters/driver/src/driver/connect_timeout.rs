@@ -13,7 +13,7 @@ fn no_connect_timeout() -> PolicyPatch {
 /// Disables the connect timeouts of all rules.
 pub(crate) fn disable_in_rules(config: EngineConfig) -> EngineConfig {
     let patch = no_connect_timeout();
-    let rules = config.rules_ref().map(|policy| patch.apply(&policy));
+    let rules = config.rules.map(|policy| patch.apply(&policy));
     config.rules(rules)
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn disable_in_request(request: &mut FetchRequest) -> Result<(), &'sta
     }
     let own = request.policy.as_deref().cloned().unwrap_or_default();
     let patch = request.patch.as_deref().cloned().unwrap_or_default();
-    if patch.apply(&own).timeouts_ref().first_byte.is_some() {
+    if patch.apply(&own).timeouts.first_byte.is_some() {
         return Err(
             "this client does not tell when it is connected, from where the request's \
                     `first_byte` limit runs: limit the `attempt` instead",

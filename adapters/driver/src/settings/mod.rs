@@ -126,10 +126,10 @@ impl Settings {
     /// ```
     #[must_use]
     pub fn has_first_byte_timeout(&self) -> bool {
-        let rules = self.config.rules_ref();
+        let rules = &self.config.rules;
         let policies = rules.iter().map(|(_, policy)| policy);
         let mut policies = policies.chain([rules.default_policy()]);
-        policies.any(|policy| policy.timeouts_ref().first_byte.is_some())
+        policies.any(|policy| policy.timeouts.first_byte.is_some())
     }
 
     /// How many outcomes may wait for the consumer.

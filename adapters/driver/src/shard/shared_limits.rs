@@ -53,13 +53,13 @@ impl SharedLimits {
 
 impl LimitState {
     fn set_config(&mut self, config: &EngineConfig) {
-        match (&mut self.all_hosts, config.rate_limit()) {
+        match (&mut self.all_hosts, config.rate) {
             (Some(limiter), Some(rate)) => limiter.set_rate(rate),
             (limiter, rate) => *limiter = rate.map(FairRateLimiter::new),
         }
-        match (&mut self.retry_tokens, config.budget_ref()) {
-            (Some(tokens), Some(budget)) => tokens.set_config(*budget),
-            (tokens, budget) => *tokens = budget.copied().map(RetryTokens::new),
+        match (&mut self.retry_tokens, config.budget) {
+            (Some(tokens), Some(budget)) => tokens.set_config(budget),
+            (tokens, budget) => *tokens = budget.map(RetryTokens::new),
         }
         let mut before: Vec<_> = self.rules.iter_mut().map(|rule| rule.rate.take()).collect();
         for (pattern, rate) in rule_rates(config) {
@@ -135,10 +135,10 @@ impl LimitState {
 fn rule_rates(
     config: &EngineConfig,
 ) -> impl Iterator<Item = (Option<&RulePattern>, Option<fetch_proto::Rate>)> {
-    let rules = config.rules_ref();
-    let default = (None, rules.default_policy().rate_limit());
+    let rules = &config.rules;
+    let default = (None, rules.default_policy().rate);
     let rules = rules.iter();
-    let rules = rules.map(|(pattern, policy)| (Some(pattern), policy.rate_limit()));
+    let rules = rules.map(|(pattern, policy)| (Some(pattern), policy.rate));
     rules.chain([default])
 }
 
@@ -169,7 +169,7 @@ impl SharedLimitsHandle {
     /// Adopts the configuration that the engine has from now on. The limits themselves are changed by
     /// [`SharedLimits::set_config`].
     pub(crate) fn configure(&mut self, config: &EngineConfig) {
-        self.has_budget = config.budget_ref().is_some();
+        self.has_budget = config.budget.is_some();
         let mut state = lock(&self.shared.state);
         let index = |(pattern, rate): (_, Option<_>)| rate.map(|_| state.rule_index(pattern));
         self.rules = rule_rates(config).map(index).collect();

@@ -93,7 +93,7 @@ impl<'a> RecordSource<'a> {
                 error_type: Some(ErrorType::Name("robots")),
                 message: Some(ErrorMessage::Text(message)),
                 row: RowAttachment::of_request(request),
-                ..unfetched(OutcomeKind::Robots, request.tag_ref(), request.text())
+                ..unfetched(OutcomeKind::Robots, request.tag_value(), request.text())
             },
             RecordInput::Invalid { message, seq, text } => Self {
                 curl_code: 3,

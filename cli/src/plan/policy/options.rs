@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Backoff, EngineConfig, PolicyLayer, PolicyPatch, Rate, RedirectPolicy, RetryAfterPolicy,
+    Backoff, EngineConfig, Pacing, PolicyLayer, PolicyPatch, Rate, RedirectPolicy, RetryAfterPolicy,
     TimeoutsPatch,
 };
 
@@ -21,11 +21,12 @@ pub(super) fn defaults(args: &CliArgs) -> Result<EngineConfig, CliError> {
     let limits = &args.limits;
     let config = EngineConfig::default()
         .concurrency(limits.concurrency)
-        .per_host(limits.per_host);
+        .per_host(limits.per_host)
+        .pacing(Pacing::default());
     // The built-in rules set only attempt timeouts, which -m sets for all URLs.
     let layer =
         PolicyLayer::new(default_patch(args)).replace_rules(args.timeouts.max_time.is_some());
-    let rules = config.rules_ref().with_layer(&layer);
+    let rules = config.rules.with_layer(&layer);
     Ok(config.rules(rules.map_err(CliError::internal)?))
 }
 
@@ -91,7 +92,7 @@ impl OptionLayer {
     ///
     /// If the patterns of `--timeout` are too large together.
     pub(crate) fn apply(&self, mut config: EngineConfig) -> Result<EngineConfig, CliError> {
-        let rules = config.rules_ref().with_layer(&self.policies);
+        let rules = config.rules.with_layer(&self.policies);
         let rules = rules.map_err(|error| CliError::usage(format!("--timeout: {error}")))?;
         config = config.rules(rules);
         if let Some(attempts) = self.concurrency {

@@ -18,12 +18,12 @@ fn rules(file: Option<&str>, vars: &[(String, &str)], options: &[&str]) -> Polic
     let file = file.map(|file| file.with_env(vars.iter().map(|(n, v)| (n, v))).unwrap());
     let sources = PolicySources::new(&args(options)).unwrap();
     let config = sources.config(file.as_ref()).unwrap();
-    config.rules_ref().clone()
+    config.rules.clone()
 }
 
 fn limit(rules: &PolicyRules, url: &str) -> Option<Duration> {
     let policy = rules.policy(&Method::Get, &url.parse().unwrap());
-    policy.timeouts_ref().attempt
+    policy.timeouts.attempt
 }
 
 fn seconds(n: u64) -> Option<Duration> {
@@ -165,7 +165,7 @@ fn options_change_the_rules_of_the_file_too() {
     };
     let of_file = policy(&[]);
     assert_eq!(
-        (of_file.attempts_limit(), of_file.timeouts_ref().attempt),
+        (of_file.attempts_limit(), of_file.timeouts.attempt),
         (7, seconds(7))
     );
     assert_eq!(policy(&["--retry", "1"]), of_file.clone().attempts(2));
@@ -176,10 +176,7 @@ fn options_change_the_rules_of_the_file_too() {
     // A pattern of --timeout comes first, over the default policy.
     let of_pattern = policy(&["--timeout", "/x=1"]);
     assert_eq!(
-        (
-            of_pattern.attempts_limit(),
-            of_pattern.timeouts_ref().attempt
-        ),
+        (of_pattern.attempts_limit(), of_pattern.timeouts.attempt),
         (3, seconds(1))
     );
 }
@@ -199,7 +196,7 @@ fn an_attempt_timeout_of_the_file_replaces_the_built_in_ones() {
 fn redirects_are_off_and_the_queue_has_no_limit_unless_a_source_sets_them() {
     let policy = |options| Policy::clone(rules(None, &[], options).default_policy());
     let expected = Policy::default().redirects(RedirectPolicy::NONE);
-    let timeouts = expected.timeouts_ref().queue(None);
+    let timeouts = expected.timeouts.queue(None);
     assert_eq!(policy(&[]), expected.clone().timeouts(timeouts));
     let followed = expected.redirects(RedirectPolicy::default());
     assert_eq!(policy(&["-L"]), followed.timeouts(timeouts));
@@ -233,7 +230,7 @@ fn every_rule_has_the_other_options() {
     let line = ["--retry", "0", "-L", "--retry-max-time", "0"];
     let rules = rules(None, &[], &line);
     for (_, policy) in rules.iter() {
-        assert_eq!(policy.timeouts_ref().total, None);
+        assert_eq!(policy.timeouts.total, None);
         assert_eq!(
             **policy,
             policy

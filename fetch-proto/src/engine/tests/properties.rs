@@ -90,7 +90,7 @@ proptest! {
         let limit = config.concurrency_limit();
         let per_host = config.per_host.map_or(usize::MAX, core::num::NonZeroUsize::get);
         let total = config.rules.policy(&crate::Method::Get, &"http://h0.test/".parse().unwrap())
-            .timeouts_ref().total.unwrap();
+            .timeouts.total.unwrap();
         let mut seen = alloc::vec![0; urls.len()];
         let mut late = 0;
         let mut simulation = Simulation::new(config, seed).everywhere(server);

@@ -53,23 +53,40 @@ pub use mode::{BreakerMode, OnOpen};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Breaker {
-    pub(crate) consecutive: Option<u32>,
-    pub(crate) failure_ratio: Option<u16>,
-    pub(crate) minimum_calls: u32,
-    pub(crate) mode: BreakerMode,
-    pub(crate) on_open: OnOpen,
-    pub(crate) open_base: Duration,
-    pub(crate) open_cap: Duration,
-    pub(crate) open_factor: u32,
-    pub(crate) open_jitter: u16,
-    pub(crate) probe_lease: Duration,
-    pub(crate) probe_successes: u32,
-    pub(crate) probes: u32,
-    pub(crate) probes_at_once: u32,
-    pub(crate) slow_after: Duration,
-    pub(crate) slow_ratio: Option<u16>,
-    pub(crate) window: Duration,
+    /// How many failures in a row open it.
+    pub consecutive: Option<u32>,
+    /// The failure ratio in the window that opens it, in thousandths.
+    pub failure_ratio: Option<u16>,
+    /// How many calls the window must contain before a ratio is evaluated.
+    pub minimum_calls: u32,
+    /// The operating mode.
+    pub mode: BreakerMode,
+    /// How fetches of a host with an open circuit are handled.
+    pub on_open: OnOpen,
+    /// The duration of the first break: [`open`](Self::open).
+    pub open_base: Duration,
+    /// The duration of the longest break, without jitter.
+    pub open_cap: Duration,
+    /// By how much each break is longer than the one before.
+    pub open_factor: u32,
+    /// By how much a break may be longer, in thousandths.
+    pub open_jitter: u16,
+    /// How long a probe occupies its slot.
+    pub probe_lease: Duration,
+    /// How many probes must succeed to close it.
+    pub probe_successes: u32,
+    /// How many probes are made.
+    pub probes: u32,
+    /// How many probes may be in flight at once.
+    pub probes_at_once: u32,
+    /// From which duration on a call is slow.
+    pub slow_after: Duration,
+    /// The ratio of slow calls in the window that opens it, in thousandths.
+    pub slow_ratio: Option<u16>,
+    /// How far back calls are counted.
+    pub window: Duration,
 }
 
 impl Breaker {
@@ -153,17 +170,6 @@ impl Breaker {
     pub const fn on_open(mut self, on_open: OnOpen) -> Self {
         self.on_open = on_open;
         self
-    }
-
-    /// How fetches of a host with an open circuit are handled.
-    ///
-    /// ```
-    /// use fetch_proto::{Breaker, OnOpen};
-    /// assert_eq!(Breaker::default().on_open_setting(), OnOpen::Defer);
-    /// ```
-    #[must_use]
-    pub const fn on_open_setting(&self) -> OnOpen {
-        self.on_open
     }
 
     /// Sets how long it stays open: `min(cap, base × factor^n)`, where `n` is the number of breaks

@@ -15,14 +15,18 @@ use crate::model::time::Timestamp;
 const NORMAL_FOR: Duration = Duration::from_secs(2);
 /// Over which time accepted requests are counted.
 const RECENT: Duration = Duration::from_secs(2);
-/// A host is paced from this number of refusals on.
-const MIN_THROTTLED: u8 = 3;
-/// For a host that has accepted nothing yet it is higher, so that a single URL uses up its attempts.
-const MIN_THROTTLED_UNKNOWN: u8 = 4;
+/// A host is paced from this number of fetches on whose first attempt it refused. A single URL that is
+/// refused uses up its attempts instead.
+const MIN_REFUSED: u8 = 3;
 /// Pacing ends so long after the latest refusal, if it does not limit the rate.
 const CALM: Duration = Duration::from_secs(30);
 
-/// Configuration of a [`HostPacer`].
+/// How hosts that limit the rate of requests are paced.
+///
+/// A host is paced once it refuses several requests with 429, or with 503 while it also answers
+/// normally. The starts of attempts are then spaced by the largest rate that it accepts nearly
+/// always, which follows when the limit falls or rises. It suits leaky buckets (nginx `limit_req`),
+/// token buckets and fixed windows. A refused request is repeated, and does not use up an attempt.
 ///
 /// ```
 /// use core::time::Duration;
@@ -78,6 +82,18 @@ pub(crate) const fn is_normal_answer(status: u16) -> bool {
     !matches!(status, 429 | 502..=504)
 }
 
+/// A response of a host that may be paced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PacedAnswer {
+    /// Whether it is the response to the first attempt of a fetch.
+    pub(crate) is_first: bool,
+    /// The pause that the host asks for.
+    pub(crate) retry_after: Option<Duration>,
+    /// When the attempt started.
+    pub(crate) sent: Timestamp,
+    pub(crate) status: u16,
+}
+
 /// Why a request of a paced host was refused.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -94,100 +110,59 @@ pub(crate) enum Refusal {
 /// normally. Then it searches for the largest rate with few refusals and stays just below it. The
 /// learned rate follows when the limit falls or rises. It suits leaky buckets (nginx `limit_req`),
 /// token buckets and fixed windows.
-///
-/// ```
-/// use core::time::Duration;
-/// use fetch_proto::{HostPacer, Pacing, Timestamp};
-///
-/// let mut pacer = HostPacer::new(Pacing::default());
-/// let now = Timestamp::START;
-/// pacer.record_status(200, now, None, now);
-/// assert_eq!(pacer.interval(), None);
-/// (0..3).for_each(|_| pacer.record_status(429, now, None, now));
-/// assert!(pacer.interval() <= Some(Duration::from_millis(100)));
-/// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct HostPacer {
+pub(crate) struct HostPacer {
     config: Pacing,
     accepts: RollingWindow<u32>,
     /// The latest normal answer.
     accepted_at: Option<Timestamp>,
-    /// Answers and refusals of late, halved at 16 answers.
+    /// Answers of late, not counting refused retries, and how many of them are refusals. Both are
+    /// halved at 16 answers.
     answers: u8,
-    throttles: u8,
+    refusals: u8,
     first_answer: Option<Timestamp>,
     /// The first refusal since the latest normal answer.
     refused_since: Option<Timestamp>,
-    throttled_at: Timestamp,
+    refused_at: Timestamp,
     search: Option<PaceSearch>,
 }
 
 impl HostPacer {
     /// An inactive pacer.
-    ///
-    /// ```
-    /// use fetch_proto::{HostPacer, Pacing};
-    /// assert_eq!(HostPacer::new(Pacing::default()).next_start(), None);
-    /// ```
     #[must_use]
-    pub fn new(config: Pacing) -> Self {
+    pub(crate) fn new(config: Pacing) -> Self {
         Self {
             config,
             accepts: RollingWindow::new(RECENT),
             accepted_at: None,
             answers: 0,
-            throttles: 0,
+            refusals: 0,
             first_answer: None,
             refused_since: None,
-            throttled_at: Timestamp::START,
+            refused_at: Timestamp::START,
             search: None,
         }
     }
 
     /// Changes the configuration and keeps what was learned.
-    ///
-    /// ```
-    /// # use fetch_proto::{HostPacer, Pacing};
-    /// let mut pacer = HostPacer::new(Pacing::default());
-    /// pacer.set_config(Pacing::default());
-    /// ```
-    pub const fn set_config(&mut self, config: Pacing) {
+    pub(crate) const fn set_config(&mut self, config: Pacing) {
         self.config = config;
     }
 
     /// Records that an attempt starts at `now`.
-    ///
-    /// ```
-    /// # use fetch_proto::{HostPacer, Pacing, Timestamp};
-    /// let mut pacer = HostPacer::new(Pacing::default());
-    /// pacer.record_start(Timestamp::START);
-    /// ```
-    pub fn record_start(&mut self, now: Timestamp) {
+    pub(crate) fn record_start(&mut self, now: Timestamp) {
         if let Some(search) = &mut self.search {
             search.record_start(now);
         }
     }
 
-    /// Records the status of a response to a request that was sent at `sent`. `retry_after` is the
-    /// pause that the host asks for.
-    ///
-    /// ```
-    /// # use fetch_proto::{HostPacer, Pacing, Timestamp};
-    /// let mut pacer = HostPacer::new(Pacing::default());
-    /// pacer.record_status(200, Timestamp::START, None, Timestamp::START);
-    /// ```
-    pub fn record_status(
-        &mut self,
-        status: u16,
-        sent: Timestamp,
-        retry_after: Option<Duration>,
-        now: Timestamp,
-    ) {
-        if is_normal_answer(status) {
-            self.record_accept(sent, now);
-        } else if self.is_throttle(status, now) {
-            self.record_throttle(sent, retry_after.unwrap_or_default(), now);
+    /// Records a response.
+    pub(crate) fn record(&mut self, answer: &PacedAnswer, now: Timestamp) {
+        if is_normal_answer(answer.status) {
+            self.record_accept(answer.sent, now);
+        } else if matches!(answer.status, 429 | 503) {
+            self.record_refusal(answer, now);
         }
     }
 
@@ -210,55 +185,76 @@ impl HostPacer {
         if !self.is_throttle(status, now) {
             return None;
         }
-        let waited = self.refused_since.map(|at| now.saturating_since(at));
-        if waited.is_some_and(|waited| waited >= self.config.max_wait) {
-            return None;
-        }
         let accepts = self
             .accepted_at
             .is_some_and(|at| now.saturating_since(at) <= NORMAL_FOR);
-        Some(if accepts { Refusal::Single } else { Refusal::All })
+        Some(if accepts {
+            Refusal::Single
+        } else {
+            Refusal::All
+        })
+    }
+
+    /// Whether the host has accepted nothing for too long.
+    fn is_given_up(&self, now: Timestamp) -> bool {
+        let refused = self.refused_since.map(|at| now.saturating_since(at));
+        refused.is_some_and(|refused| refused >= self.config.max_wait)
     }
 
     fn record_accept(&mut self, sent: Timestamp, now: Timestamp) {
+        let refused_since = self.refused_since.take();
         self.accepted_at = Some(now);
-        self.refused_since = None;
         self.first_answer.get_or_insert(now);
         *self.accepts.slot_mut(now) += 1;
         self.count_answer(false);
-        if let Some(search) = &mut self.search
-            && search.record_accept(sent, now)
-            && now.saturating_since(self.throttled_at) >= CALM
-        {
-            self.search = None;
+        if let Some(search) = &mut self.search {
+            let is_free = search.record_accept(sent, now);
+            if is_free && now.saturating_since(self.refused_at) >= CALM {
+                self.search = None;
+                (self.answers, self.refusals) = (0, 0);
+            }
+        } else if refused_since.is_some_and(|at| now.saturating_since(at) <= NORMAL_FOR) {
+            // The 503s just before were no outage.
+            self.start_search(Duration::ZERO, now);
         }
     }
 
-    fn record_throttle(&mut self, sent: Timestamp, pause: Duration, now: Timestamp) {
-        self.throttled_at = now;
+    fn record_refusal(&mut self, answer: &PacedAnswer, now: Timestamp) {
+        let pause = answer.retry_after.unwrap_or_default();
         self.refused_since.get_or_insert(now);
         self.first_answer.get_or_insert(now);
-        self.count_answer(true);
-        let recent = self.recent_rate(now);
-        if let Some(search) = &mut self.search {
-            return search.record_throttle(sent, recent, pause, now);
+        if answer.is_first {
+            self.count_answer(true);
         }
-        let least = match self.accepted_at {
-            Some(_) => MIN_THROTTLED,
-            None => MIN_THROTTLED_UNKNOWN,
-        };
-        if self.throttles >= least && self.throttles > self.answers / 8 {
-            self.search = Some(PaceSearch::new(recent, pause, now));
+        if !self.is_throttle(answer.status, now) {
+            return;
+        }
+        self.refused_at = now;
+        if self.is_given_up(now) {
+            self.search = None;
+            return;
+        }
+        let recent = self.recent_rate(now);
+        match &mut self.search {
+            Some(search) => search.record_throttle(answer.sent, recent, pause, now),
+            None => self.start_search(pause, now),
         }
     }
 
-    fn count_answer(&mut self, is_throttle: bool) {
+    /// Starts to pace the host if it has refused enough of the latest requests.
+    fn start_search(&mut self, pause: Duration, now: Timestamp) {
+        if self.refusals >= MIN_REFUSED && self.refusals > self.answers / 8 {
+            self.search = Some(PaceSearch::new(self.recent_rate(now), pause, now));
+        }
+    }
+
+    fn count_answer(&mut self, is_refusal: bool) {
         if self.answers >= 16 {
             self.answers /= 2;
-            self.throttles /= 2;
+            self.refusals /= 2;
         }
         self.answers += 1;
-        self.throttles += u8::from(is_throttle);
+        self.refusals += u8::from(is_refusal);
     }
 
     /// How many requests per second it accepted recently, over at least a second.
@@ -270,37 +266,22 @@ impl HostPacer {
     }
 
     /// When the next attempt may start; `None` if the host is not paced.
-    ///
-    /// ```
-    /// # use fetch_proto::{HostPacer, Pacing};
-    /// assert_eq!(HostPacer::new(Pacing::default()).next_start(), None);
-    /// ```
     #[must_use]
-    pub fn next_start(&self) -> Option<Timestamp> {
+    pub(crate) fn next_start(&self) -> Option<Timestamp> {
         self.search.as_ref().map(PaceSearch::next_start)
     }
 
     /// The time between the starts of two attempts; `None` if the host is not paced.
-    ///
-    /// ```
-    /// # use fetch_proto::{HostPacer, Pacing};
-    /// assert_eq!(HostPacer::new(Pacing::default()).interval(), None);
-    /// ```
     #[must_use]
-    pub fn interval(&self) -> Option<Duration> {
+    pub(crate) fn interval(&self) -> Option<Duration> {
         self.search.as_ref().map(PaceSearch::interval)
     }
 
     /// When nothing of what was learned matters any more, if nothing else happens.
-    ///
-    /// ```
-    /// # use fetch_proto::{HostPacer, Pacing, Timestamp};
-    /// assert_eq!(HostPacer::new(Pacing::default()).idle_at(), Timestamp::START);
-    /// ```
     #[must_use]
-    pub fn idle_at(&self) -> Timestamp {
+    pub(crate) fn idle_at(&self) -> Timestamp {
         match self.search {
-            Some(_) => self.throttled_at + CALM,
+            Some(_) => self.refused_at + CALM,
             None => Timestamp::START,
         }
     }

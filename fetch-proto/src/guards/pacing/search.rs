@@ -10,15 +10,19 @@ const SECOND: u64 = 1_000_000_000;
 const MAX_INTERVAL: u64 = 10 * SECOND;
 /// The shortest time between two starts: 20 µs, beyond any host's limit.
 const MIN_INTERVAL: u64 = 20_000;
+/// From this number of refusals in a row on, the host refuses everything.
+const STARVED: u32 = 3;
 /// The first interval if nothing is known: ten starts per second.
 const FIRST_INTERVAL: u64 = SECOND / 10;
 /// The largest growth of the rate in one step, in 32nds: the rate doubles.
 const MAX_GROWTH: u64 = 32;
 /// The first and the longest time for which the rate is held below one that was refused.
-const HOLD: (u64, u64) = (2 * SECOND, 30 * SECOND);
+const HOLD: (u64, u64) = (SECOND / 2, 8 * SECOND);
+/// The longest hold if each refusal costs a pause.
+const HOLD_WITH_PAUSE: u64 = 30 * SECOND;
 /// The rate is held if a rate higher by this share, in 16ths, was refused: without a pause, and with
 /// one.
-const CLOSE: (u64, u64) = (1, 3);
+const CLOSE: (u64, u64) = (1, 2);
 
 /// A search for the shortest interval between two starts that a host accepts.
 ///
@@ -43,6 +47,10 @@ pub(super) struct PaceSearch {
     hold: u64,
     hold_until: Timestamp,
     latest_start: Timestamp,
+    /// Refusals since the latest accepted request.
+    refused_in_a_row: u32,
+    /// Since when the host refuses everything, and the interval for the time after that.
+    starved: Option<(Timestamp, u64)>,
     /// The pause that the latest refusal asked for, in nanoseconds.
     pause: u64,
     sample: Sample,
@@ -78,9 +86,11 @@ impl PaceSearch {
             good: None,
             bad: None,
             growth: MAX_GROWTH,
-            hold: HOLD.0,
+            hold: HOLD.0 + 20 * nanos(pause).min(SECOND),
             hold_until: start,
             latest_start: start,
+            refused_in_a_row: 0,
+            starved: None,
             pause: nanos(pause),
             sample: Sample::new(start),
         }
@@ -100,7 +110,10 @@ impl PaceSearch {
     pub(super) fn record_start(&mut self, now: Timestamp) {
         let tolerance = (self.interval / 16).max(1_000_000_u64.saturating_sub(self.interval / 2));
         let earliest = nanos(now.since_start()).saturating_sub(tolerance);
-        self.latest_start = self.next_start().max(Timestamp::from_nanos(earliest)).min(now);
+        self.latest_start = self
+            .next_start()
+            .max(Timestamp::from_nanos(earliest))
+            .min(now);
         self.sample.starts += 1;
     }
 
@@ -110,11 +123,17 @@ impl PaceSearch {
         if sent < self.sample.since {
             return false;
         }
+        self.refused_in_a_row = 0;
+        if let Some((_, interval)) = self.starved.take() {
+            self.interval = interval;
+            self.sample = Sample::new(now);
+            return false;
+        }
         self.sample.accepted += 1;
         let elapsed = nanos(now.saturating_since(self.sample.since));
-        // A bucket fills up during a pause, so a short time after it proves little.
-        let is_short = elapsed < self.pause / 2;
-        if is_short || self.sample.accepted + self.sample.throttled < self.sample_size(now) {
+        if elapsed < self.sample_time()
+            || self.sample.accepted + self.sample.throttled < self.sample_size(now)
+        {
             return false;
         }
         let is_limiting = self.sample.starts * self.interval * 4 >= elapsed * 3;
@@ -138,6 +157,10 @@ impl PaceSearch {
             return;
         }
         self.sample.throttled += 1;
+        self.refused_in_a_row += 1;
+        if pause.is_zero() && self.refused_in_a_row >= STARVED {
+            return self.on_starved(recent, now);
+        }
         let tolerated = self.sample_size(now) / 8;
         // A refusal with a pause costs as much as many refusals without one.
         if pause.is_zero() && self.sample.throttled <= tolerated {
@@ -147,13 +170,31 @@ impl PaceSearch {
         self.sample = Sample::new(now + pause);
     }
 
+    /// How long a sample takes at least, in nanoseconds. A bucket fills up during a pause, and a window
+    /// may have room left, so a short time proves little. Only the first search does not wait, because
+    /// it knows no rate that the host accepts.
+    fn sample_time(&self) -> u64 {
+        if self.bad.is_none() && self.growth < MAX_GROWTH {
+            (self.pause / 2).max(SECOND / 2)
+        } else {
+            self.pause / 2
+        }
+    }
+
     /// How many answers are judged together: few while the rate doubles, many while it is held.
     fn sample_size(&self, now: Timestamp) -> u64 {
         if self.bad.is_none() && self.growth == MAX_GROWTH {
-            return if self.interval >= FIRST_INTERVAL { 1 } else { 2 };
+            return match self.interval {
+                FIRST_INTERVAL.. => 1,
+                10_000_000.. => 2,
+                // Timers are not exact, so a single refusal proves nothing.
+                _ => 8,
+            };
         }
         if now < self.hold_until {
             (SECOND / 2 / self.interval).clamp(16, 64)
+        } else if self.bad.is_some_and(|bad| bad * 2 < self.interval) {
+            4
         } else {
             16
         }
@@ -186,11 +227,11 @@ impl PaceSearch {
                 self.interval * 32 / 33
             }
             None => {
-                self.growth = (self.growth * 2).clamp(1, MAX_GROWTH);
-                let factor = if self.interval > SECOND { 4 } else { 2 };
-                if self.growth == MAX_GROWTH {
-                    self.interval / factor
+                let is_first_search = self.growth == MAX_GROWTH;
+                if is_first_search {
+                    self.interval / if self.interval > SECOND { 4 } else { 2 }
                 } else {
+                    self.growth = (self.growth * 2).clamp(1, MAX_GROWTH - 1);
                     self.interval * 32 / (32 + self.growth)
                 }
             }
@@ -199,11 +240,6 @@ impl PaceSearch {
     }
 
     fn on_bad_sample(&mut self, recent: u64, pause: Duration, now: Timestamp) {
-        let Sample {
-            accepted,
-            throttled,
-            ..
-        } = self.sample;
         let refused = self.interval;
         let was_good = self.good.is_some_and(|good| good <= refused);
         self.bad = Some(refused);
@@ -211,15 +247,20 @@ impl PaceSearch {
         self.hold_until = now;
         self.pause = nanos(pause);
         // Each failed attempt to exceed the limit costs the pause, too.
-        let least = (HOLD.0 + 20 * self.pause).min(HOLD.1);
+        let least = (HOLD.0 + 20 * self.pause).min(HOLD_WITH_PAUSE);
+        let least = least.max((32 * refused).min(HOLD.1));
         if let Some(good) = self.good {
             let failed_probe = self.growth == 1;
             self.growth = 2;
             if self.is_close(good, refused) {
                 self.hold = if failed_probe { self.hold * 2 } else { least };
-                self.hold = self.hold.clamp(least, HOLD.1);
+                self.hold = self.hold.clamp(least, HOLD.1.max(least));
                 self.growth = 0;
-                self.interval = if self.pause > 0 { good.max(refused / 8 * 9) } else { good };
+                self.interval = if self.pause > 0 {
+                    good.max(refused / 8 * 9)
+                } else {
+                    good
+                };
                 self.hold_until = now + Duration::from_nanos(self.hold);
             } else {
                 self.interval = mean(good, refused);
@@ -228,19 +269,51 @@ impl PaceSearch {
         }
         self.growth = 1;
         self.hold = least;
+        self.interval = self.slower(recent, was_good);
+    }
+
+    /// The host refuses everything, because a window is used up or the limit has fallen far. It is asked
+    /// less and less often, but soon enough to lose little time. Once it accepts again, the search
+    /// continues at the rate that it accepted before.
+    fn on_starved(&mut self, recent: u64, now: Timestamp) {
+        let (since, interval) = match self.starved {
+            Some(starved) => starved,
+            None => {
+                self.bad = Some(self.interval);
+                self.good = None;
+                self.growth = 1;
+                self.hold_until = now;
+                let starved = (now, self.slower(recent, false));
+                self.starved = Some(starved);
+                starved
+            }
+        };
+        let waited = nanos(now.saturating_since(since));
+        self.interval = (waited / 8).clamp(interval, MAX_INTERVAL);
+        self.sample = Sample::new(self.sample.since);
+    }
+
+    /// The interval after `self.interval` was refused and no good one is known: about as many
+    /// requests as the host accepted, and no fewer than it accepted `recent`ly.
+    fn slower(&self, recent: u64, was_good: bool) -> u64 {
+        let Sample {
+            accepted,
+            throttled,
+            ..
+        } = self.sample;
+        let refused = self.interval;
         let all = accepted + throttled;
         // What the sample had accepted, at least a part of one request.
         let goodput = u128::from(refused) * u128::from(2 * all + 1) / u128::from(2 * accepted + 1);
         let slower = u64::try_from(goodput).unwrap_or(MAX_INTERVAL);
-        let most = if was_good && self.pause > 0 { refused / 7 * 8 } else { refused.saturating_mul(8) };
+        let most = if was_good && self.pause > 0 {
+            refused / 7 * 8
+        } else {
+            refused.saturating_mul(8)
+        };
         let slower = slower.clamp(refused / 7 * 8, most);
         let recent = recent_interval(recent);
-        if recent > refused && accepted == 0 {
-            // The host refuses everything: once it accepts again, the rate doubles as at the start.
-            self.bad = None;
-            self.growth = MAX_GROWTH;
-        }
-        self.interval = slower.min(recent.max(refused)).min(MAX_INTERVAL);
+        slower.min(recent.max(refused)).min(MAX_INTERVAL)
     }
 }
 
@@ -248,7 +321,6 @@ impl PaceSearch {
 fn recent_interval(per_second: u64) -> u64 {
     SECOND / per_second.max(1)
 }
-
 
 fn mean(a: u64, b: u64) -> u64 {
     u64::try_from((u128::from(a) * u128::from(b)).isqrt()).unwrap_or(MAX_INTERVAL)

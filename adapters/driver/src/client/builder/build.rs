@@ -30,7 +30,7 @@ impl<A: Adapter> Builder<A> {
         if let Some(error) = self.errors.pop() {
             return Err(error);
         }
-        let rules = self.policies.apply(self.settings.config.rules_ref())?;
+        let rules = self.policies.apply(&self.settings.config.rules)?;
         let mut settings = self.settings;
         settings.update_config(|config| with_logged_events(config.rules(rules)));
         // Fetchers that are built from clones of the same settings share no transport state.

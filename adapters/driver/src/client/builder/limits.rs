@@ -1,6 +1,6 @@
 //! Settings of the builder: concurrency, rates and windows.
 
-use fetch_proto::{EngineConfig, Rate};
+use fetch_proto::{EngineConfig, Pacing, Rate};
 
 use super::Builder;
 use crate::settings::adapter::Adapter;
@@ -34,6 +34,18 @@ impl<A: Adapter> Builder<A> {
             self.errors.push(BuildError::new("concurrency", reason));
         }
         self.update_config(|config| config.concurrency(attempts))
+    }
+
+    /// Waits for hosts that refuse requests for a while instead of failing fetches: a host that limits
+    /// the rate of requests (429, or 503 while it also answers normally) gets as many as it accepts,
+    /// and its refusals do not use up attempts. Default: off, so that failures show at once.
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().wait_for_outages().build()?;
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn wait_for_outages(self) -> Self {
+        self.update_config(|config| config.pacing(Pacing::default()))
     }
 
     /// Sets the maximum rate of attempts at one host. Default: no limit.

@@ -149,8 +149,7 @@ impl PolicySettings {
 
 /// The rules over another policy. Each keeps its attempt timeout, which is what rules are made for.
 fn with_base(rules: &PolicyRules, policy: &Policy) -> PolicyRules {
-    let rules =
-        rules.map(|rule| PolicyPatch::attempt_timeout(rule.timeouts_ref().attempt).apply(policy));
+    let rules = rules.map(|rule| PolicyPatch::attempt_timeout(rule.timeouts.attempt).apply(policy));
     rules.with_default(policy.clone())
 }
 
@@ -161,7 +160,7 @@ mod tests {
     /// Pattern, attempts and attempt timeout of each rule; the default policy is last.
     fn describe(rules: &PolicyRules) -> Vec<(String, u16, u64)> {
         let rule = |(pattern, policy): (String, &Policy)| {
-            let limit = policy.timeouts_ref().attempt.unwrap();
+            let limit = policy.timeouts.attempt.unwrap();
             (pattern, policy.attempts_limit(), limit.as_secs())
         };
         let all = rules

@@ -376,11 +376,11 @@ impl Request {
     /// The tag.
     ///
     /// ```
-    /// assert_eq!(fetch_driver::Request::get("http://a.test")?.tag(7).tag_ref(), 7);
+    /// assert_eq!(fetch_driver::Request::get("http://a.test")?.tag(7).tag_value(), 7);
     /// # Ok::<(), fetch_driver::Error>(())
     /// ```
     #[must_use]
-    pub fn tag_ref(&self) -> u64 {
+    pub fn tag_value(&self) -> u64 {
         self.tag
     }
 

@@ -104,7 +104,7 @@ fn config() -> EngineConfig {
 
 /// The configuration with this rate for paths with `/slow/`.
 fn with_rule(config: EngineConfig, slow: Option<Rate>) -> EngineConfig {
-    let policy = Policy::clone(config.rules_ref().default_policy());
+    let policy = Policy::clone(config.rules.default_policy());
     let rules = PolicyRules::builder()
         .rule("/slow/", policy.clone().rate(slow))
         .default(policy);
