@@ -1,12 +1,9 @@
-//! A driver of the core over `std::net`: blocking HTTP/1.1, one request at a time, no threads, no async.
+//! A driver of the core over `std::net`: HTTP/1.0, one request at a time, no threads, no async.
 //!
 //! docs/driver.md lists the duties of a driver; the numbers in the comments are those of the list.
-//! Missing for a real client: TLS, keep-alive, request bodies, a name lookup that can be interrupted.
-//!
-//! `cargo run --example blocking` fetches from a test site that it starts itself;
-//! `cargo run --example blocking -- http://example.com/ …` fetches these URLs.
+//! `cargo run --example blocking [-- URL…]` fetches from a test site that it starts itself, or these URLs.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,56 +11,56 @@ use fetch_all::driver::parse_retry_after;
 use fetch_all::driver::url::Position;
 use fetch_all::proto::{Attempt, AttemptPhase, Engine, EngineConfig, EngineOutput, FailureKind};
 use fetch_all::proto::{FetchRequest, HeadSummary, Input, Timestamp};
-use fetch_testbed::Site;
-use httparse::Status;
 
 /// The request in flight.
 struct Exchange {
     attempt: Attempt,
-    body: Vec<u8>,
-    /// `None` before the head.
-    framing: Option<Framing>,
-    /// Bytes that were read and not used yet.
+    /// The size that the body must have; `None` before the head, `Some(None)` if the head has none.
+    length: Option<Option<usize>>,
     received: Vec<u8>,
-    /// `None` before the connection is open.
     stream: Option<TcpStream>,
 }
 
-/// How the end of a body is found.
-enum Framing {
-    Chunked,
-    Length(usize),
-    UntilClose,
-}
-
-type Step = Result<Vec<Input>, FailureKind>;
-
 impl Exchange {
-    fn new(attempt: Attempt) -> Self {
-        let (body, received) = (Vec::new(), Vec::new());
-        let (framing, stream) = (None, None);
-        Self {
-            attempt,
-            body,
-            framing,
-            received,
-            stream,
-        }
-    }
-
     /// Does the next step, which blocks for at most `limit`, and returns what happened.
-    fn advance(&mut self, now: impl Fn() -> Timestamp, limit: Duration) -> Step {
-        if self.stream.is_none() {
+    fn advance(
+        &mut self,
+        now: impl Fn() -> Timestamp,
+        limit: Duration,
+    ) -> Result<Vec<Input>, FailureKind> {
+        let Some(stream) = &mut self.stream else {
             return self.connect(now, limit);
-        }
-        let parsed = match self.framing {
-            None => self.parse_head()?,
-            Some(_) => self.parse_body()?,
         };
-        parsed.map_or_else(|| self.read(limit), Ok)
+        let mut buffer = [0; 16 * 1024];
+        let _ = stream.set_read_timeout(Some(limit));
+        match stream.read(&mut buffer) {
+            Ok(0) => match self.length {
+                Some(length) if length.is_none_or(|length| length == self.received.len()) => {
+                    Ok(vec![Input::End(Ok(()))])
+                }
+                None if self.received.is_empty() => Err(FailureKind::EmptyReply), // 11
+                _ => Err(FailureKind::Io),
+            },
+            Ok(size) => {
+                self.received.extend_from_slice(&buffer[..size]);
+                if self.length.is_none() {
+                    return self.parse_head();
+                }
+                Ok(vec![Input::Body { bytes: size as u64 }]) // 13: the engine has the size limit
+            }
+            // 9: the engine has the time limits
+            Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
+                Ok(Vec::new())
+            }
+            Err(_) => Err(FailureKind::Io),
+        }
     }
 
-    fn connect(&mut self, now: impl Fn() -> Timestamp, limit: Duration) -> Step {
+    fn connect(
+        &mut self,
+        now: impl Fn() -> Timestamp,
+        limit: Duration,
+    ) -> Result<Vec<Input>, FailureKind> {
         let url = &self.attempt.url;
         if url.scheme() != "http" {
             return Err(FailureKind::Unsupported);
@@ -74,14 +71,13 @@ impl Exchange {
         let (address, resolved) = (address.ok_or(FailureKind::Resolve)?, now());
         let mut stream = match TcpStream::connect_timeout(&address, limit) {
             Ok(stream) => stream,
-            Err(error) if is_timeout(&error) => return Ok(Vec::new()), // 9
+            Err(error) if error.kind() == ErrorKind::TimedOut => return Ok(Vec::new()), // 9
             Err(_) => return Err(FailureKind::Connect),
         };
         let (connected, method) = (now(), self.attempt.method.as_str());
         let target = &url[Position::BeforePath..Position::AfterQuery];
         let host = &url[Position::BeforeHost..Position::AfterPort];
-        let head =
-            format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let head = format!("{method} {target} HTTP/1.0\r\nHost: {host}\r\n\r\n");
         stream
             .write_all(head.as_bytes())
             .map_err(|_| FailureKind::Io)?;
@@ -94,99 +90,37 @@ impl Exchange {
         Ok(phases.map(|(phase, at)| Input::Mark(phase, at)).into())
     }
 
-    fn read(&mut self, limit: Duration) -> Step {
-        let Some(stream) = &mut self.stream else {
-            return Ok(Vec::new());
-        };
-        let mut buffer = [0; 16 * 1024];
-        let _ = stream.set_read_timeout(Some(limit));
-        match stream.read(&mut buffer) {
-            Ok(0) => match self.framing {
-                Some(Framing::UntilClose) => Ok(vec![Input::End(Ok(()))]),
-                None if self.received.is_empty() => Err(FailureKind::EmptyReply), // 11
-                _ => Err(FailureKind::Io),
-            },
-            Ok(length) => {
-                self.received.extend_from_slice(&buffer[..length]);
-                Ok(Vec::new())
-            }
-            Err(error) if is_timeout(&error) => Ok(Vec::new()), // 9: the engine has the time limits
-            Err(_) => Err(FailureKind::Io),
-        }
-    }
-
-    /// Takes a head out of the bytes received; `None` if more must be read first.
-    fn parse_head(&mut self) -> Result<Option<Vec<Input>>, FailureKind> {
+    /// Takes the head out of the bytes received, if it is complete.
+    fn parse_head(&mut self) -> Result<Vec<Input>, FailureKind> {
         let mut fields = [httparse::EMPTY_HEADER; 100];
         let mut head = httparse::Response::new(&mut fields);
-        let parsed = head.parse(&self.received);
-        let Status::Complete(size) = parsed.map_err(|_| FailureKind::Protocol)? else {
-            return Ok(None);
+        let parsed = head
+            .parse(&self.received)
+            .map_err(|_| FailureKind::Protocol)?;
+        let httparse::Status::Complete(size) = parsed else {
+            return Ok(Vec::new());
         };
         let field = |name: &str| {
-            let mut fields = head.headers.iter();
-            let field = fields.find(|field| field.name.eq_ignore_ascii_case(name));
+            let field = head
+                .headers
+                .iter()
+                .find(|field| field.name.eq_ignore_ascii_case(name));
             field.and_then(|field| std::str::from_utf8(field.value).ok())
         };
-        let status = head.code.unwrap_or_default();
-        let length = field("content-length")
-            .map(|text| text.trim().parse())
-            .transpose();
-        let has_body = !matches!(status, 204 | 304) && self.attempt.method.as_str() != "HEAD";
-        let framing = match length.map_err(|_| FailureKind::Protocol)? {
-            _ if !has_body => Framing::Length(0),
-            _ if field("transfer-encoding").is_some() => Framing::Chunked,
-            Some(length) => Framing::Length(length),
-            None => Framing::UntilClose,
-        };
         let wait = field("retry-after").and_then(|text| parse_retry_after(text, SystemTime::now()));
-        let summary = HeadSummary::status(status) // 12
+        let summary = HeadSummary::status(head.code.unwrap_or_default()) // 12
             .location(field("location").map(Into::into))
             .retry_after(wait);
+        let length = field("content-length").map(str::parse).transpose();
+        self.length = Some(length.map_err(|_| FailureKind::Protocol)?);
         self.received.drain(..size);
-        if (100..200).contains(&status) {
-            return Ok(Some(Vec::new())); // 5: an interim response, the final one follows
-        }
-        self.framing = Some(framing);
-        Ok(Some(vec![Input::Head(summary)]))
+        let bytes = self.received.len() as u64;
+        Ok(vec![Input::Head(summary), Input::Body { bytes }])
     }
-
-    /// Takes a piece of the body out of the bytes received; `None` if more must be read first.
-    fn parse_body(&mut self) -> Result<Option<Vec<Input>>, FailureKind> {
-        let available = self.received.len();
-        let (start, size, line_end) = match &mut self.framing {
-            Some(Framing::Length(0)) => return Ok(Some(vec![Input::End(Ok(()))])),
-            Some(Framing::Length(left)) => {
-                let size = available.min(*left);
-                *left -= size;
-                (0, size, 0)
-            }
-            Some(Framing::Chunked) => match httparse::parse_chunk_size(&self.received) {
-                Ok(Status::Complete((_, 0))) => return Ok(Some(vec![Input::End(Ok(()))])),
-                Ok(Status::Complete((_, size))) if size > self.attempt.max_body => {
-                    return Err(FailureKind::BodyTooLarge); // 13
-                }
-                Ok(Status::Complete((start, size))) if available >= start + size as usize + 2 => {
-                    (start, size as usize, 2)
-                }
-                Ok(_) => return Ok(None),
-                Err(_) => return Err(FailureKind::Protocol),
-            },
-            _ => (0, available, 0),
-        };
-        self.body
-            .extend_from_slice(&self.received[start..start + size]);
-        self.received.drain(..start + size + line_end);
-        Ok((size > 0).then(|| vec![Input::Body { bytes: size as u64 }]))
-    }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let site = Site::start()?;
+    let site = fetch_testbed::Site::start()?;
     let mut urls: Vec<String> = std::env::args().skip(1).collect();
     if urls.is_empty() {
         let paths = [
@@ -206,33 +140,42 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut body = Vec::new();
     loop {
         match engine.poll(now()) {
-            EngineOutput::Start(attempt) => exchange = Some(Exchange::new(attempt)), // 4
+            EngineOutput::Start(attempt) => {
+                let (length, received, stream) = (None, Vec::new(), None);
+                exchange = Some(Exchange {
+                    attempt,
+                    length,
+                    received,
+                    stream,
+                }); // 4
+            }
             EngineOutput::Accept(_) | EngineOutput::Discard(_) => {} // 6: both bodies are read
             EngineOutput::Abort(id) => {
                 exchange.take_if(|exchange| exchange.attempt.id == id); // 7
             }
-            EngineOutput::Done(_, outcome) => {
-                let (url, size) = (&outcome.url, body.len()); // 8
-                match outcome.result {
-                    Ok(response) => println!("{} {url}: {size} bytes", response.status),
-                    Err(error) => println!("{url}: {error}"),
-                }
-            }
+            EngineOutput::Done(_, outcome) => match outcome.result {
+                Ok(response) => {
+                    println!("{} {}: {} bytes", response.status, outcome.url, body.len())
+                } // 8
+                Err(error) => println!("{}: {error}", outcome.url),
+            },
             EngineOutput::Event(_, event) => println!("{event}"),
             EngineOutput::Transfer { .. } => unreachable!("there is one engine"),
             EngineOutput::Idle(idle) => {
                 let next: Vec<String> = urls.by_ref().take(idle.room).collect(); // 3
-                if !next.is_empty() {
-                    for url in next {
-                        engine.submit(FetchRequest::get(url.parse()?), now())?;
-                    }
-                    continue;
-                }
-                if idle.live == 0 {
+                if next.is_empty() && idle.live == 0 {
                     return Ok(());
                 }
-                let wake = idle.wake.map(|wake| wake.at.saturating_since(now())); // 2
-                let limit = wake.unwrap_or(Duration::MAX);
+                let must_poll = !next.is_empty();
+                for url in next {
+                    engine.submit(FetchRequest::get(url.parse()?), now())?;
+                }
+                if must_poll {
+                    continue;
+                }
+                let limit = idle
+                    .wake
+                    .map_or(Duration::MAX, |wake| wake.at.saturating_since(now())); // 2
                 let limit = limit.clamp(Duration::from_millis(1), Duration::from_secs(60));
                 let Some(current) = &mut exchange else {
                     std::thread::sleep(limit);
@@ -242,7 +185,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let step = current.advance(now, limit);
                 for input in step.unwrap_or_else(|failure| vec![Input::End(Err(failure))]) {
                     if matches!(input, Input::End(_)) {
-                        body = exchange.take().map(|ended| ended.body).unwrap_or_default(); // 5
+                        body = exchange
+                            .take()
+                            .map(|ended| ended.received)
+                            .unwrap_or_default(); // 5
                     }
                     engine.handle(id, input, now());
                 }

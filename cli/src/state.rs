@@ -56,6 +56,7 @@ impl ResumeState {
             format: format_name(options.format),
             request: options.request,
             retry_failed: options.retry_failed,
+            archives: Vec::new(),
         });
         let state = state.map_err(|error| open_error(&directory, &shown, &error))?;
         let target = match (state.output, output) {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::archive::ArchiveEnd;
 use crate::entry::{RetryRound, StateEntries};
 use crate::error::OutputError;
 use crate::journal::{JournalBlock, JournalCommit, NO_OUTPUT, RunStart};
@@ -65,6 +66,21 @@ impl<'a> JournalHistory<'a> {
         let to_output = commits(self.blocks).filter(|(output, ..)| *output as usize == index);
         self.dropped = to_output.skip(hold).map(|(_, at, _)| at).collect();
         !self.dropped.is_empty()
+    }
+
+    /// The ends of the archives, after [`Self::drop_commits`].
+    pub(crate) fn archive_ends(&self, manifest: &StateManifest) -> Vec<Option<ArchiveEnd>> {
+        let mut ends: Vec<_> = manifest.archives.iter().map(|a| a.end).collect();
+        for (_, at, commit) in commits(self.blocks) {
+            if self.dropped.binary_search(&at).is_err() {
+                for mark in &commit.archives {
+                    if let Some(end) = ends.get_mut(mark.archive as usize) {
+                        *end = Some(mark.end);
+                    }
+                }
+            }
+        }
+        ends
     }
 
     /// The completed requests. Later entries replace earlier ones.

@@ -1,7 +1,7 @@
 //! The journal: the requests that were completed since the last segment, in checksummed blocks.
 //!
-//! A block is a head of 40 bytes, its entries, and a checksum over both that also depends on the
-//! journal's number and the block's position, so that stale bytes are never valid. Reading ends at
+//! A block is a head of 40 bytes, its entries, the ends of archives, and a checksum over all of them that
+//! also depends on the journal's number and the block's position, so that stale bytes are never valid. Reading ends at
 //! the first incomplete block, such as a power failure leaves. Numbers are little-endian.
 
 use std::fs::{File, OpenOptions};
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::archive::{self, ArchiveMark};
 use crate::disk::{damaged_error, with_name};
 use crate::entry::{self, RetryRound, StateEntry};
 
@@ -50,6 +51,8 @@ pub(crate) struct JournalCommit {
     pub(crate) to: u64,
     /// The hash of these bytes.
     pub(crate) hash: u64,
+    /// The ends of the archives that have grown: up to there, each body has its record.
+    pub(crate) archives: Vec<ArchiveMark>,
 }
 
 impl JournalBlock {
@@ -63,7 +66,7 @@ impl JournalBlock {
                 let numbers = JournalCommit { from, to, ..empty };
                 (BEGIN, begin.output, &{ numbers })
             }
-            Self::Commit(commit) => (COMMIT, 0, commit),
+            Self::Commit(commit) => (COMMIT, commit.archives.len() as u32, commit),
             Self::Finished => (FINISHED, 0, &empty),
         };
         for number in [MAGIC, kind, commit.entries.len() as u32, extra] {
@@ -76,6 +79,10 @@ impl JournalBlock {
             .entries
             .iter()
             .for_each(|entry| out.extend(entry.to_bytes()));
+        commit
+            .archives
+            .iter()
+            .for_each(|mark| out.extend(mark.to_bytes()));
         let checksum = xxh3_64_with_seed(&out[start..], seed);
         out.extend(checksum.to_le_bytes());
     }
@@ -87,9 +94,14 @@ impl JournalBlock {
         if u32_at(0)? != MAGIC {
             return None;
         }
-        let end = (u32_at(8)? as usize)
+        let entries_end = (u32_at(8)? as usize)
             .checked_mul(entry::SIZE)?
             .checked_add(HEAD)?;
+        let marks = match u32_at(4)? {
+            COMMIT => (u32_at(12)? as usize).checked_mul(archive::MARK_SIZE)?,
+            _ => 0,
+        };
+        let end = entries_end.checked_add(marks)?;
         let body = bytes.get(..end)?;
         if xxh3_64_with_seed(body, seed) != u64_at(end)? {
             return None;
@@ -102,16 +114,22 @@ impl JournalBlock {
                 round: RetryRound::new(from as u16),
             }),
             COMMIT => {
-                let (entries, _) = body[HEAD..].as_chunks();
+                let (entries, _) = body[HEAD..entries_end].as_chunks();
                 let entries = entries
                     .iter()
                     .map(|bytes| StateEntry::from_bytes(*bytes))
+                    .collect();
+                let (marks, _) = body[entries_end..].as_chunks();
+                let archives = marks
+                    .iter()
+                    .map(|bytes| ArchiveMark::from_bytes(*bytes))
                     .collect();
                 Self::Commit(JournalCommit {
                     entries,
                     from,
                     to,
                     hash,
+                    archives,
                 })
             }
             FINISHED => Self::Finished,
@@ -221,6 +239,14 @@ fn checksum_seed(number: u64, offset: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn mark(n: u8) -> ArchiveMark {
+        let (file, length) = (u32::from(n) + 3, u64::MAX - u64::from(n));
+        ArchiveMark {
+            archive: n.into(),
+            end: crate::ArchiveEnd { file, length },
+        }
+    }
+
     fn commit(n: u8) -> JournalBlock {
         let entries = (0..n).map(|n| StateEntry::from_bytes([n; 16])).collect();
         JournalBlock::Commit(JournalCommit {
@@ -228,6 +254,7 @@ mod tests {
             from: 1,
             to: 2,
             hash: 3,
+            archives: (0..n / 2).map(mark).collect(),
         })
     }
 

@@ -115,6 +115,28 @@ impl StateLedger {
         ended.flatten().collect()
     }
 
+    /// The digest under which a request was claimed, if it is not completed: 14 bytes of it.
+    pub(crate) fn claimed_digest(&self, tag: u64) -> Option<u128> {
+        self.lock().claimed.get(&tag).map(|entry| entry.digest())
+    }
+
+    /// How a request ended; `None` if it is not completed.
+    ///
+    /// # Errors
+    ///
+    /// If a segment cannot be read, or is damaged.
+    pub fn find_result(&self, digest: [u8; 16]) -> io::Result<Option<CompletionKind>> {
+        let entry = StateEntry::of(digest);
+        let inner = self.lock();
+        let (recent, segments) = (inner.recent.get(&entry).copied(), inner.segments.clone());
+        drop(inner);
+        let ended = match recent {
+            None => find(&segments, entry)?,
+            ended => ended,
+        };
+        Ok(ended.map(StateEntry::kind))
+    }
+
     /// Adds durable entries; returns the number of entries in the journal.
     pub(crate) fn settle(&self, ended: &[StateEntry]) -> usize {
         let mut inner = self.lock();

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod archive;
+mod body_log;
 mod completed;
 mod disk;
 mod entry;
@@ -17,14 +19,20 @@ mod state;
 mod tests;
 mod writer;
 
-/// The version of all formats in the directory.
-const FORMAT_VERSION: u64 = 1;
+/// The version of all formats in the directory. Version 2 adds archives to manifest and commits.
+const FORMAT_VERSION: u64 = 2;
+
+/// The oldest version that can be opened. The next run writes the current one.
+const OLDEST_VERSION: u64 = 1;
 
 /// The manifest, which names the other files.
 const MANIFEST_NAME: &str = "state.json";
 
+pub use archive::ArchiveEnd;
+pub use body_log::{BodyLog, LoggedArchive, LoggedFile};
 pub use completed::{CompletedRequest, CompletionKind};
 pub use error::{ChangedProperty, OutputError, OutputRepair, StateError};
 pub use ledger::StateLedger;
+pub use records::relative_path;
 pub use state::{State, StateOptions};
 pub use writer::StateWriter;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::ArchiveEnd;
 use crate::disk::{sync_directory, with_name};
 use crate::error::StateError;
-use crate::{FORMAT_VERSION, MANIFEST_NAME};
+use crate::{FORMAT_VERSION, MANIFEST_NAME, OLDEST_VERSION};
 
 const NEW: &str = "state.json.new";
 
@@ -21,6 +22,9 @@ pub(crate) struct StateManifest {
     pub(crate) request: BTreeMap<String, String>,
     /// The output files.
     pub(crate) outputs: Vec<ManifestOutput>,
+    /// The archives of bodies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) archives: Vec<ManifestArchive>,
     /// The numbers of the segments, older ones first.
     pub(crate) segments: Vec<u64>,
     /// The number of the journal.
@@ -39,6 +43,15 @@ pub(crate) struct ManifestOutput {
     pub(crate) durable: u64,
 }
 
+/// An archive of bodies.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct ManifestArchive {
+    /// Relative to the state's directory.
+    pub(crate) path: PathBuf,
+    /// Its end at the start of the journal; `None` if no body in it had a record.
+    pub(crate) end: Option<ArchiveEnd>,
+}
+
 /// The part that every version can read.
 #[derive(Deserialize)]
 struct ManifestVersion {
@@ -51,6 +64,7 @@ impl StateManifest {
             fetch_all_state: FORMAT_VERSION,
             request,
             outputs: Vec::new(),
+            archives: Vec::new(),
             segments: Vec::new(),
             journal: 1,
             next: 2,
@@ -72,15 +86,22 @@ impl StateManifest {
         };
         let no_state = |error: serde_json::Error| StateError::InvalidManifest(error.to_string());
         let version: ManifestVersion = serde_json::from_slice(&text).map_err(no_state)?;
-        if version.fetch_all_state != FORMAT_VERSION {
+        if !(OLDEST_VERSION..=FORMAT_VERSION).contains(&version.fetch_all_state) {
             return Err(StateError::OtherVersion(version.fetch_all_state));
         }
         serde_json::from_slice(&text).map(Some).map_err(no_state)
     }
 
+    /// Whether an older version of this program wrote it. Older versions cannot read what this one
+    /// appends, so the manifest must be written before anything else is.
+    pub(crate) fn is_older(&self) -> bool {
+        self.fetch_all_state < FORMAT_VERSION
+    }
+
     /// Replaces the manifest atomically: after an error or a power failure it is the old or the
     /// new.
-    pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
+    pub(crate) fn write(&mut self, directory: &Path) -> io::Result<()> {
+        self.fetch_all_state = FORMAT_VERSION;
         let (path, new) = (directory.join(MANIFEST_NAME), directory.join(NEW));
         let write = || {
             let mut text = serde_json::to_vec_pretty(self)?;

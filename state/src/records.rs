@@ -98,8 +98,22 @@ fn hash_range(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
     }
 }
 
-/// The path of a file relative to a directory. The directory must exist, the file need not.
-pub(crate) fn relative_path(directory: &Path, file: &Path) -> io::Result<PathBuf> {
+/// The path of a file relative to a directory. The directory must exist, and the file's; the file need
+/// not.
+///
+/// # Errors
+///
+/// If a directory does not exist.
+///
+/// ```
+/// # let root = tempfile::tempdir()?;
+/// # std::fs::create_dir(root.path().join("run.state"))?;
+/// let (state, file) = (root.path().join("run.state"), root.path().join("a.warc"));
+/// let relative = fetch_state::relative_path(&state, &file)?;
+/// assert_eq!(relative, std::path::Path::new("../a.warc"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn relative_path(directory: &Path, file: &Path) -> io::Result<PathBuf> {
     let directory = directory.canonicalize()?;
     let file = file.canonicalize().or_else(|_| {
         let parent = file

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::archive::ArchiveEnd;
+use crate::body_log::BodyLog;
 use crate::disk;
 use crate::error::{ChangedProperty, OutputError, OutputRepair, StateError};
 use crate::history::JournalHistory;
 use crate::journal::Journal;
 use crate::ledger::StateLedger;
 use crate::lock::StateLock;
-use crate::manifest::{ManifestOutput, StateManifest};
+use crate::manifest::{ManifestArchive, ManifestOutput, StateManifest};
 use crate::records;
 use crate::segment::Segment;
 use crate::writer::{self, StateWriter};
@@ -32,6 +34,9 @@ pub struct StateOptions {
     pub request: BTreeMap<String, String>,
     /// Whether the failures of earlier rounds can be claimed again.
     pub retry_failed: bool,
+    /// The archives of bodies that this run appends to, each by the path of its first file or its
+    /// directory.
+    pub archives: Vec<PathBuf>,
 }
 
 impl StateOptions {
@@ -49,6 +54,7 @@ impl StateOptions {
             format: String::new(),
             request: BTreeMap::new(),
             retry_failed: false,
+            archives: Vec::new(),
         }
     }
 }
@@ -64,6 +70,11 @@ pub struct State {
     pub output: Option<File>,
     /// What was repaired at the end of the output.
     pub repair: Option<OutputRepair>,
+    /// The ends of [`StateOptions::archives`]. What is behind them, or anything if there is none,
+    /// belongs to requests that will be fetched again, and must be removed.
+    pub archive_ends: Vec<Option<ArchiveEnd>>,
+    /// The files of bodies that a stopped run may have left without a record.
+    pub bodies: Arc<BodyLog>,
 }
 
 impl State {
@@ -109,13 +120,22 @@ impl State {
             history.durable[index] = resumed.durable;
             (file, repair) = (Some(resumed.file), resumed.repair);
         }
+        let run_archives = select_archives(&mut manifest, options)?;
         manifest.remove_stale_files(directory);
         let begin = history.run_start(output, options.retry_failed);
         let retrying = options.retry_failed.then_some(begin.round);
         let ledger = Arc::new(StateLedger::new(history.entries(), segments, retrying));
+        let archive_ends = history.archive_ends(&manifest);
+        let bodies = Arc::new(BodyLog::open(directory, ledger.clone()).map_err(read)?);
         let to = output.map_or(0, |index| history.durable[index]);
+        let of_run = run_archives
+            .iter()
+            .map(|index| archive_ends[*index as usize]);
+        let of_run = of_run.collect();
         let mut writer = StateWriter {
+            archive_ends,
             begin,
+            bodies: bodies.clone(),
             directory: directory.to_owned(),
             durable: history.durable,
             file: file
@@ -131,6 +151,8 @@ impl State {
             manifest,
             merging: None,
             pending: Vec::new(),
+            pending_archives: Vec::new(),
+            run_archives,
             seal_at: writer::MAX_JOURNAL_ENTRIES,
             to,
             _lock: lock,
@@ -141,6 +163,8 @@ impl State {
             ledger,
             output: file,
             repair,
+            archive_ends: of_run,
+            bodies,
         })
     }
 }
@@ -154,7 +178,7 @@ fn create_directory(directory: &Path) -> Result<(), StateError> {
 
 /// Creates a state with an empty journal.
 fn create_state(directory: &Path, options: &StateOptions) -> io::Result<StateManifest> {
-    let manifest = StateManifest::new(options.request.clone());
+    let mut manifest = StateManifest::new(options.request.clone());
     Journal::create(directory, manifest.journal, None)?;
     manifest.write(directory)?;
     if let Some(parent) = directory.canonicalize()?.parent() {
@@ -225,4 +249,26 @@ fn select_output(
         .and_then(|()| manifest.write(directory))
         .map_err(StateError::Write)?;
     Ok(Some(manifest.outputs.len() - 1))
+}
+
+/// The indexes of the run's archives in the manifest. New archives are added.
+fn select_archives(
+    manifest: &mut StateManifest,
+    options: &StateOptions,
+) -> Result<Vec<u32>, StateError> {
+    let (known, mut indexes) = (manifest.archives.len(), Vec::new());
+    for path in &options.archives {
+        let path = records::relative_path(&options.directory, path).map_err(StateError::Write)?;
+        let index = manifest.archives.iter().position(|old| old.path == path);
+        indexes.push(index.unwrap_or(manifest.archives.len()) as u32);
+        if index.is_none() {
+            manifest.archives.push(ManifestArchive { path, end: None });
+        }
+    }
+    if manifest.archives.len() > known || manifest.is_older() {
+        manifest
+            .write(&options.directory)
+            .map_err(StateError::Write)?;
+    }
+    Ok(indexes)
 }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::archive::{ArchiveEnd, ArchiveMark};
+use crate::body_log::BodyLog;
 use crate::completed::CompletedRequest;
 use crate::disk::sync_directory;
 use crate::journal::{Journal, JournalBlock, JournalCommit, RunStart};
@@ -32,7 +34,10 @@ const MAX_JOURNAL_LENGTH: u64 = 32 << 20;
 /// Maintains ledger, journal and segments as records are written. Used by the thread that writes
 /// them.
 pub struct StateWriter {
+    /// The ends of all archives, with those that are not committed yet.
+    pub(crate) archive_ends: Vec<Option<ArchiveEnd>>,
     pub(crate) begin: RunStart,
+    pub(crate) bodies: Arc<BodyLog>,
     pub(crate) directory: PathBuf,
     /// The durable length of each output.
     pub(crate) durable: Vec<u64>,
@@ -47,6 +52,10 @@ pub struct StateWriter {
     pub(crate) manifest: StateManifest,
     pub(crate) merging: Option<SegmentMerge>,
     pub(crate) pending: Vec<CompletedRequest>,
+    /// The indexes of archives that have grown since the last commit.
+    pub(crate) pending_archives: Vec<u32>,
+    /// The archives of this run, as indexes in the manifest.
+    pub(crate) run_archives: Vec<u32>,
     pub(crate) seal_at: usize,
     pub(crate) to: u64,
     /// Declared last, so that it is dropped last: then another process may write.
@@ -84,6 +93,20 @@ impl StateWriter {
         self.pending.extend_from_slice(done);
     }
 
+    /// Sets the end of the last body, in an archive of this run, whose record was added by
+    /// [`Self::add_written`]. `archive` is its index in
+    /// [`StateOptions::archives`](crate::StateOptions::archives); others are ignored. The bodies up to
+    /// there must be durable before the next commit.
+    pub fn set_archive_end(&mut self, archive: usize, end: ArchiveEnd) {
+        let Some(index) = self.run_archives.get(archive).copied() else {
+            return;
+        };
+        self.archive_ends[index as usize] = Some(end);
+        if !self.pending_archives.contains(&index) {
+            self.pending_archives.push(index);
+        }
+    }
+
     /// When [`StateWriter::commit`] is due: 25 ms after the last commit. `None` if there is nothing
     /// to commit.
     pub fn due(&self) -> Option<Instant> {
@@ -107,13 +130,19 @@ impl StateWriter {
             file.sync_data().map_err(named)?;
         }
         let entries = self.ledger.resolve(&self.pending, self.begin.round);
-        self.pending.clear();
+        let completed = std::mem::take(&mut self.pending);
+        let archives = self.pending_archives.drain(..).filter_map(|archive| {
+            let end = self.archive_ends[archive as usize]?;
+            Some(ArchiveMark { archive, end })
+        });
+        let archives = archives.collect();
         let hash = std::mem::take(&mut self.hash).digest();
         let commit = JournalBlock::Commit(JournalCommit {
             entries,
             from: self.from,
             to: self.to,
             hash,
+            archives,
         });
         self.journal.append(&commit)?;
         self.journal.sync()?;
@@ -125,6 +154,8 @@ impl StateWriter {
             return Ok(());
         };
         let count = self.ledger.settle(&entries);
+        self.bodies
+            .settle(completed.iter().map(|request| request.tag))?;
         if count >= self.seal_at || self.journal.length() >= MAX_JOURNAL_LENGTH {
             self.seal_journal()?;
         }
@@ -144,7 +175,7 @@ impl StateWriter {
             self.journal.append(&JournalBlock::Finished)?;
             self.journal.sync()?;
         }
-        Ok(())
+        self.bodies.finish()
     }
 
     /// Makes a segment of the journal's entries, and starts a new journal. The old files are valid
@@ -159,6 +190,9 @@ impl StateWriter {
         let old = std::mem::replace(&mut self.manifest.journal, new);
         for (output, durable) in self.manifest.outputs.iter_mut().zip(&self.durable) {
             output.durable = *durable;
+        }
+        for (archive, end) in self.manifest.archives.iter_mut().zip(&self.archive_ends) {
+            archive.end = *end;
         }
         let mut segments = self.ledger.segments().to_vec();
         segments.push(Arc::new(segment));

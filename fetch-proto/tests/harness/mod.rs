@@ -111,14 +111,13 @@ impl EngineHarness {
     /// Executes one operation, without polling.
     pub fn apply(&mut self, op: Operation) {
         // The engine gets the time with these operations.
-        if matches!(
-            op,
-            Operation::Cancel { .. }
-                | Operation::Close
-                | Operation::Configure(_)
-                | Operation::Stale
-                | Operation::Submit { .. }
-        ) {
+        let passes_time = match op {
+            Operation::Cancel { .. } => !self.model.live().is_empty(),
+            Operation::Close | Operation::Configure(_) | Operation::Submit { .. } => true,
+            Operation::Stale => !self.model.ended_ids().is_empty(),
+            _ => false,
+        };
+        if passes_time {
             self.model.advance_to(self.clock);
         }
         match op {

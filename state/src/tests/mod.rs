@@ -1,5 +1,6 @@
 //! Tests of whole runs with a state.
 
+mod bodies;
 mod cuts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +66,7 @@ impl TestState {
             format: "jsonl".to_owned(),
             request: BTreeMap::from([("method".to_owned(), "GET".to_owned())]),
             retry_failed: false,
+            archives: Vec::new(),
         };
         change(&mut options);
         let state = State::open(&options)?;
@@ -342,8 +344,8 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
             "is damaged, or not of fetch-all",
         ),
         (
-            &|| change(json, "_state\": 1", "_state\": 2"),
-            "format 2, this one knows 1",
+            &|| change(json, "_state\": 2", "_state\": 3"),
+            "format 3, this one knows 2",
         ),
         (&|| fs::remove_file(&journal).unwrap(), "is missing"),
         (&|| remove_segments(), "is missing"),
