@@ -5,12 +5,13 @@
 
 mod reload;
 mod support;
+mod throttles;
 
 use std::process::ExitCode;
 
 use fetch_testbed::servers::run_tests;
 
 fn main() -> ExitCode {
-    let tests = [reload::TESTS];
+    let tests = [reload::TESTS, throttles::TESTS];
     run_tests(&tests.concat())
 }

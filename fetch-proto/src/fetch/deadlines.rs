@@ -1,5 +1,7 @@
 //! Deadlines: backoff ends, hedges are due, time limits are reached.
 
+use core::time::Duration;
+
 use super::command_queue::AttemptCommand;
 use super::in_flight::{InFlightAttempt, InjectedHold, earlier};
 use super::{Fetch, FetchContext, FetchState};
@@ -44,7 +46,7 @@ impl Fetch {
             .timeouts
             .total
             .filter(|_| !self.waits_for_host)?;
-        Some(self.started? + limit + self.host_wait.into())
+        Some(self.started? + limit + Duration::from_secs(self.host_wait.into()))
     }
 
     /// Handles all deadlines that are due at `now`. Returns the next one.
@@ -62,9 +64,7 @@ impl Fetch {
                 WakeReason::Backoff => {
                     let waited = now.saturating_since(self.waiting_since);
                     self.backoff += waited;
-                    if self.waits_for_host {
-                        self.host_wait += waited;
-                    }
+                    self.count_host_wait(waited);
                     self.request_slot(now);
                 }
                 WakeReason::Hedge => self.request_hedge(context, now),

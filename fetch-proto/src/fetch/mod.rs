@@ -90,7 +90,8 @@ pub struct Fetch {
     /// Whether it waits for its next attempt because its host refuses requests, and how long it has
     /// done so before. That time does not count against the total limit.
     waits_for_host: bool,
-    host_wait: CompactDuration,
+    /// In seconds, each wait rounded up.
+    host_wait: u16,
     queued: CompactDuration,
     hedging: HedgeState,
     redirecting: CompactDuration,
@@ -193,7 +194,7 @@ impl Fetch {
             probe_retries: 0,
             throttle_retries: 0,
             waits_for_host: false,
-            host_wait: CompactDuration::default(),
+            host_wait: 0,
             queued: CompactDuration::default(),
             hedging: HedgeState::default(),
             redirecting: CompactDuration::default(),
@@ -266,6 +267,15 @@ impl Fetch {
     pub(crate) fn awaits_head_since(&self, id: AttemptId) -> Option<Timestamp> {
         let attempt = self.attempt(id)?;
         attempt.status.is_none().then_some(attempt.timings.started)
+    }
+
+    /// Ends a wait of `waited` for a host that refuses requests, or a part of it.
+    fn count_host_wait(&mut self, waited: Duration) {
+        if self.waits_for_host {
+            let seconds = u16::try_from(waited.as_secs()).unwrap_or(u16::MAX);
+            let rounded = seconds.saturating_add(u16::from(waited.subsec_nanos() > 0));
+            self.host_wait = self.host_wait.saturating_add(rounded);
+        }
     }
 
     /// Whether it waits for a slot, and has reported it.

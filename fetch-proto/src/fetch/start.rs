@@ -37,9 +37,8 @@ impl Fetch {
             return None;
         }
         self.queued += waited;
-        if core::mem::take(&mut self.waits_for_host) {
-            self.host_wait += waited;
-        }
+        self.count_host_wait(waited);
+        self.waits_for_host = false;
         self.started.get_or_insert(now);
         self.attempt_number = self.attempt_number.saturating_add(1);
         if self.in_flight.is_empty() {

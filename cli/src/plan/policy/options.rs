@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Backoff, EngineConfig, Pacing, PolicyLayer, PolicyPatch, Rate, RedirectPolicy, RetryAfterPolicy,
-    TimeoutsPatch,
+    Backoff, EngineConfig, Pacing, PolicyLayer, PolicyPatch, Rate, RedirectPolicy,
+    RetryAfterPolicy, TimeoutsPatch,
 };
 
 use super::retry_conditions;

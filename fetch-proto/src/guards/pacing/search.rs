@@ -161,7 +161,7 @@ impl PaceSearch {
         if pause.is_zero() && self.refused_in_a_row >= STARVED {
             return self.on_starved(recent, now);
         }
-        let tolerated = self.sample_size(now) / 8;
+        let tolerated = self.sample_size(now) * 3 / 16;
         // A refusal with a pause costs as much as many refusals without one.
         if pause.is_zero() && self.sample.throttled <= tolerated {
             return;
@@ -208,7 +208,7 @@ impl PaceSearch {
     }
 
     fn on_good_sample(&mut self, now: Timestamp) {
-        let is_clean = self.sample.throttled * 32 <= self.sample.accepted;
+        let is_clean = self.sample.throttled * 8 <= self.sample.accepted;
         self.good = Some(self.interval);
         if now < self.hold_until || !is_clean {
             return;
@@ -270,6 +270,7 @@ impl PaceSearch {
         self.growth = 1;
         self.hold = least;
         self.interval = self.slower(recent, was_good);
+        self.bad = Some(refused.min(self.interval));
     }
 
     /// The host refuses everything, because a window is used up or the limit has fallen far. It is asked
@@ -284,6 +285,7 @@ impl PaceSearch {
                 self.growth = 1;
                 self.hold_until = now;
                 let starved = (now, self.slower(recent, false));
+                self.bad = self.bad.min(Some(starved.1));
                 self.starved = Some(starved);
                 starved
             }
@@ -313,7 +315,7 @@ impl PaceSearch {
         };
         let slower = slower.clamp(refused / 7 * 8, most);
         let recent = recent_interval(recent);
-        slower.min(recent.max(refused)).min(MAX_INTERVAL)
+        slower.min(recent).clamp(MIN_INTERVAL, MAX_INTERVAL)
     }
 }
 

@@ -68,7 +68,9 @@ impl Server {
             }
             Limit::Tokens { burst } => {
                 // In billionths of a token, used up.
-                let used = self.excess.saturating_sub(now.saturating_sub(self.last) * rate);
+                let used = self
+                    .excess
+                    .saturating_sub(now.saturating_sub(self.last) * rate);
                 (self.excess, self.last) = (used, now.max(self.last));
                 let accepts = used + 1_000_000_000 <= burst * 1_000_000_000;
                 self.excess += u64::from(accepts) * 1_000_000_000;
