@@ -155,7 +155,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             EngineOutput::Done(_, outcome) => match outcome.result {
                 Ok(response) => {
-                    println!("{} {}: {} bytes", response.status, outcome.url, body.len())
+                    println!("{} {}: {} bytes", response.status, outcome.url, body.len());
                 } // 8
                 Err(error) => println!("{}: {error}", outcome.url),
             },

@@ -9,9 +9,10 @@ use fetch_state::{OutputError, OutputRepair, State, StateError, StateLedger, Sta
 
 use crate::display::{plural, sanitize};
 use crate::exit::CliError;
+use crate::outcome::saved_body::ArchiveEnds;
 use crate::output::format::RecordFormat;
 use crate::output::target::OutputTarget;
-use crate::save::BodyStore;
+use crate::save::{ArchiveResume, BodyStore, SaveResume};
 
 /// The run that a state is opened for.
 pub(crate) struct StateOptions {
@@ -21,6 +22,9 @@ pub(crate) struct StateOptions {
     /// The properties that all requests share, by name.
     pub(crate) request: BTreeMap<String, String>,
     pub(crate) retry_failed: bool,
+    /// The archives of bodies.
+    pub(crate) tar: Option<PathBuf>,
+    pub(crate) warc: Option<PathBuf>,
 }
 
 /// The part of a state for threads other than the writing thread.
@@ -37,6 +41,11 @@ pub(crate) struct ResumeState {
     pub(crate) writer: StateWriter,
     pub(crate) view: StateView,
     pub(crate) notes: Vec<String>,
+    /// The indexes of the archives among [`fetch_state::StateOptions::archives`].
+    tar: Option<usize>,
+    warc: Option<usize>,
+    /// Where the archives of this run continue.
+    pub(crate) resume: SaveResume,
 }
 
 impl ResumeState {
@@ -50,13 +59,19 @@ impl ResumeState {
         let (directory, output) = (options.directory.clone(), options.output.clone());
         let output = output.as_deref();
         let shown = output.map(OutputTarget::display_name).unwrap_or_default();
+        // A pipe or a device cannot be continued.
+        let is_special = |path: &PathBuf| path.metadata().is_ok_and(|meta| !meta.is_file());
+        let warc_path = options.warc.filter(|path| !is_special(path));
+        let archives: Vec<_> = options.tar.iter().chain(&warc_path).cloned().collect();
+        let tar = options.tar.is_some().then_some(0);
+        let warc = warc_path.is_some().then(|| archives.len() - 1);
         let state = State::open(&fetch_state::StateOptions {
             directory: options.directory,
             output: options.output,
             format: format_name(options.format),
             request: options.request,
             retry_failed: options.retry_failed,
-            archives: Vec::new(),
+            archives,
         });
         let state = state.map_err(|error| open_error(&directory, &shown, &error))?;
         let target = match (state.output, output) {
@@ -67,15 +82,40 @@ impl ResumeState {
             .repair
             .map(|repair| format!("--output {shown}: {}", repair_note(repair)));
         let ledger = state.ledger;
+        let resume = |index: Option<usize>| {
+            index.map(|index| ArchiveResume {
+                bodies: state.bodies.clone(),
+                end: state.archive_ends[index],
+            })
+        };
+        let resume = SaveResume {
+            tar: resume(tar),
+            warc: resume(warc),
+            bodies: state.bodies.clone(),
+        };
         Ok((
             Self {
                 archives: None,
                 writer: state.writer,
                 view: StateView { directory, ledger },
                 notes: note.into_iter().collect(),
+                tar,
+                warc,
+                resume,
             },
             target,
         ))
+    }
+}
+
+impl ResumeState {
+    /// Sets the ends of the archives after the bodies of the last records.
+    pub(crate) fn set_archive_ends(&mut self, ends: &ArchiveEnds) {
+        for (archive, end) in [(self.tar, ends.tar), (self.warc, ends.warc)] {
+            if let (Some(archive), Some(end)) = (archive, end) {
+                self.writer.set_archive_end(archive, end);
+            }
+        }
     }
 }
 
@@ -183,6 +223,8 @@ mod tests {
                 output: Some(path(output)),
                 request: BTreeMap::new(),
                 retry_failed: false,
+                tar: None,
+                warc: None,
             };
             ResumeState::open(options).map(|(state, _)| state.notes)
         };

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Release;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -10,7 +11,9 @@ use futures_lite::future;
 
 use crate::exit::CliError;
 use crate::output::format::RecordSink;
-use crate::output::{OutputChunk, OutputEncoding, OutputTarget, RETRY_DELAY, RecordWriter};
+use crate::output::{
+    OutputChunk, OutputEncoding, OutputTarget, QueueProgress, RETRY_DELAY, RecordWriter,
+};
 use crate::state::{ResumeState, state_error};
 use crate::ui::progress::ProgressDisplay;
 use fetch_state::StateWriter;
@@ -20,6 +23,8 @@ const QUEUE_CAPACITY: usize = 8;
 
 /// The encoding and the destination of records.
 pub(crate) struct OutputOptions {
+    /// The thread that must have written its lines before the state is updated.
+    pub(crate) after: Option<Arc<QueueProgress>>,
     pub(crate) encoding: OutputEncoding,
     /// A progress bar on the same terminal, hidden during writes.
     pub(crate) progress: Option<ProgressDisplay>,
@@ -31,6 +36,7 @@ pub(crate) struct OutputOptions {
 pub(crate) struct OutputThread {
     /// The thread of a second destination.
     also: Option<Box<Self>>,
+    pub(crate) queue: Arc<QueueProgress>,
     thread: JoinHandle<Result<(), OutputError>>,
     /// The name of the destination in messages.
     name: String,
@@ -53,11 +59,17 @@ impl OutputThread {
             None => "",
         };
         let encoding = Arc::new(options.encoding);
-        let (progress, state) = (options.progress, options.state);
+        let (progress, state, after) = (options.progress, options.state, options.after);
         let opened = encoding.clone();
+        let queue = Arc::new(QueueProgress::default());
+        let of_thread = queue.clone();
         let write = move || {
-            let result = WriterLoop::open(&opened, out, has_content, progress, state)
-                .and_then(|writer| writer.run(&receiver));
+            let result = WriterLoop::open(&opened, out, has_content, progress, state);
+            let result = result.and_then(|mut writer| {
+                writer.after = after;
+                writer.run(&receiver, &of_thread)
+            });
+            of_thread.ended.store(true, Release);
             // Closed, so that writers notice the end.
             receiver.close();
             result
@@ -65,9 +77,10 @@ impl OutputThread {
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(write)?;
-        let writer = RecordWriter::new(encoding, sender);
+        let writer = RecordWriter::new(encoding, sender, queue.clone());
         let output = Self {
             also: None,
+            queue,
             thread,
             name,
             when_full,
@@ -122,6 +135,7 @@ impl OutputThread {
 
 /// The state of the thread.
 struct WriterLoop {
+    after: Option<Arc<QueueProgress>>,
     progress: Option<ProgressDisplay>,
     sink: Box<dyn RecordSink>,
     state: Option<ResumeState>,
@@ -156,13 +170,18 @@ impl WriterLoop {
             state.writer.add_written(&header, &[]);
         }
         Ok(Self {
+            after: None,
             progress,
             sink,
             state,
         })
     }
 
-    fn run(mut self, receiver: &Receiver<OutputChunk>) -> Result<(), OutputError> {
+    fn run(
+        mut self,
+        receiver: &Receiver<OutputChunk>,
+        queue: &QueueProgress,
+    ) -> Result<(), OutputError> {
         loop {
             match self.next_step(receiver) {
                 WriterStep::Commit => self.update_state(StateWriter::commit)?,
@@ -171,7 +190,9 @@ impl WriterLoop {
                     self.write(&chunk.bytes).map_err(OutputError::Records)?;
                     if let Some(state) = &mut self.state {
                         state.writer.add_written(&chunk.bytes, &chunk.completed);
+                        state.set_archive_ends(&chunk.archived);
                     }
+                    queue.written.fetch_add(1, Release);
                 }
             }
         }
@@ -216,6 +237,14 @@ impl WriterLoop {
         let Some(state) = &mut self.state else {
             return Ok(());
         };
+        if self
+            .after
+            .as_ref()
+            .is_some_and(|lines| !lines.wait_written())
+        {
+            // The other thread reports why.
+            return Err(OutputError::Records(io::ErrorKind::BrokenPipe.into()));
+        }
         // Archives must be durable before the records of their bodies.
         if let Some(archives) = &state.archives {
             archives

@@ -131,6 +131,7 @@ pub(crate) fn parse_failure(name: &str) -> Option<FailureKind> {
         FailureKind::Protocol,
         FailureKind::Resolve,
         FailureKind::Tls,
+        FailureKind::Unanswered,
     ];
     all.into_iter().find(|failure| failure.as_str() == name)
 }

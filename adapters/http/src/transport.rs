@@ -189,7 +189,8 @@ impl<R: HttpRuntime> TransportInner<R> {
         progress: AttemptProgress,
     ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
         let connector = &self.connector;
-        let fresh = request.fresh_connection;
+        // A server may close an idle connection while a request is on its way, which then is lost.
+        let fresh = request.fresh_connection || !request.repeatable;
         let (acquired, reused) = connector.acquire(&request.url, fresh, &progress).await?;
         let (is_head, max_body) = (request.method == Method::HEAD, request.max_body);
         let max_head = connector.config().max_head;

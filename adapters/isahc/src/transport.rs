@@ -56,7 +56,7 @@ impl ClientFactory for IsahcClientFactory {
     fn needs_new_connection(request: &OutgoingRequest) -> bool {
         // If a pooled connection turns out to be closed, curl itself sends the request again.
         let is_repeatable = request.method.is_idempotent() && request.body.length() == Some(0);
-        request.fresh_connection || !is_repeatable
+        request.fresh_connection || !request.repeatable || !is_repeatable
     }
 
     fn convert_request(

@@ -1,6 +1,7 @@
 //! Tokio's sockets as `futures-io` streams.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use fetch_http::HttpStream;
 use futures_io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -90,6 +92,14 @@ impl TokioSocket {
 }
 
 impl HttpStream for TokioSocket {
+    fn has_input(&mut self) -> bool {
+        // Tokio asks the system only after an event. The sockets do not block.
+        let peeked = with_stream!(self, stream => {
+            SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()])
+        });
+        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         with_stream!(self, stream => stream.poll_read_ready(cx))
     }

@@ -13,7 +13,8 @@ use clap::{CommandFactory, Parser};
 
 pub(crate) use client::{
     BodyArgs, BodyPartKind, LimitArgs, NetworkArgs, PolicyArgs, RequestArgs, RequestDetailArgs,
-    RetryArgs, RetryConditionArgs, RobotsArgs, RouteArgs, SessionArgs, ThreadArgs, TimeoutArgs,
+    RetryArgs, RetryConditionArgs, RetryConditions, RobotsArgs, RouteArgs, SessionArgs, ThreadArgs,
+    TimeoutArgs,
 };
 use command::Command;
 use explicit::ExplicitOptions;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use fetch_proto::{Method, RulePattern, StatusSet};
 use http::{HeaderName, HeaderValue};
 
+use super::RetryConditions;
+
 /// Over 30 years: no clock overflows when it is added.
 const MAX_SECONDS: f64 = 1e9;
 const MAX_CONCURRENCY: usize = 1_000_000;
@@ -207,10 +209,14 @@ pub(crate) fn no_proxy(text: &str) -> Result<String, String> {
     rules.map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
-/// Statuses, and classes of them such as 5xx.
-pub(crate) fn statuses(text: &str) -> Result<StatusSet, String> {
-    let mut set = StatusSet::EMPTY;
+/// Statuses, classes of them such as 5xx, and `unanswered`.
+pub(crate) fn retry_conditions(text: &str) -> Result<RetryConditions, String> {
+    let mut conditions = RetryConditions::default();
     for part in text.split(',').map(str::trim) {
+        if part == "unanswered" {
+            conditions.unanswered = true;
+            continue;
+        }
         let hundred = part.strip_suffix("xx").or_else(|| part.strip_suffix("XX"));
         let all = match hundred {
             Some(digit) => digit.parse().ok().map(|n: u8| {
@@ -220,12 +226,13 @@ pub(crate) fn statuses(text: &str) -> Result<StatusSet, String> {
             None => part.parse().ok().map(|n: u16| n..n.saturating_add(1)),
         };
         let all = all.filter(|all| all.start >= 300 && all.end <= 600);
-        let form = "write statuses from 300 to 599 such as 429,503 or 5xx";
+        let form = "write statuses from 300 to 599 such as 429,503 or 5xx, or `unanswered`";
         for status in all.ok_or_else(|| format!("{part:?} cannot be retried: {form}"))? {
-            set = set.with(status);
+            let set = conditions.statuses.unwrap_or(StatusSet::EMPTY);
+            conditions.statuses = Some(set.with(status));
         }
     }
-    Ok(set)
+    Ok(conditions)
 }
 
 /// The part of `Range` after `bytes=` (RFC 9110, 14.1.2).
@@ -365,11 +372,20 @@ mod tests {
 
     #[test]
     fn statuses_may_be_given_by_class() {
-        let set = statuses("429, 5xx").unwrap();
+        let given = retry_conditions("429, 5xx").unwrap();
+        assert!(!given.unanswered);
+        let set = given.statuses.unwrap();
         assert!(set.contains(429) && set.contains(500) && set.contains(599) && !set.contains(428));
         for wrong in ["", "x", "200", "600", "6xx", "429;503", "-5", "65535"] {
-            assert!(statuses(wrong).is_err(), "{wrong}");
+            assert!(retry_conditions(wrong).is_err(), "{wrong}");
         }
+        let unanswered = RetryConditions {
+            statuses: None,
+            unanswered: true,
+        };
+        assert_eq!(retry_conditions("unanswered"), Ok(unanswered));
+        let both = retry_conditions("503,unanswered").unwrap();
+        assert!(both.unanswered && both.statuses.is_some_and(|set| set.contains(503)));
     }
 
     #[test]

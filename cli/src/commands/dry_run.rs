@@ -37,6 +37,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     let builder = Arc::new(RecordBuilder::new(SystemTime::now(), method, body, false));
     // Malformed lines are reported on stderr, as in a run.
     let (output, writer) = OutputThread::start(OutputOptions {
+        after: None,
         encoding: OutputEncoding {
             encoder: format::encoder(RecordFormat::None, false),
             has_state: false,

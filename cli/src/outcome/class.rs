@@ -96,6 +96,9 @@ impl OutcomeClass {
             FailureKind::Connect | FailureKind::Exhausted => {
                 Self::failed(Kind::Connect, 7, ExitStatus::Network)
             }
+            FailureKind::ProxyRefused => Self::failed(Kind::Connect, 56, ExitStatus::Network),
+            FailureKind::Unanswered => Self::failed(Kind::Unanswered, 52, ExitStatus::Network),
+            FailureKind::Unprocessed { .. } => Self::failed(Kind::Io, 92, ExitStatus::Network),
             FailureKind::EmptyReply => Self::failed(Kind::Io, 52, ExitStatus::Network),
             // curl distinguishes a reset from an early end; here both are a partial body.
             FailureKind::Io if has_response_head => Self::failed(Kind::Io, 18, ExitStatus::Network),
@@ -158,6 +161,8 @@ mod tests {
             (FailureKind::Io, false, "io", 56),
             (FailureKind::EmptyReply, false, "io", 52),
             (FailureKind::Decode, true, "protocol", 61),
+            (FailureKind::ProxyRefused, false, "connect", 56),
+            (FailureKind::Unanswered, false, "unanswered", 52),
         ] {
             let class = OutcomeClass::of_failure(failure, has_head);
             let found = (class.kind.as_str(), class.curl_code);

@@ -26,6 +26,8 @@ pub(crate) enum OutcomeKind {
     Timeout,
     Tls,
     TooLarge,
+    /// A request that is not idempotent was sent and not answered.
+    Unanswered,
 }
 
 impl OutcomeKind {
@@ -45,6 +47,7 @@ impl OutcomeKind {
             Self::Timeout => "timeout",
             Self::Tls => "tls",
             Self::TooLarge => "too_large",
+            Self::Unanswered => "unanswered",
         }
     }
 }

@@ -1,8 +1,18 @@
 //! The result of saving the body of an outcome.
 
+use fetch_state::ArchiveEnd;
+
+/// The ends of archives after a body was added; `None` for an archive that did not get it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ArchiveEnds {
+    pub(crate) tar: Option<ArchiveEnd>,
+    pub(crate) warc: Option<ArchiveEnd>,
+}
+
 /// Where a body was saved, and its digests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SavedBody {
+    pub(crate) archived: ArchiveEnds,
     /// The digest that `--checksum` asks for, as `md5:…`.
     pub(crate) checksum: Option<String>,
     /// Why it was not saved.

@@ -7,12 +7,15 @@ pub(crate) mod target;
 pub(crate) mod write_out;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use async_channel::{Sender, TrySendError};
 
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::row::RowAttachment;
+use crate::outcome::saved_body::ArchiveEnds;
 use crate::output::format::RecordEncoder;
 use crate::output::record::{RecordBuilder, RecordId, RecordInput};
 use fetch_state::{CompletedRequest, CompletionKind};
@@ -30,6 +33,8 @@ pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(2);
 /// One buffer, as the writing thread receives it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OutputChunk {
+    /// The ends of the archives after the bodies of these records.
+    pub(crate) archived: ArchiveEnds,
     /// Records, or lines.
     pub(crate) bytes: Vec<u8>,
     /// The requests of these records, for the state.
@@ -75,16 +80,48 @@ pub(crate) struct RecordWriter {
     also: Option<Box<Self>>,
     chunk: OutputChunk,
     encoding: Arc<OutputEncoding>,
+    queue: Arc<QueueProgress>,
     sender: Sender<OutputChunk>,
+}
+
+/// How far a writing thread is.
+#[derive(Debug, Default)]
+pub(crate) struct QueueProgress {
+    /// Whether the thread has ended.
+    pub(crate) ended: AtomicBool,
+    /// The number of buffers that were sent.
+    queued: AtomicU64,
+    /// The number of buffers that were written.
+    pub(crate) written: AtomicU64,
+}
+
+impl QueueProgress {
+    /// Waits until all buffers that were sent before this call are written. False if the thread has
+    /// ended before that.
+    pub(crate) fn wait_written(&self) -> bool {
+        let queued = self.queued.load(Relaxed);
+        while self.written.load(Acquire) < queued {
+            if self.ended.load(Acquire) {
+                return self.written.load(Acquire) >= queued;
+            }
+            std::thread::sleep(RETRY_DELAY);
+        }
+        true
+    }
 }
 
 impl RecordWriter {
     /// A writer whose buffers go to `sender`.
-    pub(crate) fn new(encoding: Arc<OutputEncoding>, sender: Sender<OutputChunk>) -> Self {
+    pub(crate) fn new(
+        encoding: Arc<OutputEncoding>,
+        sender: Sender<OutputChunk>,
+        queue: Arc<QueueProgress>,
+    ) -> Self {
         Self {
             also: None,
             chunk: OutputChunk::default(),
             encoding,
+            queue,
             sender,
         }
     }
@@ -108,6 +145,13 @@ impl RecordWriter {
         encoder.encode(&mut self.chunk.bytes, builder, input);
         if *has_state {
             self.chunk.completed.extend(completed(input));
+            if let RecordInput::Fetched(result) = *input
+                && let Some(saved) = result.saved
+            {
+                let (last, saved) = (&mut self.chunk.archived, saved.archived);
+                last.tar = saved.tar.or(last.tar);
+                last.warc = saved.warc.or(last.warc);
+            }
         }
         if let Some(also) = &mut self.also {
             also.push(input);
@@ -120,11 +164,12 @@ impl RecordWriter {
             || self.also.as_ref().is_some_and(|also| also.is_full())
     }
 
-    /// Sends the buffer to the writing thread, unless the queue is full.
+    /// Sends the buffer to the writing thread, unless the queue is full. The other encoding goes first:
+    /// a record is completed only after its line of `-w` is written.
     pub(crate) fn try_flush(&mut self) -> FlushResult {
-        match (self.try_flush_own(), &mut self.also) {
-            (FlushResult::Done, Some(also)) => also.try_flush(),
-            (result, _) => result,
+        match self.also.as_mut().map(|also| also.try_flush()) {
+            None | Some(FlushResult::Done) => self.try_flush_own(),
+            Some(result) => result,
         }
     }
 
@@ -136,9 +181,11 @@ impl RecordWriter {
                 FlushResult::Done
             };
         };
+        self.queue.queued.fetch_add(1, Relaxed);
         match self.sender.try_send(chunk) {
             Ok(()) => FlushResult::Done,
             Err(TrySendError::Full(chunk)) => {
+                self.queue.queued.fetch_sub(1, Relaxed);
                 self.chunk = chunk;
                 FlushResult::Full
             }
@@ -149,13 +196,15 @@ impl RecordWriter {
     /// Sends the buffer, and blocks while the queue is full; `None` if the writing thread has
     /// ended.
     pub(crate) fn flush_blocking(&mut self) -> Option<()> {
+        if let Some(also) = &mut self.also {
+            also.flush_blocking()?;
+        }
         match self.take_chunk() {
-            Some(chunk) => self.sender.send_blocking(chunk).ok(),
+            Some(chunk) => {
+                self.queue.queued.fetch_add(1, Relaxed);
+                self.sender.send_blocking(chunk).ok()
+            }
             None => (!self.sender.is_closed()).then_some(()),
-        }?;
-        match &mut self.also {
-            Some(also) => also.flush_blocking(),
-            None => Some(()),
         }
     }
 
@@ -176,6 +225,7 @@ impl RecordWriter {
     fn take_chunk(&mut self) -> Option<OutputChunk> {
         let (bytes, completed) = (self.chunk.bytes.len(), self.chunk.completed.len());
         let next = || OutputChunk {
+            archived: ArchiveEnds::default(),
             // A little more than the last buffer, so that it does not grow just before it is full.
             bytes: Vec::with_capacity(bytes + bytes / 8),
             completed: Vec::with_capacity(completed),

@@ -9,14 +9,15 @@ use http::HeaderMap;
 use ring::digest;
 
 use crate::args::CliArgs;
+use crate::display::plural;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
 use crate::output::OutputTarget;
 use crate::output::format::RecordFormat;
 use crate::output::replace::AtomicFile;
 use crate::output::write_out::WriteOut;
-use crate::save::BodyStore;
-use crate::state::{ResumeState, StateOptions};
+use crate::save::{self, BodyStore};
+use crate::state::{ResumeState, StateOptions, state_error};
 use crate::ui::progress::ProgressView;
 
 /// The hexadecimal digits of a body's digest that the state shows: enough to distinguish bodies.
@@ -61,7 +62,11 @@ impl OutputPlan {
         let write_out = write_out(args)?;
         let (target, state) = open(args, records, format, template, warnings)?;
         let store = args.save.is_asked_for();
-        let store = store.then(|| BodyStore::open(&args.save.options(), &template.method, headers));
+        let resume = state.as_ref().map(|state| &state.resume);
+        let store = store.then(|| {
+            let options = args.save.options();
+            BodyStore::open(&options, &template.method, headers, resume, warnings)
+        });
         Ok(Self {
             format,
             record_headers: args.report.record_headers,
@@ -142,8 +147,21 @@ fn open(
         output: output.map(Path::to_owned),
         request: request_summary(template),
         retry_failed: args.state.retry_failed,
+        tar: args.save.tar.clone(),
+        warc: args.save.warc.clone(),
     })?;
     warnings.append(&mut state.notes);
+    let removed = save::remove_uncommitted(&state.resume.bodies, args.save.directory());
+    let removed = removed.map_err(|error| {
+        let what = "files of bodies without a record cannot be removed";
+        state_error(directory, &error, what)
+    })?;
+    if removed > 0 {
+        warnings.push(format!(
+            "--output-dir: removed {} without a record; their URLs are fetched again",
+            plural(removed, "file", "files")
+        ));
+    }
     Ok((target, Some(state)))
 }
 

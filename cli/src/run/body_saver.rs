@@ -60,8 +60,9 @@ impl BodySaver {
         let (store, builder, fail) = (self.store.clone(), self.builder.clone(), self.fail);
         let sender = self.sender.clone();
         let save = move || {
-            let saved = store.save(&outcome, &builder, fail);
-            let _ = sender.try_send((outcome, saved));
+            store.save(outcome, &builder, fail, |outcome, saved| {
+                let _ = sender.try_send((outcome, saved));
+            });
         };
         smol::unblock(save).detach();
         Ok(())

@@ -76,8 +76,13 @@ impl ActiveRun {
             match future::poll_fn(|cx| events.poll(self.body_saver.as_mut(), cx)).await {
                 // A fetch that had not started before the signal gets no record.
                 RunEvent::Outcome(outcome, _) if self.stopping && is_cancelled(&outcome) => {}
-                // Nor does a fetch whose body did not fit on the disk: the next run repeats it.
-                RunEvent::Outcome(..) if self.is_disk_full() => return RunEnd::DiskFull,
+                // Nor does a fetch whose body did not fit on the disk: the next run repeats it. Bodies
+                // that were saved before have records, because archives are cut behind the last record.
+                RunEvent::Outcome(_, saved)
+                    if self.is_disk_full() && saved.as_ref().is_none_or(|s| s.error.is_some()) =>
+                {
+                    return RunEnd::DiskFull;
+                }
                 RunEvent::Outcome(outcome, saved) => {
                     let statsd = self.monitor.statsd();
                     let failed = self.outcomes.record(&outcome, saved.as_ref(), statsd);

@@ -180,27 +180,31 @@ impl OutputSetup {
             state.archives = self.store;
         }
         let builder = self.encoding.builder.clone();
+        let lines = self.write_out.map(|write_out| {
+            OutputThread::start(OutputOptions {
+                after: None,
+                encoding: OutputEncoding {
+                    encoder: Box::new(write_out),
+                    has_state: false,
+                    builder,
+                },
+                progress: self.progress.clone(),
+                state: None,
+                target: OutputTarget::Stdout,
+            })
+        });
+        let lines = lines.transpose().map_err(CliError::internal)?;
         let records = OutputThread::start(OutputOptions {
+            after: lines.as_ref().map(|(thread, _)| thread.queue.clone()),
             encoding: self.encoding,
-            progress: self.progress.clone(),
+            progress: self.progress,
             state: self.state,
             target: self.target,
         });
         let (output, writer) = records.map_err(CliError::internal)?;
-        let Some(write_out) = self.write_out else {
-            return Ok((output, writer));
-        };
-        let lines = OutputThread::start(OutputOptions {
-            encoding: OutputEncoding {
-                encoder: Box::new(write_out),
-                has_state: false,
-                builder,
-            },
-            progress: self.progress,
-            state: None,
-            target: OutputTarget::Stdout,
-        });
-        let lines = lines.map_err(CliError::internal)?;
-        Ok((output.and(lines.0), writer.and(lines.1)))
+        Ok(match lines {
+            Some(lines) => (output.and(lines.0), writer.and(lines.1)),
+            None => (output, writer),
+        })
     }
 }

@@ -5,11 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fetch_state::{BodyLog, relative_path};
 use tempfile::NamedTempFile;
 
 use super::DiskStatus;
 use super::name::{FileNaming, NameInputs};
 use super::spool::{BodyBytes, FinishedBody, create_temporary, write_chunks};
+use crate::outcome::checksum::hex;
 
 /// The most files with the same name, numbered.
 const MAX_NUMBER: u32 = 1000;
@@ -20,6 +22,8 @@ pub(super) struct BodyDirectory {
     /// Whether an existing file is replaced.
     pub(super) clobber: bool,
     pub(super) disk: Arc<DiskStatus>,
+    /// With `--state`, files are logged before they get their names.
+    pub(super) log: Option<FileLog>,
     pub(super) naming: FileNaming,
     pub(super) root: PathBuf,
     /// Whether bytes and name are made durable.
@@ -27,36 +31,43 @@ pub(super) struct BodyDirectory {
 }
 
 impl BodyDirectory {
-    /// Saves the body under its name; returns the path relative to the directory.
+    /// Saves the body under its name; returns the path relative to the directory. The body can still be
+    /// read.
     ///
     /// # Errors
     ///
     /// If it cannot be written; the message has the file's name.
     pub(super) fn save(
         &self,
-        body: FinishedBody,
+        body: &mut FinishedBody,
         inputs: &NameInputs<'_>,
     ) -> Result<String, String> {
-        let size = body.size;
         let file = self.temporary_file(body)?;
         if self.sync {
             let synced = file.as_file().sync_data();
             synced.map_err(|error| self.disk.record_error(file.path(), &error))?;
         }
-        let relative = self.naming.path(inputs);
-        let parent = self.create_parent(&relative)?;
-        let path = self.root.join(&relative);
+        let relative = self.create_parent(&self.naming.path(inputs))?;
         let by_content = self.naming.is_by_content(inputs.out);
-        if by_content && fs::symlink_metadata(&path).is_ok_and(|m| m.is_file() && m.len() == size) {
+        let entry = LogEntry {
+            digest: hex(inputs.hash),
+            seq: inputs.seq,
+            size: body.size,
+        };
+        let is_equal =
+            |meta: fs::Metadata| by_content && meta.is_file() && meta.len() == entry.size;
+        if fs::symlink_metadata(self.root.join(&relative)).is_ok_and(is_equal) {
+            self.log(&relative, &entry)?;
+            body.bytes = BodyBytes::File(file);
             return Ok(relative);
         }
-        let name = match self.clobber || by_content {
-            true => self.persist_replacing(file, &path).map(|()| relative)?,
-            false => self.persist_numbered(file, relative)?,
-        };
+        let replace = self.clobber || by_content;
+        let (name, file) = self.persist(file, relative, replace, &entry)?;
+        body.bytes = BodyBytes::Saved(file);
         if self.sync {
+            let path = self.root.join(&name);
             // Directories cannot be opened on Windows.
-            if let Ok(parent) = File::open(&parent) {
+            if let Some(Ok(parent)) = path.parent().map(File::open) {
                 let _ = parent.sync_all();
             }
         }
@@ -64,9 +75,9 @@ impl BodyDirectory {
     }
 
     /// The body as a temporary file.
-    fn temporary_file(&self, body: FinishedBody) -> Result<NamedTempFile, String> {
-        match body.bytes {
-            BodyBytes::Dropped => Err("the body was dropped".into()),
+    fn temporary_file(&self, body: &mut FinishedBody) -> Result<NamedTempFile, String> {
+        match std::mem::replace(&mut body.bytes, BodyBytes::Dropped) {
+            BodyBytes::Dropped | BodyBytes::Saved(_) => Err("the body was dropped".into()),
             BodyBytes::File(file) => Ok(file),
             BodyBytes::Memory(chunks) => {
                 let mut file = create_temporary(&self.root)
@@ -78,71 +89,150 @@ impl BodyDirectory {
         }
     }
 
-    /// Creates the parent directories of a path. None of them may be a link.
-    fn create_parent(&self, relative: &str) -> Result<PathBuf, String> {
-        let mut path = self.root.clone();
-        let directories = relative
-            .rsplit_once('/')
-            .map_or("", |(directories, _)| directories);
-        for part in directories.split('/').filter(|part| !part.is_empty()) {
-            path.push(part);
-            match fs::symlink_metadata(&path) {
-                Ok(metadata) if metadata.is_dir() => continue,
-                Ok(_) => {
-                    let why = "is not a directory, or a link, which is not followed";
-                    return Err(format!("{}: {why}", path.display()));
-                }
-                Err(_) => {}
-            }
-            match fs::create_dir(&path) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(self.disk.record_error(&path, &error));
-                }
-                _ => {}
-            }
+    /// Creates the parent directories of a path, and returns the path with their names: where a file has
+    /// the name of a directory, the directory gets the first free one with `.1`, `.2` … after it. None of
+    /// them may be a link.
+    fn create_parent(&self, relative: &str) -> Result<String, String> {
+        let mut parts: Vec<_> = relative.split('/').collect();
+        let name = parts.pop().unwrap_or_default();
+        let mut created = String::new();
+        for part in parts {
+            let directory = (0..MAX_NUMBER)
+                .map(|n| numbered(&format!("{created}{part}"), n))
+                .find_map(|directory| match self.create_directory(&directory) {
+                    Ok(true) => Some(Ok(directory)),
+                    Ok(false) => None,
+                    Err(error) => Some(Err(error)),
+                });
+            created = directory.unwrap_or_else(|| Err(too_many(relative)))? + "/";
         }
-        Ok(path)
+        Ok(created + name)
     }
 
-    fn persist_replacing(&self, file: NamedTempFile, path: &Path) -> Result<(), String> {
-        let persisted = file.persist(path);
-        persisted
-            .map(drop)
-            .map_err(|error| self.disk.record_error(path, &error.error))
+    /// Creates a directory, unless it exists. False if a file has this name.
+    fn create_directory(&self, relative: &str) -> Result<bool, String> {
+        let path = self.root.join(relative);
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(self.disk.record_error(&path, &error)),
+            Ok(()) => return Ok(true),
+        }
+        let metadata = fs::symlink_metadata(&path);
+        let metadata = metadata.map_err(|error| self.disk.record_error(&path, &error))?;
+        if metadata.is_symlink() {
+            return Err(format!(
+                "{}: is a link, which is not followed",
+                path.display()
+            ));
+        }
+        Ok(metadata.is_dir())
     }
 
-    /// Uses the name, or the first free one with `.1`, `.2` … after it.
-    fn persist_numbered(
+    /// Uses the name, or the first free one with `.1`, `.2` … after it. With `replace`, only a directory
+    /// of this name is not free.
+    fn persist(
         &self,
         mut file: NamedTempFile,
         relative: String,
-    ) -> Result<String, String> {
+        replace: bool,
+        entry: &LogEntry,
+    ) -> Result<(String, File), String> {
         for n in 0..MAX_NUMBER {
-            let name = match n {
-                0 => relative.clone(),
-                n => format!("{relative}.{n}"),
-            };
+            let name = numbered(&relative, n);
             let path = self.root.join(&name);
-            match file.persist_noclobber(&path) {
-                Ok(_) => return Ok(name),
-                Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
+            let is_taken = |meta: fs::Metadata| !replace || meta.is_dir();
+            if fs::symlink_metadata(&path).is_ok_and(is_taken) {
+                continue;
+            }
+            self.log(&name, entry)?;
+            let persisted = match replace {
+                true => file.persist(&path),
+                false => file.persist_noclobber(&path),
+            };
+            match persisted {
+                Ok(file) => return Ok((name, file)),
+                Err(failed)
+                    if matches!(
+                        failed.error.kind(),
+                        io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory
+                    ) =>
+                {
                     file = failed.file;
                 }
                 Err(failed) => return Err(self.disk.record_error(&path, &failed.error)),
             }
         }
-        Err(format!(
-            "{relative}: {MAX_NUMBER} files with this name exist: use another --name-template"
-        ))
+        Err(too_many(&relative))
+    }
+
+    fn log(&self, relative: &str, entry: &LogEntry) -> Result<(), String> {
+        let Some(log) = &self.log else {
+            return Ok(());
+        };
+        let path = log.root.join(relative);
+        let added = log.bodies.add_file(
+            entry.seq,
+            &path,
+            entry.size,
+            entry.digest.clone(),
+            self.sync,
+        );
+        added.map_err(|error| self.disk.record_error(log.bodies.directory(), &error))
     }
 
     /// The path of the name, if such a file exists.
     pub(super) fn existing_file(&self, inputs: &NameInputs<'_>) -> Option<String> {
         let relative = self.naming.path(inputs);
+        let mut parts: Vec<_> = relative.split('/').collect();
+        let name = parts.pop().unwrap_or_default();
+        let mut found = String::new();
+        for part in parts {
+            let names = (0..MAX_NUMBER).map(|n| numbered(&format!("{found}{part}"), n));
+            let metadata = |name: &str| fs::symlink_metadata(self.root.join(name)).ok();
+            let mut existing = names.map_while(|name| Some((metadata(&name)?, name)));
+            found = existing.find(|(metadata, _)| metadata.is_dir())?.1 + "/";
+        }
+        let relative = found + name;
         let metadata = fs::symlink_metadata(self.root.join(&relative));
         let is_file = metadata.is_ok_and(|metadata| metadata.is_file());
         is_file.then_some(relative)
     }
+}
+
+/// The name itself, or with a number after it.
+fn numbered(name: &str, n: u32) -> String {
+    match n {
+        0 => name.to_owned(),
+        n => format!("{name}.{n}"),
+    }
+}
+
+fn too_many(name: &str) -> String {
+    format!("{name}: {MAX_NUMBER} files with this name exist: use another --name-template")
+}
+
+/// The log of files of `--state`.
+#[derive(Clone, Debug)]
+pub(super) struct FileLog {
+    bodies: Arc<BodyLog>,
+    /// The directory of bodies, relative to that of the state.
+    root: PathBuf,
+}
+
+impl FileLog {
+    pub(super) fn new(bodies: &Arc<BodyLog>, root: &Path) -> io::Result<Self> {
+        Ok(Self {
+            bodies: bodies.clone(),
+            root: relative_path(bodies.directory(), root)?,
+        })
+    }
+}
+
+/// What the log has about a file.
+struct LogEntry {
+    digest: String,
+    seq: u64,
+    size: u64,
 }
 
 #[cfg(test)]
@@ -159,6 +249,7 @@ mod tests {
         BodyDirectory {
             clobber: false,
             disk: Arc::default(),
+            log: None,
             naming: naming.unwrap_or(FileNaming::Content),
             root: root.to_owned(),
             sync: true,
@@ -172,10 +263,10 @@ mod tests {
             directory: Some(directory.root.clone()),
             disk: Arc::default(),
         };
-        let body = spool.spooled(None, text.into()).take().unwrap().unwrap();
+        let mut body = spool.spooled(None, text.into()).take().unwrap().unwrap();
         let (url, hash) = (Url::parse("http://a.test/x").unwrap(), body.digests.sha256);
         directory.save(
-            body,
+            &mut body,
             &NameInputs {
                 ext: "txt",
                 hash: &hash,
@@ -210,6 +301,22 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.path().join(&name)).unwrap(), "same");
         // Only the file's directory: no temporary file is left.
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_and_a_directory_of_one_name_stay_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let [file, below] = ["d", "d/{name}"].map(|name| directory(dir.path(), Some(name)));
+        assert_eq!(save(&file, "one").unwrap(), "d");
+        assert_eq!(save(&below, "two").unwrap(), "d.1/x");
+        assert_eq!(save(&below, "three").unwrap(), "d.1/x.1");
+        assert_eq!(save(&file, "four").unwrap(), "d.2");
+        let other = tempfile::tempdir().unwrap();
+        let [mut file, below] = ["d", "d/{name}"].map(|name| directory(other.path(), Some(name)));
+        file.clobber = true;
+        assert_eq!(save(&below, "one").unwrap(), "d/x");
+        assert_eq!(save(&file, "two").unwrap(), "d.1");
+        assert_eq!(save(&file, "three").unwrap(), "d.1");
     }
 
     #[cfg(unix)]

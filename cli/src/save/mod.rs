@@ -4,13 +4,14 @@ mod directory;
 mod extension;
 mod name;
 mod open;
+mod resume;
 mod spool;
 mod tar;
 mod warc;
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use fetch_driver::{Outcome, Request, Response};
 use fetch_proto::Method;
@@ -27,7 +28,9 @@ use directory::BodyDirectory;
 use extension::extension;
 use name::NameInputs;
 pub(crate) use name::NameTemplate;
-pub(crate) use open::SaveOptions;
+pub(crate) use open::{SaveOptions, SaveResume};
+use resume::DirectoryUse;
+pub(crate) use resume::{ArchiveResume, remove_uncommitted};
 use spool::{BodyBytes, BodySpool, FinishedBody, SpooledBody};
 
 /// The prefix of names of unfinished files.
@@ -38,13 +41,21 @@ const TEMPORARY_PREFIX: &str = ".fetch-all-";
 pub(crate) struct BodyStore {
     /// The algorithm of the field `checksum`.
     algorithm: Option<DigestAlgorithm>,
+    archives: Option<Mutex<Archives>>,
     directory: Option<BodyDirectory>,
     disk: Arc<DiskStatus>,
     method: Method,
     skip_existing: bool,
     spool: Arc<BodySpool>,
-    tar: Option<Mutex<tar::TarShards>>,
-    warc: Option<Mutex<warc::WarcWriter>>,
+    /// Removes the temporary files of killed runs, and keeps others from removing those of this run.
+    _temporary: Option<DirectoryUse>,
+}
+
+/// The archives, locked together, because their bodies have one order.
+#[derive(Debug)]
+struct Archives {
+    tar: Option<tar::TarShards>,
+    warc: Option<warc::WarcWriter>,
 }
 
 impl BodyStore {
@@ -53,28 +64,40 @@ impl BodyStore {
         request.save(self.spool.clone())
     }
 
-    /// Saves the body of an outcome. Blocks. `fail` is the option `--fail`.
-    pub(crate) fn save(&self, outcome: &Outcome, builder: &RecordBuilder, fail: bool) -> SavedBody {
-        let Ok(response) = &outcome.result else {
-            return SavedBody::default();
-        };
+    /// Saves the body of an outcome, and delivers both. Blocks. `fail` is the option `--fail`.
+    ///
+    /// Bodies are delivered in the order in which they stand in the archives, so that records have the
+    /// same order, and an archive can be cut behind the body of the last record.
+    pub(crate) fn save(
+        &self,
+        outcome: Outcome,
+        builder: &RecordBuilder,
+        fail: bool,
+        deliver: impl FnOnce(Outcome, SavedBody),
+    ) {
         let mut saved = SavedBody::default();
-        if let Err(error) = self.try_save(outcome, response, builder, fail, &mut saved) {
+        // Held until the delivery.
+        let mut archives = None;
+        if let Ok(response) = &outcome.result
+            && let Err(error) =
+                self.try_save(&outcome, response, builder, fail, &mut saved, &mut archives)
+        {
             saved.error = Some(error);
         }
-        saved
+        deliver(outcome, saved);
     }
 
-    fn try_save(
-        &self,
+    fn try_save<'a>(
+        &'a self,
         outcome: &Outcome,
         response: &Response,
         builder: &RecordBuilder,
         fail: bool,
         saved: &mut SavedBody,
+        archives: &mut Option<MutexGuard<'a, Archives>>,
     ) -> Result<(), SaveError> {
         let row = RowAttachment::of(outcome);
-        let Some(body) = self.body(response, row).map_err(SaveError::Write)? else {
+        let Some(mut body) = self.body(response, row).map_err(SaveError::Write)? else {
             return Ok(());
         };
         let checksum = self
@@ -83,19 +106,35 @@ impl BodyStore {
         saved.checksum = checksum.map(|checksum| checksum.to_string());
         saved.sha256 = Some(hex(&body.digests.sha256));
         let method = row.map_or(&self.method, |row| &row.method);
-        if let Some(warc) = &self.warc {
-            let warc = &mut *lock(warc);
+        let wanted = response.status.is_success()
+            && *method != Method::Head
+            && !matches!(body.bytes, BodyBytes::Dropped);
+        let ext = extension(content_type(response));
+        let mut result = verify(&body, row);
+        if result.is_ok()
+            && wanted
+            && let Some(directory) = &self.directory
+        {
+            let file = self.save_file(directory, outcome, response, builder, ext, &mut body);
+            match file {
+                Ok(file) => saved.file = Some(file),
+                Err(error) => result = Err(SaveError::Write(error)),
+            }
+        }
+        let Some(all) = &self.archives else {
+            return result;
+        };
+        let Archives { tar, warc } = &mut **archives.insert(lock(all));
+        if let Some(warc) = warc {
             let date = builder.date(outcome);
             warc.append(outcome, response, method, date, &body)
                 .map_err(SaveError::Write)?;
+            saved.archived.warc = warc.end();
         }
-        verify(&body, row)?;
-        let wanted = response.status.is_success() && *method != Method::Head;
-        if !wanted || matches!(body.bytes, BodyBytes::Dropped) {
-            return Ok(());
-        }
-        let ext = extension(content_type(response));
-        if let Some(tar) = &self.tar {
+        if result.is_ok()
+            && wanted
+            && let Some(tar) = tar
+        {
             let record = |saved: &SavedBody| {
                 let class = OutcomeClass::new(outcome, fail);
                 let mut json = Vec::new();
@@ -103,31 +142,46 @@ impl BodyStore {
                 builder.write_line(&mut json, &RecordInput::Fetched(&result));
                 json
             };
-            let tar = &mut *lock(tar);
-            tar.append(outcome.tag, ext, &body, saved, record)
-                .map_err(SaveError::Write)?;
+            let added = tar.append(outcome.tag, ext, &body, saved, record);
+            if added.is_err()
+                && let Some(warc) = warc
+            {
+                // The response is in both archives, or in none.
+                warc.remove_last();
+                saved.archived.warc = None;
+            }
+            added.map_err(SaveError::Write)?;
+            saved.archived.tar = tar.end();
         }
-        if let Some(directory) = &self.directory {
-            let hash = body.digests.sha256;
-            let id = builder.file_id(outcome);
-            let file = directory.save(
-                body,
-                &NameInputs {
-                    ext,
-                    hash: &hash,
-                    id: &id,
-                    out: row.and_then(|row| row.out.as_deref()),
-                    seq: outcome.tag,
-                    // The requested URL: names must not depend on redirects.
-                    url: outcome
-                        .attempts
-                        .first()
-                        .map_or(&response.url, |first| &first.url),
-                },
-            );
-            saved.file = Some(file.map_err(SaveError::Write)?);
-        }
-        Ok(())
+        result
+    }
+
+    /// Saves a body under its name in the directory, and returns the path relative to it.
+    fn save_file(
+        &self,
+        directory: &BodyDirectory,
+        outcome: &Outcome,
+        response: &Response,
+        builder: &RecordBuilder,
+        ext: &str,
+        body: &mut FinishedBody,
+    ) -> Result<String, String> {
+        let row = RowAttachment::of(outcome);
+        let hash = body.digests.sha256;
+        let id = builder.file_id(outcome);
+        let inputs = NameInputs {
+            ext,
+            hash: &hash,
+            id: &id,
+            out: row.and_then(|row| row.out.as_deref()),
+            seq: outcome.tag,
+            // The requested URL: names must not depend on redirects.
+            url: outcome
+                .attempts
+                .first()
+                .map_or(&response.url, |first| &first.url),
+        };
+        directory.save(body, &inputs)
     }
 
     /// The body of a response, from the spool or from memory.
@@ -179,22 +233,26 @@ impl BodyStore {
     ///
     /// If that fails.
     pub(crate) fn sync(&self) -> Result<(), String> {
-        self.warc
-            .as_ref()
-            .map_or(Ok(()), |warc| lock(warc).sync())?;
-        self.tar.as_ref().map_or(Ok(()), |tar| lock(tar).sync())
+        let Some(archives) = &self.archives else {
+            return Ok(());
+        };
+        let archives = &mut *lock(archives);
+        archives.warc.as_mut().map_or(Ok(()), |warc| warc.sync())?;
+        archives.tar.as_mut().map_or(Ok(()), |tar| tar.sync())
     }
 
-    /// Completes the tar files. A WARC file is complete after each record.
+    /// Completes the tar files, and makes the WARC file durable, which is complete after each record.
     ///
     /// # Errors
     ///
     /// If one cannot be completed.
     pub(crate) fn finish(&self) -> Result<(), String> {
-        match &self.tar {
-            Some(tar) => lock(tar).finish(),
-            None => Ok(()),
-        }
+        let Some(archives) = &self.archives else {
+            return Ok(());
+        };
+        let archives = &mut *lock(archives);
+        archives.warc.as_mut().map_or(Ok(()), |warc| warc.sync())?;
+        archives.tar.as_mut().map_or(Ok(()), |tar| tar.finish())
     }
 }
 

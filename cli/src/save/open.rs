@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use fetch_proto::Method;
+use fetch_state::BodyLog;
 use http::HeaderMap;
 
-use super::directory::BodyDirectory;
+use super::directory::{BodyDirectory, FileLog};
 use super::name::{FileNaming, NameTemplate};
+use super::resume::{ArchiveResume, DirectoryUse};
 use super::spool::BodySpool;
-use super::{BodyStore, DiskStatus, tar, warc};
+use super::warc::WarcWriter;
+use super::{Archives, BodyStore, DiskStatus, tar};
 use crate::exit::CliError;
 use crate::outcome::checksum::DigestAlgorithm;
 
@@ -33,8 +36,17 @@ pub(crate) struct SaveOptions {
     pub(crate) warc_size: Option<u64>,
 }
 
+/// What `--state` knows about the bodies of earlier runs.
+#[derive(Clone, Debug)]
+pub(crate) struct SaveResume {
+    pub(crate) bodies: Arc<BodyLog>,
+    pub(crate) tar: Option<ArchiveResume>,
+    pub(crate) warc: Option<ArchiveResume>,
+}
+
 impl BodyStore {
-    /// `headers` are the fields of every request.
+    /// `headers` are the fields of every request, `resume` is what `--state` knows about bodies. Messages
+    /// about what was repaired are added to `notes`.
     ///
     /// # Errors
     ///
@@ -43,6 +55,8 @@ impl BodyStore {
         save: &SaveOptions,
         method: &Method,
         headers: &HeaderMap,
+        resume: Option<&SaveResume>,
+        notes: &mut Vec<String>,
     ) -> Result<Self, CliError> {
         let disk = Arc::new(DiskStatus::default());
         let naming = match (&save.name_template, save.remote_name) {
@@ -59,28 +73,40 @@ impl BodyStore {
             ));
         }
         let directory = match save.directory.as_deref() {
-            Some(root) => Some(BodyDirectory {
-                clobber: save.clobber,
-                disk: disk.clone(),
-                naming,
-                root: create_directory("--output-dir", root)?.to_owned(),
-                sync: save.sync,
-            }),
+            Some(root) => {
+                let root = create_directory("--output-dir", root)?.to_owned();
+                let log = resume.map(|resume| FileLog::new(&resume.bodies, &root));
+                let log = log.transpose().map_err(|error| {
+                    let root = root.display();
+                    CliError::file(format!("--output-dir {root}: cannot be used: {error}"))
+                })?;
+                Some(BodyDirectory {
+                    clobber: save.clobber,
+                    disk: disk.clone(),
+                    log,
+                    naming,
+                    root,
+                    sync: save.sync,
+                })
+            }
             None => None,
         };
         let shards = match &save.tar {
             Some(path) => {
                 let path = create_directory("--tar", path)?;
-                let shards =
-                    tar::TarShards::open(path, save.tar_count, save.tar_size, disk.clone());
+                let (limits, resume) = ((save.tar_count, save.tar_size), resume);
+                let resume = resume.and_then(|resume| resume.tar.clone());
+                let shards = tar::TarShards::open(path, limits, disk.clone(), resume, notes);
                 Some(shards.map_err(|error| CliError::file(format!("--tar {error}")))?)
             }
             None => None,
         };
         let archive = match &save.warc {
             Some(path) => {
-                let warc = warc::WarcWriter::open(path, save.warc_size, headers, disk.clone());
-                Some(warc.map_err(|error| CliError::file(format!("--warc {error}")))?)
+                let resume = resume.and_then(|resume| resume.warc.clone());
+                let opened =
+                    WarcWriter::open(path, save.warc_size, headers, disk.clone(), resume, notes);
+                Some(opened.map_err(|error| CliError::file(format!("--warc {error}")))?)
             }
             None => None,
         };
@@ -102,8 +128,13 @@ impl BodyStore {
                 directory: temporary.map(Path::to_owned),
                 disk,
             }),
-            tar: shards.map(Mutex::new),
-            warc: archive.map(Mutex::new),
+            _temporary: temporary.map(DirectoryUse::start),
+            archives: (archive.is_some() || shards.is_some()).then(|| {
+                Mutex::new(Archives {
+                    tar: shards,
+                    warc: archive,
+                })
+            }),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Bodies while they are received: in memory, and in temporary files if they are large.
 
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -156,6 +157,8 @@ pub(super) enum BodyBytes {
     Dropped,
     File(NamedTempFile),
     Memory(Vec<Bytes>),
+    /// A file that has its name already.
+    Saved(File),
 }
 
 impl SpooledBody {
@@ -194,6 +197,11 @@ impl FinishedBody {
             BodyBytes::Dropped => read(&mut io::empty()),
             BodyBytes::File(file) => {
                 let mut file = file.as_file();
+                file.seek(SeekFrom::Start(0))?;
+                read(&mut file)
+            }
+            BodyBytes::Saved(file) => {
+                let mut file = file;
                 file.seek(SeekFrom::Start(0))?;
                 read(&mut file)
             }

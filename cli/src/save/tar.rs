@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use fetch_state::ArchiveEnd;
 use fs4::FileExt;
 use tar::{Archive, Builder, Header};
 
 use super::DiskStatus;
+use super::resume::{ArchiveResume, cut, cut_note, remove_stale};
 use super::spool::FinishedBody;
 use crate::outcome::saved_body::SavedBody;
 
@@ -33,6 +35,8 @@ pub(super) struct TarShards {
     /// The size in bytes at which the next one starts.
     max_size: u64,
     next: u32,
+    /// What `--state` knows about earlier runs.
+    resume: Option<ArchiveResume>,
 }
 
 struct TarShard {
@@ -51,10 +55,17 @@ impl TarShards {
     /// If the files of killed runs cannot be recovered.
     pub(super) fn open(
         directory: &Path,
-        max_count: u64,
-        max_size: u64,
+        (max_count, max_size): (u64, u64),
         disk: Arc<DiskStatus>,
+        resume: Option<ArchiveResume>,
+        notes: &mut Vec<String>,
     ) -> Result<Self, String> {
+        if let Some(resume) = &resume {
+            let removed = cut_shards(directory, resume, &disk)?;
+            if removed > 0 {
+                notes.push(cut_note("--tar", directory, removed));
+            }
+        }
         let recovered = recover_all(directory);
         recovered.map_err(|error| disk.record_error(directory, &error))?;
         Ok(Self {
@@ -64,6 +75,15 @@ impl TarShards {
             max_count,
             max_size,
             next: 0,
+            resume,
+        })
+    }
+
+    /// The end of the last record.
+    pub(super) fn end(&self) -> Option<ArchiveEnd> {
+        self.current.as_ref().map(|shard| ArchiveEnd {
+            file: shard.number,
+            length: shard.size,
         })
     }
 
@@ -130,7 +150,14 @@ impl TarShards {
                 continue;
             }
             let file = OpenOptions::new().write(true).create_new(true).open(&path);
-            match file.and_then(|file| FileExt::lock(&file).map(|()| file)) {
+            let locked = file.and_then(|file| {
+                FileExt::lock(&file)?;
+                if let Some(resume) = &self.resume {
+                    resume.log(&self.path(number), &file)?;
+                }
+                Ok(file)
+            });
+            match locked {
                 Ok(file) => {
                     return Ok(TarShard {
                         builder: Builder::new(file),
@@ -174,7 +201,9 @@ impl TarShards {
         let path = self.path(shard.number);
         let end = || -> io::Result<()> {
             shard.builder.into_inner()?.sync_data()?;
-            fs::rename(&shard.path, &path)
+            fs::rename(&shard.path, &path)?;
+            // Directories cannot be opened on Windows.
+            File::open(&self.directory).map_or(Ok(()), |directory| directory.sync_all())
         };
         end().map_err(|error| self.disk.record_error(&path, &error))
     }
@@ -203,6 +232,46 @@ impl TarShard {
         let _ = file.seek(SeekFrom::Start(self.size));
         self.path.clone()
     }
+}
+
+/// Brings the shards to what the records of `--state` say: removes those that have only bodies without a
+/// record, and completes the last one behind its last body with a record. Returns the number of bytes
+/// that were removed.
+fn cut_shards(directory: &Path, resume: &ArchiveResume, disk: &DiskStatus) -> Result<u64, String> {
+    let shard = |number: u32| directory.join(format!("{number:05}.tar"));
+    let named = |error: io::Error| disk.record_error(directory, &error);
+    let files = resume.files(&shard(0), shard).map_err(named)?;
+    let mut removed = 0;
+    for (path, logged) in &files.stale {
+        for path in [path.clone(), part_path(path)] {
+            removed += remove_stale(&path, logged).map_err(named)?;
+        }
+    }
+    resume.forget(&files.stale).map_err(named)?;
+    let Some((path, end)) = files.last else {
+        return Ok(removed);
+    };
+    let part = part_path(&path);
+    let length = |path: &Path| path.metadata().map(|meta| meta.len()).ok();
+    if length(&path) == Some(end.length + END.len() as u64) {
+        return Ok(removed);
+    }
+    let current = if part.exists() { &part } else { &path };
+    // A shard that was moved away is complete.
+    if let Some((mut file, bytes)) = cut(current, end.length)? {
+        let complete = file.write_all(&END).and_then(|()| file.sync_data());
+        complete.map_err(named)?;
+        if *current == part {
+            fs::rename(&part, &path).map_err(named)?;
+        }
+        // The end of a complete shard is not a body.
+        removed += bytes.saturating_sub(if *current == part {
+            0
+        } else {
+            END.len() as u64
+        });
+    }
+    Ok(removed)
 }
 
 fn part_path(path: &Path) -> PathBuf {
@@ -273,7 +342,8 @@ mod tests {
     use super::*;
 
     fn shards(directory: &Path) -> TarShards {
-        TarShards::open(directory, 100, 1 << 30, Arc::default()).unwrap()
+        let limits = (100, 1 << 30);
+        TarShards::open(directory, limits, Arc::default(), None, &mut Vec::new()).unwrap()
     }
 
     fn add(shards: &mut TarShards, seq: u64) {

@@ -234,6 +234,13 @@ pub(crate) fn suggested_fix(outcome: OutcomeKind, error: ErrorType) -> Option<&'
         (_, ErrorType::Name("exhausted")) => {
             "raise the limit on open files (ulimit -n), or lower -j"
         }
+        (_, ErrorType::Name("proxy_refused")) => {
+            "check user name and password of the proxy, and what it allows"
+        }
+        (OutcomeKind::Unanswered, _) => {
+            "the server may have done these: check there, then send the rest again or use \
+             --retry-on unanswered"
+        }
         (OutcomeKind::Connect, _) => "check that the server is running and reachable",
         (OutcomeKind::Dns, _) => "check the host name, and the DNS of this machine",
         (OutcomeKind::Io, ErrorType::Name("save")) => "free disk space, or save bodies elsewhere",

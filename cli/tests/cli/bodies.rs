@@ -16,7 +16,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
@@ -26,7 +26,7 @@ fn bytes(n: usize) -> Vec<u8> {
 }
 
 /// All files in a directory, by their relative paths.
-fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     fn walk(at: &Path, root: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
         for entry in fs::read_dir(at).unwrap() {
             let path = entry.unwrap().path();
@@ -212,7 +212,7 @@ fn a_link_in_a_path_is_an_error_of_its_url_only() {
 }
 
 /// The members of a tar file: names and contents.
-fn members(path: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn members(path: &Path) -> Vec<(String, Vec<u8>)> {
     let mut archive = tar::Archive::new(File::open(path).unwrap());
     let entries = archive.entries().unwrap();
     let member = |entry: std::io::Result<tar::Entry<'_, File>>| {
@@ -293,7 +293,7 @@ fn a_killed_run_loses_no_body_that_its_state_has_as_completed() {
 }
 
 /// The records of a WARC file: fields and block.
-fn warc(bytes: &[u8]) -> Vec<(BTreeMap<String, String>, Vec<u8>)> {
+pub(crate) fn warc(bytes: &[u8]) -> Vec<(BTreeMap<String, String>, Vec<u8>)> {
     let mut reader = BufReader::new(bytes);
     let mut records = Vec::new();
     loop {

@@ -6,6 +6,7 @@ mod crowds;
 mod curl;
 mod formats;
 mod input;
+mod kills;
 mod lists;
 mod monitoring;
 mod network;

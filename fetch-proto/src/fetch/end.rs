@@ -74,6 +74,10 @@ impl Fetch {
             Some(InjectedFault::Truncate(_)) if !discarding => result.and(Err(FailureKind::Io)),
             _ => result,
         };
+        let result = match status {
+            None => result.map_err(|failure| self.unanswered_failure(failure)),
+            Some(_) => result,
+        };
         let end = match (result, status) {
             (_, Some(_)) if discarding => AttemptEnd::Responded,
             (Ok(()), Some(_)) => AttemptEnd::Responded,
@@ -94,7 +98,8 @@ impl Fetch {
                 self.finish(Ok(finish), now);
             }
             (AttemptEnd::Failed(failure), _) => {
-                self.fail(FailureCause::Failure(failure), committed, now, context);
+                let answer = (status.is_some(), committed);
+                self.fail(FailureCause::Failure(failure), answer, now, context);
             }
             _ => {
                 let limit = self.policy.max_body;
@@ -111,10 +116,12 @@ impl Fetch {
         now: Timestamp,
         context: &mut dyn FetchContext,
     ) {
-        let committed = self.attempt(id).is_some_and(|f| self.is_committed(f));
+        let answer = self.attempt(id).map_or((false, false), |attempt| {
+            (attempt.status.is_some(), self.is_committed(attempt))
+        });
         match self.abort(id, AttemptEnd::TimedOut(limit), now) {
             Some(ResponseStage::Discarding(next)) => self.continue_with(next, now),
-            _ => self.fail(FailureCause::Timeout(limit), committed, now, context),
+            _ => self.fail(FailureCause::Timeout(limit), answer, now, context),
         }
     }
 
@@ -123,11 +130,12 @@ impl Fetch {
         self.delivery == BodyDelivery::Streamed && matches!(attempt.stage, ResponseStage::Receiving)
     }
 
-    /// An attempt has failed: wait for one that is still in flight, or retry, or end.
+    /// An attempt has failed: wait for one that is still in flight, or retry, or end. The response
+    /// head had arrived if `answered`, and the consumer has a part of the response if `committed`.
     fn fail(
         &mut self,
         cause: FailureCause,
-        committed: bool,
+        (answered, committed): (bool, bool),
         now: Timestamp,
         context: &mut dyn FetchContext,
     ) {
@@ -138,7 +146,7 @@ impl Fetch {
         let plan = if committed {
             Err(Some(GiveUpReason::Committed))
         } else {
-            self.plan_retry(cause, None, now, context)
+            self.plan_retry(cause, None, answered, now, context)
         };
         match plan {
             Ok(plan) => {
@@ -168,6 +176,14 @@ impl Fetch {
             RetryDelaySource::Free => {
                 self.free_retry_used = true;
                 self.fresh_connection = true;
+            }
+            RetryDelaySource::NotProcessed => {
+                self.unprocessed_retries = match cause {
+                    FailureCause::Failure(FailureKind::Unprocessed {
+                        others_answered: true,
+                    }) => 0,
+                    _ => self.unprocessed_retries + 1,
+                };
             }
             RetryDelaySource::ResourcesExhausted => self.exhaustion_retries += 1,
             RetryDelaySource::Probe => {

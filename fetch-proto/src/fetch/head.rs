@@ -94,7 +94,7 @@ impl Fetch {
             return Ok(Some(AfterDiscard::AwaitOthers));
         }
         let asked = head.retry_after.or(head.pause);
-        Ok(match self.plan_retry(cause, asked, now, context) {
+        Ok(match self.plan_retry(cause, asked, true, now, context) {
             Ok(plan) => {
                 self.record_retry(cause, plan);
                 Some(AfterDiscard::Retry {

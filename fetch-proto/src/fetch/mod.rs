@@ -92,6 +92,8 @@ pub struct Fetch {
     waits_for_host: bool,
     /// In seconds, each wait rounded up.
     host_wait: u16,
+    /// Free retries of a request that the server did not process, since it last answered any.
+    unprocessed_retries: u8,
     queued: CompactDuration,
     hedging: HedgeState,
     redirecting: CompactDuration,
@@ -195,6 +197,7 @@ impl Fetch {
             throttle_retries: 0,
             waits_for_host: false,
             host_wait: 0,
+            unprocessed_retries: 0,
             queued: CompactDuration::default(),
             hedging: HedgeState::default(),
             redirecting: CompactDuration::default(),

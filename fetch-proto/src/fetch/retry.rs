@@ -28,6 +28,9 @@ const MAX_THROTTLE_RETRIES: u8 = 10;
 
 /// The delay before the first retry at a paced host. It doubles up to 32 times as long.
 const THROTTLE_DELAY: Duration = Duration::from_millis(50);
+/// How many retries of requests that the server did not process do not count as attempts, while it
+/// answers no other request to the origin. The bound ends fetches from a server that only refuses.
+const MAX_UNPROCESSED_RETRIES: u8 = 10;
 
 /// How many retries after a breaker's probe do not count as attempts. The bound ends fetches that
 /// have no time limit.
@@ -36,11 +39,12 @@ const MAX_PROBE_RETRIES: u8 = 100;
 impl Fetch {
     /// Decides about a retry after `cause`. The checks are in the order that gives the most useful
     /// reason, and the budgets are charged last: class, idempotency, attempts left, time left, breaker,
-    /// budget. `Err(None)` means that the cause is not one to retry.
+    /// budget. `answered` is true if a response head arrived. `Err(None)` means that the cause is not one to retry.
     pub(super) fn plan_retry(
         &self,
         cause: FailureCause,
         asked: Option<Duration>,
+        answered: bool,
         now: Timestamp,
         context: &mut dyn FetchContext,
     ) -> Result<RetryPlan, Option<GiveUpReason>> {
@@ -51,7 +55,11 @@ impl Fetch {
         if class == RetryClass::Forbidden {
             return Err(None);
         }
-        if class != RetryClass::NotSent && !self.is_idempotent() {
+        let may_repeat = match answered {
+            true => self.is_idempotent(),
+            false => self.may_repeat_unanswered(),
+        };
+        if class != RetryClass::NotSent && !may_repeat {
             return Err(Some(GiveUpReason::NotIdempotent));
         }
         if self.has_consumed_body() {
@@ -124,8 +132,18 @@ impl Fetch {
         let FailureCause::Failure(failure) = cause else {
             return None;
         };
-        let repeatable = (failure.is_unsent() || self.is_idempotent()) && !self.has_consumed_body();
+        let repeatable =
+            (failure.is_unsent() || self.may_repeat_unanswered()) && !self.has_consumed_body();
         match failure {
+            FailureKind::Unprocessed { others_answered }
+                if repeatable
+                    && (others_answered || self.unprocessed_retries < MAX_UNPROCESSED_RETRIES) =>
+            {
+                Some(RetryPlan {
+                    delay: Duration::ZERO,
+                    pace: RetryDelaySource::NotProcessed,
+                })
+            }
             FailureKind::Stale { .. } if repeatable && !self.free_retry_used => Some(RetryPlan {
                 delay: Duration::ZERO,
                 pace: RetryDelaySource::Free,
@@ -142,6 +160,27 @@ impl Fetch {
             }
             _ => None,
         }
+    }
+
+    /// Names the failure of an attempt without a response head. If a connection ends after a request
+    /// was sent, nobody knows whether the server processed it. That only matters where a repetition
+    /// may do harm.
+    pub(super) fn unanswered_failure(&self, failure: FailureKind) -> FailureKind {
+        match failure {
+            FailureKind::Stale { sent: true } if !self.may_repeat_unanswered() => {
+                FailureKind::Unanswered
+            }
+            FailureKind::EmptyReply | FailureKind::Io if !self.is_idempotent() => {
+                FailureKind::Unanswered
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the request may be sent again after an attempt without an answer.
+    pub(super) fn may_repeat_unanswered(&self) -> bool {
+        let class = || self.policy.classes.failure_class(FailureKind::Unanswered);
+        self.is_idempotent() || class().is_some_and(|class| class != RetryClass::Forbidden)
     }
 
     /// Whether the request may be sent again even if it reached the server.

@@ -70,6 +70,7 @@ impl Fetch {
             },
             max_body: self.policy.max_body,
             method: self.method.clone(),
+            repeatable: self.may_repeat_unanswered(),
             send_body: self.send_body,
             send_credentials: self.send_credentials,
             url: url.clone(),

@@ -38,6 +38,10 @@ pub struct Attempt {
     pub max_body: u64,
     /// The method. A redirect may have changed it.
     pub method: Method,
+    /// Whether the request may be sent again if a connection ends without an answer: it is
+    /// idempotent, or the policy allows it. Otherwise it must not go out on a connection that the
+    /// server may be closing.
+    pub repeatable: bool,
     /// Whether the request body is sent. A redirect may have dropped it.
     pub send_body: bool,
     /// Whether `Authorization`, `Cookie` and the caller's other secret fields are sent: not after a

@@ -162,6 +162,9 @@ pub enum RetryDelaySource {
     /// No delay: the pooled connection was closed, or the attempt was lost at a
     /// [restart](crate::Engine::restore). Does not count as an attempt.
     Free,
+    /// No delay: the server did not process the request
+    /// ([`FailureKind::Unprocessed`](crate::FailureKind::Unprocessed)). Does not count as an attempt.
+    NotProcessed,
     /// This machine is out of file descriptors or ports. Does not count as an attempt.
     ResourcesExhausted,
     /// The policy's backoff, or `Retry-After`, after a failed circuit breaker probe. Does not count
@@ -266,6 +269,7 @@ impl fmt::Display for RetryDelaySource {
         f.write_str(match self {
             Self::Backoff => "backoff",
             Self::Free => "free",
+            Self::NotProcessed => "not processed",
             Self::ResourcesExhausted => "out of descriptors",
             Self::Probe => "probe",
             Self::RetryAfter => "Retry-After",

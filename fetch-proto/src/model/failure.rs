@@ -36,6 +36,9 @@ pub enum FailureKind {
     Io,
     /// The response is not valid HTTP.
     Protocol,
+    /// The proxy answered that it does not accept the credentials, or does not connect to the
+    /// server. The request was not sent.
+    ProxyRefused,
     /// The caller's request body failed or cannot be sent.
     RequestBody,
     /// The host name has no address, or the resolver failed.
@@ -50,6 +53,20 @@ pub enum FailureKind {
     },
     /// The TLS handshake failed or the certificate was not accepted.
     Tls,
+    /// The connection ended without an answer after a request that is not idempotent was sent: the
+    /// server may have processed it. The core chooses this kind in place of
+    /// [`EmptyReply`](Self::EmptyReply), [`Io`](Self::Io) and [`Stale`](Self::Stale), because a
+    /// repetition may do harm. It is retried only if its class is set:
+    /// [`RetryClasses::failure`](crate::RetryClasses::failure).
+    Unanswered,
+    /// The server reported that it did not process the request: by GOAWAY or REFUSED_STREAM of
+    /// HTTP/2 (RFC 9113, sections 6.8 and 8.7), or by closing a connection before the request could
+    /// be written. It is sent again at once, and does not count as an attempt.
+    Unprocessed {
+        /// Whether the server answered another request to the same origin meanwhile. Otherwise only
+        /// a few repetitions in a row are free.
+        others_answered: bool,
+    },
     /// The transport does not support the request, such as its URL scheme.
     Unsupported,
 }
@@ -71,11 +88,14 @@ impl FailureKind {
             Self::Exhausted => "exhausted",
             Self::Io => "io",
             Self::Protocol => "protocol",
+            Self::ProxyRefused => "proxy_refused",
             Self::RequestBody => "request_body",
             Self::Resolve => "dns",
             Self::Save => "save",
             Self::Stale { .. } => "stale",
             Self::Tls => "tls",
+            Self::Unanswered => "unanswered",
+            Self::Unprocessed { .. } => "unprocessed",
             Self::Unsupported => "unsupported",
         }
     }
@@ -96,10 +116,13 @@ impl FailureKind {
             | Self::Exhausted
             | Self::Io
             | Self::Resolve
-            | Self::Stale { .. } => true,
+            | Self::Stale { .. }
+            | Self::Unanswered
+            | Self::Unprocessed { .. } => true,
             Self::BodyTooLarge
             | Self::Decode
             | Self::Protocol
+            | Self::ProxyRefused
             | Self::RequestBody
             | Self::Save
             | Self::Tls
@@ -107,7 +130,8 @@ impl FailureKind {
         }
     }
 
-    /// Whether the cause is this machine or a stale connection, and not the server.
+    /// Whether the cause is this machine, a proxy or the end of a connection, and not a server in
+    /// trouble.
     ///
     /// ```
     /// use fetch_proto::FailureKind;
@@ -120,14 +144,16 @@ impl FailureKind {
             self,
             Self::Dropped
                 | Self::Exhausted
+                | Self::ProxyRefused
                 | Self::RequestBody
                 | Self::Save
                 | Self::Stale { .. }
+                | Self::Unprocessed { .. }
                 | Self::Unsupported
         )
     }
 
-    /// Whether the request certainly did not reach the server, so that any method may be sent
+    /// Whether the server certainly did not process the request, so that any method may be sent
     /// again.
     ///
     /// ```
@@ -141,9 +167,11 @@ impl FailureKind {
             self,
             Self::Connect
                 | Self::Exhausted
+                | Self::ProxyRefused
                 | Self::Resolve
                 | Self::Stale { sent: false }
                 | Self::Tls
+                | Self::Unprocessed { .. }
                 | Self::Unsupported
         )
     }
@@ -160,11 +188,14 @@ impl fmt::Display for FailureKind {
             Self::Exhausted => "out of file descriptors or ports on this machine",
             Self::Io => "the connection broke",
             Self::Protocol => "the reply is not valid HTTP",
+            Self::ProxyRefused => "the proxy refused",
             Self::RequestBody => "the request body could not be sent",
             Self::Resolve => "the name could not be resolved",
             Self::Save => "the body could not be saved",
             Self::Stale { .. } => "the reused connection was closed",
             Self::Tls => "TLS failed",
+            Self::Unanswered => "no answer, but the server may have processed the request",
+            Self::Unprocessed { .. } => "the server did not process the request",
             Self::Unsupported => "not supported by the transport",
         })
     }

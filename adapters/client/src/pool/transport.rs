@@ -57,7 +57,7 @@ pub trait ClientFactory: Send + Sync + Sized + 'static {
 
     /// Whether `request` must not be sent over a connection that was used before.
     fn needs_new_connection(request: &OutgoingRequest) -> bool {
-        request.fresh_connection
+        request.fresh_connection || !request.repeatable
     }
 
     /// Converts a request. Its `body` is `None` if there is nothing to send.

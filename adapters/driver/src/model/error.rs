@@ -194,6 +194,11 @@ impl Error {
                 }
                 F::Resolve => "check the host name and the DNS settings",
                 F::Save => "free some space, or save to another place",
+                F::ProxyRefused => "check the proxy's credentials and its rules",
+                F::Unanswered => {
+                    "check on the server whether it did; such requests are repeated if `unanswered` \
+                     is among the failures to retry"
+                }
                 F::Tls => "check the server's certificate and name, or trust its CA",
                 F::Unsupported => "use an http or https URL",
                 _ => return None,

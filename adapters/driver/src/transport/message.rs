@@ -32,12 +32,17 @@ pub struct OutgoingRequest {
     /// The request target to send instead of the URL's normalized path and query. Set only if the
     /// transport [supports it](crate::Transport::SENDS_PATH_AS_IS).
     pub path_as_is: Option<http::uri::PathAndQuery>,
+    /// Whether the request may be sent again if its connection ends without an answer. If not, the
+    /// transport must not send it over a connection that the server may be closing: an HTTP/1.1
+    /// connection that was used before.
+    pub repeatable: bool,
     /// The URL. User name and password, if any, have become an `Authorization` field.
     pub url: Arc<Url>,
 }
 
 impl OutgoingRequest {
-    /// A request without a body and without header fields.
+    /// A request without a body and without header fields. It is repeatable if the method is
+    /// idempotent.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -53,6 +58,7 @@ impl OutgoingRequest {
             fresh_connection: false,
             headers: Arc::default(),
             max_body: u64::MAX,
+            repeatable: method.is_idempotent(),
             method,
             path_as_is: None,
             url,

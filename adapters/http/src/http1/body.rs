@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use fetch_driver::{AttemptPhase, AttemptProgress, BodyDemand, FailureKind};
@@ -25,6 +26,8 @@ pub(crate) struct H1Body {
     /// Whether chunks reach the driver without decoding.
     is_plain: bool,
     keep_alive: bool,
+    /// How long the connection may be idle afterwards.
+    idle_limit: Option<Duration>,
     progress: AttemptProgress,
     pool: Arc<ConnectionPool>,
     state: BodyState,
@@ -44,7 +47,7 @@ enum BodyState {
 impl H1Body {
     pub(super) fn new(
         conn: Box<H1Connection>,
-        (framing, keep_alive): (BodyFraming, bool),
+        (framing, keep_alive, idle_limit): (BodyFraming, bool, Option<Duration>),
         upload: Option<Box<Upload>>,
         progress: AttemptProgress,
         pool: Arc<ConnectionPool>,
@@ -58,6 +61,7 @@ impl H1Body {
             conn: Some(conn),
             is_plain: false,
             keep_alive,
+            idle_limit,
             progress,
             pool,
             state,
@@ -150,13 +154,14 @@ impl H1Body {
 
     /// Returns the connection to the pool if it can serve another request, else closes it.
     fn release(&mut self) {
-        if let Some(conn) = self.conn.take()
+        if let Some(mut conn) = self.conn.take()
             && self.keep_alive
             // An unfinished upload must not delay the next request.
             && self.upload.is_none()
             // Bytes after the response belong to no request.
             && conn.unread.is_empty()
         {
+            conn.set_idle_limit(self.idle_limit);
             self.pool.release(conn);
         }
     }

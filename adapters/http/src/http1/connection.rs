@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use bytes::BytesMut;
@@ -27,6 +28,8 @@ pub(crate) struct H1Connection {
     /// The address at the other end. A Unix socket has none.
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) watcher: Arc<IdleWatcher>,
+    /// When the server will close the connection if it stays idle, as far as it said so.
+    closes_at: Option<Instant>,
     pub(super) stream: Box<dyn ByteStream>,
     /// Bytes that were read and not used yet.
     pub(super) unread: BytesMut,
@@ -46,6 +49,7 @@ impl H1Connection {
         let watcher = Arc::new(IdleWatcher::new(sweep_queue));
         // Boxed, because it moves with every request.
         Box::new(Self {
+            closes_at: None,
             origin,
             remote,
             stream: Box::new(stream),
@@ -59,9 +63,22 @@ impl H1Connection {
     /// Whether another request may be sent, as far as is known. From then on the watcher is woken
     /// when anything arrives: a server sends nothing unrequested, so it is usually the end.
     pub(crate) fn is_reusable(&mut self) -> bool {
+        if self.is_expired() {
+            return false;
+        }
         let mut cx = Context::from_waker(&self.waker);
         let stream = Pin::new(&mut self.stream);
         self.unread.is_empty() && stream.poll_read(&mut cx, &mut [0]).is_pending()
+    }
+
+    /// Sets how long the connection may be idle from now on, by the server's `Keep-Alive`.
+    pub(super) fn set_idle_limit(&mut self, limit: Option<Duration>) {
+        self.closes_at = limit.and_then(|limit| Instant::now().checked_add(limit));
+    }
+
+    /// Whether the server may be closing it, because it was idle for as long as the server allows.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.closes_at.is_some_and(|at| Instant::now() >= at)
     }
 
     /// Reads at most [`SCRATCH`] bytes and passes them to `take`, together with the unread ones. An

@@ -23,7 +23,7 @@ use fetch_transport_util::BodyStreamError;
 /// `accept` is sent as `Accept-Encoding` if the request has none. `reused` is true if the
 /// connection served another request before.
 pub(crate) async fn exchange(
-    conn: Box<H1Connection>,
+    mut conn: Box<H1Connection>,
     mut outgoing: OutgoingRequest,
     accept: Option<&HeaderValue>,
     reused: bool,
@@ -34,6 +34,11 @@ pub(crate) async fn exchange(
         is_head_request: outgoing.method == Method::HEAD,
         max_head,
     };
+    // A request that must not be repeated gets a new connection. If the server has reset it since, as
+    // one does that shuts down, the request was not sent yet.
+    if !outgoing.repeatable && conn.stream.has_input() {
+        return Err(closed_before_sending(&conn));
+    }
     let body = std::mem::take(&mut outgoing.body);
     let upload = Upload::new(body, |out, body| {
         request::write(out, &outgoing, body.length(), &conn.origin, accept)
@@ -63,9 +68,16 @@ pub(crate) async fn exchange(
     // After a write error the request stays incomplete.
     let keep_alive = head.keep_alive && write_error.is_none();
     let upload = (write_error.is_none() && !upload.is_done()).then(|| Box::new(upload));
-    let framing = (head.framing, keep_alive);
+    let framing = (head.framing, keep_alive, head.idle_limit);
     let body = H1Body::new(conn, framing, upload, progress, pool.clone());
     Ok((head, body))
+}
+
+/// The server closed a new connection before any byte of the request was written.
+fn closed_before_sending(conn: &H1Connection) -> TransportError {
+    let origin = conn.origin.key();
+    let text = format!("{origin} closed the connection before the request was sent");
+    TransportError::new(FailureKind::Connect, text)
 }
 
 struct H1Exchange {
@@ -138,6 +150,9 @@ impl H1Exchange {
         }
         let sent = self.sent_any;
         let (kind, text) = match (&error, self.received_any) {
+            (_, false) if !sent && !self.reused => {
+                return closed_before_sending(&self.conn);
+            }
             (_, false) if self.reused => (
                 FailureKind::Stale { sent },
                 format!("{origin} had closed the idle connection"),

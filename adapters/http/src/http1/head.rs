@@ -1,6 +1,7 @@
 //! A response head: parsed in the read buffer, with its framing and keep-alive.
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use fetch_transport_util::has_body;
@@ -13,6 +14,8 @@ const MAX_FIELDS: usize = 100;
 #[derive(Debug)]
 pub(crate) struct ResponseHead {
     pub(super) framing: BodyFraming,
+    /// How long the connection may be idle before it must not be used again, by `Keep-Alive`.
+    pub(super) idle_limit: Option<Duration>,
     pub(crate) headers: HeaderMap,
     /// Whether the connection may serve another request afterwards.
     pub(super) keep_alive: bool,
@@ -120,11 +123,14 @@ impl HeadParser {
             true => framing(&headers, version)?,
             false => (BodyFraming::Length(0), true),
         };
+        let (idle_limit, is_last) = keep_alive_parameters(&headers);
         let keep_alive = is_unambiguous
             && framing != BodyFraming::UntilClose
+            && !is_last
             && allows_keep_alive(&headers, version);
         Ok(ResponseHead {
             framing,
+            idle_limit,
             headers,
             keep_alive,
             status,
@@ -219,9 +225,61 @@ fn allows_keep_alive(headers: &HeaderMap, version: Version) -> bool {
     }
 }
 
+/// How much earlier than the server's limit an idle connection is given up, at most: a request must
+/// arrive before the server closes the connection.
+const MAX_IDLE_MARGIN: Duration = Duration::from_secs(1);
+
+/// The idle limit in `Keep-Alive: timeout=5, max=100`, less a margin, and whether the connection
+/// takes no more requests (RFC 2068, section 19.7.1.1).
+fn keep_alive_parameters(headers: &HeaderMap) -> (Option<Duration>, bool) {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    let (mut idle_limit, mut is_last) = (None, false);
+    for value in headers.get_all(KEEP_ALIVE) {
+        for parameter in value.as_bytes().split(|byte| *byte == b',') {
+            let mut parts = parameter.splitn(2, |byte| *byte == b'=');
+            let name = parts.next().unwrap_or_default().trim_ascii();
+            let number = parts.next().unwrap_or_default().trim_ascii();
+            let number = number.strip_prefix(b"\"").unwrap_or(number);
+            let number = parse_number(number.strip_suffix(b"\"").unwrap_or(number));
+            if name.eq_ignore_ascii_case(b"timeout") {
+                let limit = number.map(Duration::from_secs);
+                let limit = limit.map(|limit| limit - MAX_IDLE_MARGIN.min(limit / 2));
+                idle_limit = limit.or(idle_limit);
+            } else if name.eq_ignore_ascii_case(b"max") {
+                is_last |= number == Some(0);
+            }
+        }
+    }
+    // A limit of zero allows no request after this one.
+    (idle_limit, is_last || idle_limit == Some(Duration::ZERO))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keep_alive_limits_the_idle_time_with_a_margin() {
+        let parameters = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("keep-alive", HeaderValue::from_static(value));
+            keep_alive_parameters(&headers)
+        };
+        let seconds = |seconds| Some(Duration::from_secs_f64(seconds));
+        for (value, limit, is_last) in [
+            ("timeout=5", seconds(4.0), false),
+            ("timeout=5, max=100", seconds(4.0), false),
+            ("max=0, Timeout = \"75\"", seconds(74.0), true),
+            ("timeout=1", seconds(0.5), false),
+            ("timeout=2", seconds(1.0), false),
+            ("timeout=0", seconds(0.0), true),
+            ("timeout=x, max=-1, 300", None, false),
+            ("timeout=18446744073709551616", None, false),
+        ] {
+            assert_eq!(parameters(value), (limit, is_last), "{value}");
+        }
+        assert_eq!(keep_alive_parameters(&HeaderMap::new()), (None, false));
+    }
 
     const GET: HeadParser = HeadParser {
         is_head_request: false,

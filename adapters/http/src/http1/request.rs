@@ -48,6 +48,9 @@ pub(super) fn write(
         }
     }
     write_fields(out, &request.headers, origin);
+    if !request.repeatable {
+        write_field(out, &CONNECTION, &HeaderValue::from_static("close"));
+    }
     if let Some(accept) = accept.filter(|_| may_accept_codings(&request.headers)) {
         write_field(out, &ACCEPT_ENCODING, accept);
     }

@@ -21,6 +21,11 @@ pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
     ) -> Poll<io::Result<usize>> {
         poll_read_zeroed(self, cx, buf)
     }
+
+    /// Whether the stream has ended or brings something unrequested: see [`HttpStream::has_input`].
+    fn has_input(&mut self) -> bool {
+        false
+    }
 }
 
 /// A stream that remembers when a read emptied it, and then waits for readiness instead of reading.
@@ -74,6 +79,10 @@ impl<S: HttpStream> ByteStream for ReadinessCached<S> {
     ) -> Poll<io::Result<usize>> {
         let room = buf.capacity() - buf.len();
         self.poll_with(cx, room, |stream, cx| stream.poll_read_spare(cx, buf))
+    }
+
+    fn has_input(&mut self) -> bool {
+        self.stream.has_input()
     }
 }
 

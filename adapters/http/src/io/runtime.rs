@@ -106,6 +106,15 @@ pub trait HttpStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether input or the end of the stream has arrived, by the system's latest knowledge: the
+    /// reactor may not have seen it yet. Called before a request that must not be lost, when nothing
+    /// is due from the peer.
+    ///
+    /// The default is false. An override avoids requests over connections that are closed already.
+    fn has_input(&mut self) -> bool {
+        false
+    }
+
     /// Reads into the spare capacity of `buf`, which is not empty, and appends the bytes to `buf`.
     /// Returns their number; 0 is the end of the stream.
     ///

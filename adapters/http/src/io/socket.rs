@@ -171,6 +171,17 @@ impl HttpStream for AsyncIoSocket {
         with_stream!(self, stream => stream.poll_readable(cx))
     }
 
+    fn has_input(&mut self) -> bool {
+        // The sockets do not block.
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            SocketKind::Registered(stream) => has_input(stream.get_ref()),
+            SocketKind::Tcp(stream) => has_input(stream.get_ref()),
+            #[cfg(unix)]
+            SocketKind::Unix(_) => false,
+        }
+    }
+
     fn poll_read_spare(
         &mut self,
         cx: &mut Context<'_>,
@@ -184,6 +195,12 @@ impl HttpStream for AsyncIoSocket {
             SocketKind::Unix(stream) => poll_read_zeroed(stream, cx, buf),
         }
     }
+}
+
+/// Whether a read of this socket, which does not block, would return something.
+fn has_input(socket: &TcpStream) -> bool {
+    let peeked = socket.peek(&mut [0]);
+    !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl AsyncRead for AsyncIoSocket {

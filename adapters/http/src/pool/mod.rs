@@ -102,7 +102,7 @@ impl ConnectionPool {
             let Some(mut conn) = idle.take_newest(origin) else {
                 break None;
             };
-            if conn.watcher.take_woken() && !conn.is_reusable() {
+            if conn.is_expired() || conn.watcher.take_woken() && !conn.is_reusable() {
                 closed.push(conn);
             } else {
                 break Some(conn);

@@ -11,5 +11,5 @@ pub(crate) use body::{BodyArgs, BodyPartKind};
 pub(crate) use limits::{LimitArgs, PolicyArgs, RobotsArgs, ThreadArgs};
 pub(crate) use network::{NetworkArgs, RouteArgs};
 pub(crate) use request::{RequestArgs, RequestDetailArgs};
-pub(crate) use retry::{RetryArgs, RetryConditionArgs, TimeoutArgs};
+pub(crate) use retry::{RetryArgs, RetryConditionArgs, RetryConditions, TimeoutArgs};
 pub(crate) use session::SessionArgs;

@@ -42,13 +42,25 @@ pub(crate) struct RetryArgs {
     pub(crate) conditions: RetryConditionArgs,
 }
 
+/// The value of `--retry-on`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct RetryConditions {
+    /// The statuses, if any is given.
+    pub(crate) statuses: Option<StatusSet>,
+    /// Whether a request that is not idempotent is repeated if no answer came.
+    pub(crate) unanswered: bool,
+}
+
 #[derive(Clone, Debug, Group)]
 #[command(next_help_heading = "Retries")]
 pub(crate) struct RetryConditionArgs {
-    /// Statuses to retry, such as 429,5xx [default: see --retry]
+    /// Statuses to retry, such as 429,5xx [default: see --retry], and `unanswered`
+    ///
+    /// With unanswered, a request that is not idempotent is also sent again if no answer to it came:
+    /// the server may then process it twice. Without a status beside it, those of --retry stay.
     #[arg(long, value_name = "STATUS,…", visible_alias = "retry-on-http-error")]
-    #[arg(value_parser = values::statuses)]
-    pub(crate) retry_on: Option<StatusSet>,
+    #[arg(value_parser = values::retry_conditions)]
+    pub(crate) retry_on: Option<RetryConditions>,
 
     /// Retry after every error, whatever the method; with -f also after every 4xx and 5xx
     #[arg(long)]

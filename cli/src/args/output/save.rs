@@ -13,9 +13,10 @@ use crate::save::{NameTemplate, SaveOptions};
 pub(crate) struct SaveArgs {
     /// Save bodies of 2xx responses as files in this directory
     ///
-    /// A file gets its name when it is complete. Incomplete ones are named .fetch-all-….part; those of
-    /// a run that was killed can be deleted. The column `out` of a list takes precedence over
-    /// templates.
+    /// A file gets its name when it is complete. Incomplete ones are named .fetch-all-….part; the next
+    /// run in the directory removes those of a run that was killed. Where a file has the name of a
+    /// directory that is needed, or the other way round, the later one gets a suffix: a and a.1/b. The
+    /// column `out` of a list takes precedence over templates.
     #[arg(long, value_name = "DIR", value_parser = values::path)]
     pub(crate) output_dir: Option<PathBuf>,
 
@@ -51,7 +52,8 @@ pub(crate) struct SaveArgs {
     /// Archive requests and responses in a WARC 1.1 file, gzipped if its name ends with .gz
     ///
     /// No compression is requested, so that bodies are archived as they were received. An existing
-    /// file is not overwritten: the next is FILE-00001 and so on. Request records have the header
+    /// file is not overwritten: the next is FILE-00001 and so on. With --state the archive of an earlier
+    /// run is continued. Request records have the header
     /// fields that all requests share, without secrets.
     #[arg(long, value_name = "FILE", value_parser = values::path, conflicts_with = "compressed")]
     pub(crate) warc: Option<PathBuf>,
@@ -63,7 +65,8 @@ pub(crate) struct SaveArgs {
     /// Save bodies of 2xx responses in tar files here, each with its record: 000000012.jpg and .json
     ///
     /// A tar file gets its name, 00000.tar and so on, when it is complete. The next run repairs the
-    /// 00003.tar.part of a run that was killed, and keeps all complete entries.
+    /// 00003.tar.part of a run that was killed: it keeps all complete entries, with --state those that
+    /// have a record in its output.
     #[arg(long, value_name = "DIR", value_parser = values::path, conflicts_with = "output_dir")]
     #[arg(conflicts_with = "remote_name")]
     pub(crate) tar: Option<PathBuf>,

@@ -12,11 +12,15 @@ const DEFAULT_SPEED_TIME: Duration = Duration::from_secs(30);
 /// The given conditions. With `fail`, `--retry-all-errors` includes 4xx and 5xx.
 pub(super) fn patch(conditions: &RetryConditionArgs, fail: bool) -> PolicyPatch {
     let mut patch = PolicyPatch::default();
-    if let Some(statuses) = conditions.retry_on {
+    let retry_on = conditions.retry_on.unwrap_or_default();
+    if let Some(statuses) = retry_on.statuses {
         patch = patch.retry_statuses(statuses);
     }
     if conditions.retry_all_errors {
         patch = patch.classes(retry_all(fail)).retry_non_idempotent(true);
+    } else if retry_on.unanswered {
+        let classes = RetryClasses::default();
+        patch = patch.classes(classes.failure(FailureKind::Unanswered, RetryClass::Transient));
     }
     if conditions.speed_limit.is_some() || conditions.speed_time.is_some() {
         let guard = StallGuard::default()
@@ -53,6 +57,7 @@ mod tests {
     use fetch_proto::{FailureCause, Policy};
 
     use super::*;
+    use crate::args::RetryConditions;
 
     fn no_conditions() -> RetryConditionArgs {
         RetryConditionArgs {
@@ -94,9 +99,27 @@ mod tests {
     }
 
     #[test]
+    fn unanswered_requests_are_admitted_and_the_statuses_stay() {
+        let conditions = RetryConditionArgs {
+            retry_on: Some(RetryConditions {
+                statuses: None,
+                unanswered: true,
+            }),
+            ..no_conditions()
+        };
+        let policy = patch(&conditions, false).apply(&Policy::default());
+        let classes =
+            RetryClasses::default().failure(FailureKind::Unanswered, RetryClass::Transient);
+        assert_eq!(policy, Policy::default().classes(classes));
+    }
+
+    #[test]
     fn the_statuses_to_retry_replace_those_built_in() {
         let conditions = RetryConditionArgs {
-            retry_on: Some(StatusSet::EMPTY.with(404)),
+            retry_on: Some(RetryConditions {
+                statuses: Some(StatusSet::EMPTY.with(404)),
+                unanswered: false,
+            }),
             ..no_conditions()
         };
         let policy = patch(&conditions, false).apply(&Policy::default());

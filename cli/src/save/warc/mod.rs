@@ -17,11 +17,14 @@ use std::sync::Arc;
 
 use fetch_driver::{Outcome, RedactedUrl, Response};
 use fetch_proto::Method;
+use fetch_state::ArchiveEnd;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use fs4::FileExt;
 use http::{HeaderMap, Version};
 
 use super::DiskStatus;
+use super::resume::{ArchiveResume, cut, cut_note, remove_stale};
 use super::spool::FinishedBody;
 use record::{WarcRecord, record_id, request_head, response_head};
 
@@ -40,12 +43,17 @@ pub(super) struct WarcWriter {
     /// The next number to use.
     number: u32,
     path: PathBuf,
+    /// What `--state` knows about earlier runs.
+    resume: Option<ArchiveResume>,
 }
 
 #[derive(Debug)]
 struct WarcFile {
     file: File,
+    number: u32,
     path: PathBuf,
+    /// `size` before the last records were added.
+    previous: u64,
     /// The end of the last complete record.
     size: u64,
     /// The durable part of `size`.
@@ -55,12 +63,14 @@ struct WarcFile {
 impl WarcWriter {
     /// # Errors
     ///
-    /// If the first file cannot be created.
+    /// If the first file cannot be created, or that of an earlier run cannot be continued.
     pub(super) fn open(
         path: &Path,
         limit: Option<u64>,
         headers: &HeaderMap,
         disk: Arc<DiskStatus>,
+        resume: Option<ArchiveResume>,
+        notes: &mut Vec<String>,
     ) -> Result<Self, String> {
         let mut headers = headers.clone();
         let secret: Vec<_> = headers
@@ -81,9 +91,68 @@ impl WarcWriter {
             limit,
             number: 0,
             path: path.to_owned(),
+            resume,
         };
+        warc.continue_last(notes)?;
         warc.current_file()?;
         Ok(warc)
+    }
+
+    /// Brings the archive to what the records say: removes files that have only bodies without a record,
+    /// and continues the last one behind its last body with a record.
+    fn continue_last(&mut self, notes: &mut Vec<String>) -> Result<(), String> {
+        let Some(resume) = self.resume.clone() else {
+            return Ok(());
+        };
+        let named = |error: io::Error| self.disk.record_error(&self.path, &error);
+        let files = resume
+            .files(&self.path, |number| numbered(&self.path, number))
+            .map_err(named)?;
+        let mut removed = 0;
+        for (path, logged) in &files.stale {
+            removed += remove_stale(path, logged).map_err(named)?;
+        }
+        resume.forget(&files.stale).map_err(named)?;
+        if let Some((path, end)) = files.last {
+            self.number = end.file + 1;
+            match cut(&path, end.length)? {
+                Some((file, bytes)) => {
+                    removed += bytes;
+                    self.file = Some(WarcFile {
+                        file,
+                        number: end.file,
+                        path,
+                        previous: end.length,
+                        size: end.length,
+                        synced: end.length,
+                    });
+                }
+                None => notes.push(format!(
+                    "--warc {}: is missing; the archive continues in another file",
+                    path.display()
+                )),
+            }
+        }
+        if removed > 0 {
+            notes.push(cut_note("--warc", &self.path, removed));
+        }
+        Ok(())
+    }
+
+    /// The end of the last complete record; `None` for a pipe or a device.
+    pub(super) fn end(&self) -> Option<ArchiveEnd> {
+        self.file.as_ref().map(|file| ArchiveEnd {
+            file: file.number,
+            length: file.size,
+        })
+    }
+
+    /// Removes the records that were added last.
+    pub(super) fn remove_last(&mut self) {
+        if let Some(file) = &mut self.file {
+            file.size = file.previous;
+            file.truncate();
+        }
     }
 
     /// Adds a response and its request.
@@ -186,19 +255,27 @@ impl WarcWriter {
             // A pipe or a device exists already, and is written to.
             let is_special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
             let opened = match is_special {
-                true => OpenOptions::new().write(true).open(&path),
-                false => OpenOptions::new().write(true).create_new(true).open(&path),
+                true => OpenOptions::new().write(true).open(&path).map(Some),
+                false => create_locked(&path),
             };
-            match opened {
-                Ok(file) => {
+            let logged = opened.and_then(|file| {
+                if let (Some(file), Some(resume)) = (&file, &self.resume) {
+                    resume.log(&path, file)?;
+                }
+                Ok(file)
+            });
+            match logged {
+                Ok(Some(file)) => {
                     return Ok(WarcFile {
                         file,
+                        number: self.number - 1,
                         path,
+                        previous: 0,
                         size: 0,
                         synced: 0,
                     });
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Ok(None) => {}
                 Err(error) => return Err(self.disk.record_error(&path, &error)),
             }
         }
@@ -226,6 +303,7 @@ impl WarcFile {
             }
         }
         out.flush()?;
+        self.previous = self.size;
         self.size += out.count;
         Ok(())
     }
@@ -244,6 +322,24 @@ impl WarcFile {
         let _ = self.file.set_len(self.size);
         let _ = self.file.seek(SeekFrom::Start(self.size));
     }
+}
+
+/// Creates a file, or takes one without content that a killed run has left. `None` if the name is in
+/// use. The lock belongs to this run until it ends.
+fn create_locked(path: &Path) -> io::Result<Option<File>> {
+    let created = OpenOptions::new().write(true).create_new(true).open(path);
+    let file = match created {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            match path.metadata()?.len() {
+                0 => OpenOptions::new().write(true).open(path)?,
+                _ => return Ok(None),
+            }
+        }
+        created => created?,
+    };
+    // Where there are no locks, only a new file is taken.
+    let is_free = FileExt::try_lock(&file).is_ok() && file.metadata()?.len() == 0;
+    Ok(is_free.then_some(file))
 }
 
 struct CountingWriter<W> {

@@ -1,6 +1,7 @@
 //! Behaviour of one fetch, mostly as traces of a script.
 
 mod hedging_and_faults;
+mod repeats;
 
 use alloc::string::ToString;
 use core::time::Duration;

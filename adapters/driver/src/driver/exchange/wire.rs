@@ -72,6 +72,7 @@ pub(crate) fn outgoing_request(
         headers,
         max_body: attempt.max_body,
         method: http_method(&attempt.method),
+        repeatable: attempt.repeatable,
         path_as_is: request.unchanged_target(&attempt.url),
         url: attempt.url.clone(),
     }
