@@ -31,8 +31,9 @@ pub use fetch_proto::FetchError;
 pub use fetch_proto::{
     AttemptEnd, AttemptPhase, AttemptReport, Backoff, BatchStats, EngineConfig, EngineStats,
     FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OverCap, Policy, PolicyPatch,
-    PolicyRules, Rate, RedirectPolicy, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet,
-    TimeLimit, Timeouts, TimeoutsPatch, Timestamp, is_secret_parameter, url_host, url_origin,
+    PolicyRules, Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy, RetryBudget, RulePattern,
+    StatusSet, TimeLimit, Timeouts, TimeoutsPatch, Timestamp, Validator, is_secret_parameter,
+    url_host, url_origin,
 };
 #[cfg(feature = "cookies")]
 pub use fields::cookie_jar::CookieJar;

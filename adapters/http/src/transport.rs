@@ -221,12 +221,13 @@ impl<R: HttpRuntime> TransportInner<R> {
         is_head: bool,
         max_body: u64,
     ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
-        let is_decoded = self.connector.config().decode && !is_head && !raw.is_complete();
-        let body = if is_decoded {
+        let decodes = self.connector.config().decode && !is_head && !raw.is_complete();
+        let body = if decodes {
             ResponseBody::decoded(raw, &mut headers, max_body)?
         } else {
             ResponseBody::plain(raw)
         };
-        Ok(IncomingResponse::new(status, version, headers, body))
+        let is_decoded = body.is_decoded();
+        Ok(IncomingResponse::new(status, version, headers, body).decoded(is_decoded))
     }
 }

@@ -35,18 +35,18 @@ impl Fetch {
         };
         let total = self
             .deadline()
+            .filter(|_| !self.is_total_paused())
             .and_then(|t| at(t, WakeReason::Limit(TimeLimit::Total)));
         earlier(own, total)
     }
 
-    /// When the total limit ends. It does not run while the host refuses requests.
+    /// When the total limit ends, unless it is paused: during a download, and while the host refuses
+    /// requests.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        let limit = self
-            .policy
-            .timeouts
-            .total
-            .filter(|_| !self.waits_for_host)?;
-        Some(self.started? + limit + Duration::from_secs(self.host_wait.into()))
+        let total = self.policy.timeouts.total;
+        let limit = total.filter(|_| !self.waits_for_host)?;
+        let host_wait = Duration::from_secs(self.host_wait.into());
+        Some(self.started? + limit + self.total_extension() + host_wait)
     }
 
     /// Handles all deadlines that are due at `now`. Returns the next one.

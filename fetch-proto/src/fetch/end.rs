@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use super::command_queue::AttemptCommand;
+use super::download::{max_body, stall_guard};
 use super::in_flight::{AfterDiscard, InFlightAttempt, ResponseStage};
 use super::retry::RetryPlan;
 use super::{Fetch, FetchContext, FetchState, push_event};
@@ -29,17 +30,19 @@ impl Fetch {
         let Some(attempt) = self.in_flight.find_mut(|attempt| attempt.id == id) else {
             return;
         };
-        attempt.record_body(bytes, &self.policy, now);
+        attempt.record_body(bytes, stall_guard(&self.policy, self.delivery), now);
         let (received, fault) = (attempt.bytes, attempt.injected_fault());
         let discarding = matches!(attempt.stage, ResponseStage::Discarding(_));
         if matches!(fault, Some(InjectedFault::Truncate(at)) if received >= at) {
             self.request_abort(id);
             return self.on_end(id, Err(FailureKind::Io), now, context);
         }
-        let limit = if discarding {
-            self.policy.drain
-        } else {
-            self.policy.max_body
+        let (received, limit) = match self.attempt(id) {
+            Some(attempt) if !discarding => (
+                self.body_position(attempt),
+                max_body(&self.policy, self.delivery),
+            ),
+            _ => (received, self.policy.drain),
         };
         if received <= limit {
             return;
@@ -69,7 +72,14 @@ impl Fetch {
         };
         let committed = self.is_committed(attempt);
         let discarding = matches!(attempt.stage, ResponseStage::Discarding(_));
-        let (bytes, status) = (attempt.bytes, attempt.status);
+        let (bytes, status) = (self.body_position(attempt), attempt.status);
+        let length = self.continued_length().filter(|_| !discarding);
+        let result = match length {
+            // The server sent a smaller part than asked for: the next attempt asks for the rest.
+            Some(length) if bytes < length => result.and(Err(FailureKind::Io)),
+            Some(length) if bytes > length => Err(FailureKind::Protocol),
+            _ => result,
+        };
         let result = match attempt.injected_fault() {
             Some(InjectedFault::Truncate(_)) if !discarding => result.and(Err(FailureKind::Io)),
             _ => result,
@@ -85,15 +95,19 @@ impl Fetch {
             (Err(FailureKind::BodyTooLarge), _) => AttemptEnd::BodyTooLarge,
             (Err(failure), _) => AttemptEnd::Failed(failure),
         };
+        if let AttemptEnd::Failed(failure) = end {
+            self.interrupt_body(id, FetchError::Failed(failure), now);
+        }
         if let Some(ResponseStage::Discarding(next)) = self.end_attempt(id, end, now) {
             return self.continue_with(next, now);
         }
         match (end, status) {
             (AttemptEnd::Responded, Some(status)) => {
+                let is_continued = self.resumed_from().is_some();
                 let finish = CompleteResponse {
                     attempt: id,
                     bytes,
-                    status,
+                    status: if is_continued { 200 } else { status },
                 };
                 self.finish(Ok(finish), now);
             }
@@ -102,7 +116,7 @@ impl Fetch {
                 self.fail(FailureCause::Failure(failure), answer, now, context);
             }
             _ => {
-                let limit = self.policy.max_body;
+                let limit = max_body(&self.policy, self.delivery);
                 self.abort_all(AttemptEnd::Abandoned, now);
                 self.finish_or_fall_back(FetchError::BodyTooLarge { limit }, now);
             }
@@ -119,6 +133,7 @@ impl Fetch {
         let answer = self.attempt(id).map_or((false, false), |attempt| {
             (attempt.status.is_some(), self.is_committed(attempt))
         });
+        self.interrupt_body(id, FetchError::TimedOut(limit), now);
         match self.abort(id, AttemptEnd::TimedOut(limit), now) {
             Some(ResponseStage::Discarding(next)) => self.continue_with(next, now),
             _ => self.fail(FailureCause::Timeout(limit), answer, now, context),
@@ -127,7 +142,8 @@ impl Fetch {
 
     /// Whether the consumer has seen a part of the response.
     fn is_committed(&self, attempt: &InFlightAttempt) -> bool {
-        self.delivery == BodyDelivery::Streamed && matches!(attempt.stage, ResponseStage::Receiving)
+        let is_received = matches!(attempt.stage, ResponseStage::Receiving);
+        self.delivery == BodyDelivery::Streamed && (is_received || self.is_stream_interrupted())
     }
 
     /// An attempt has failed: wait for one that is still in flight, or retry, or end. The response
@@ -143,7 +159,7 @@ impl Fetch {
             return self.on_contender_failed(true, now);
         }
         self.abort_all(AttemptEnd::Responded, now); // the others only discard refused responses
-        let plan = if committed {
+        let plan = if committed && self.resume_point().is_none() {
             Err(Some(GiveUpReason::Committed))
         } else {
             self.plan_retry(cause, None, answered, now, context)
@@ -193,6 +209,14 @@ impl Fetch {
             RetryDelaySource::Throttled => {
                 self.throttle_retries = self.throttle_retries.saturating_add(1);
                 self.waits_for_host = true;
+            }
+            RetryDelaySource::Progress => {
+                self.count_progress_retry();
+                self.earlier_retries = self.earlier_retries.saturating_add(self.counted_attempts);
+                self.counted_attempts = 0;
+                self.next_counts = true;
+                self.free_retry_used = false;
+                self.last_delay = CompactDuration::default();
             }
             RetryDelaySource::Backoff | RetryDelaySource::RetryAfter => {
                 self.next_counts = true;
@@ -273,7 +297,11 @@ impl Fetch {
         end: AttemptEnd,
         now: Timestamp,
     ) -> Option<ResponseStage> {
+        let was_paused = self.is_total_paused();
         let attempt = self.in_flight.remove_first(|attempt| attempt.id == id)?;
+        if was_paused && !self.is_total_paused() {
+            self.extend_total(attempt.timings.head, now);
+        }
         if self.in_flight.is_empty() {
             self.waiting_since = now;
             self.state = FetchState::Waiting { is_reported: true };
@@ -317,6 +345,7 @@ impl Fetch {
         let is_in_time = self.deadline().is_none_or(|deadline| now < deadline);
         self.policy.fallback.url.is_some()
             && !self.used_fallback
+            && !self.is_stream_interrupted()
             && self.is_repeatable()
             && is_in_time
     }
@@ -339,7 +368,8 @@ impl Fetch {
         self.used_fallback = true;
         self.send_credentials &= url.origin() == self.url.origin();
         self.url = url;
-        self.retries_before_fallback += self.counted_attempts.saturating_sub(1);
+        self.earlier_retries += self.counted_attempts.saturating_sub(1);
+        self.start_body_over();
         self.counted_attempts = 0;
         self.next_counts = true;
         self.free_retry_used = false;
@@ -364,7 +394,8 @@ impl Fetch {
             gave_up: self.gave_up,
             redirects: self.redirects,
             result,
-            retries: self.retries_before_fallback + self.counted_attempts.saturating_sub(1),
+            resumed_from: self.resumed_from(),
+            retries: self.earlier_retries + self.counted_attempts.saturating_sub(1),
             shared_with: None,
             tag: self.tag,
             timings: FetchTimings {

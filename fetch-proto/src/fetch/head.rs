@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::command_queue::AttemptCommand;
+use super::download::stall_guard;
 use super::in_flight::{AfterDiscard, ResponseStage};
 use super::{Fetch, FetchContext, push_event};
 use crate::fetch::request::RequestBodyKind;
@@ -12,7 +13,8 @@ use crate::model::event::DecisionEvent;
 use crate::model::failure::{FailureCause, FailureKind, RedirectError};
 use crate::model::fault::InjectedFault;
 use crate::model::id::AttemptId;
-use crate::model::outcome::{AttemptEnd, FetchError};
+use crate::model::outcome::{AttemptEnd, FetchError, GiveUpReason};
+use crate::model::resume::Continuation;
 use crate::model::time::Timestamp;
 use crate::policy::RetryClass;
 use crate::policy::redirect::{RedirectHop, hop, is_redirect};
@@ -25,6 +27,7 @@ impl Fetch {
         now: Timestamp,
         context: &mut dyn FetchContext,
     ) {
+        let is_measured = stall_guard(&self.policy, self.delivery).is_some();
         let Some(attempt) = self.attempt_mut(id) else {
             return;
         };
@@ -34,13 +37,27 @@ impl Fetch {
             self.request_abort(id);
             return self.on_end(id, Err(FailureKind::Io), now, context);
         }
+        if is_measured {
+            attempt.start_meter(now);
+        }
         attempt.status = Some(head.status);
         attempt.retry_after = head.retry_after;
         push_event(&mut self.events, || DecisionEvent::HeadReceived {
             attempt: id.number,
             status: head.status,
         });
-        let next = match self.decide_after_head(id, head, now, context) {
+        let continuation = self.continuation(id, head);
+        let decided = match continuation {
+            Continuation::Mismatch if !self.is_stream_interrupted() => {
+                self.refuse_continuation(id, head.status);
+                Ok(Some(AfterDiscard::Retry { until: now }))
+            }
+            Continuation::Nothing | Continuation::Rest(_) => Ok(None),
+            Continuation::Mismatch | Continuation::Other => {
+                self.decide_after_head(id, head, now, context)
+            }
+        };
+        let next = match decided {
             Ok(next) => next,
             Err(error) => {
                 self.abandon_others(id, now);
@@ -48,6 +65,14 @@ impl Fetch {
                 return self.finish_or_fall_back(FetchError::Redirect(error), now);
             }
         };
+        let is_rest = matches!(continuation, Continuation::Nothing | Continuation::Rest(_));
+        if let (None, false, Some(error)) = (&next, is_rest, self.interruption()) {
+            // The caller has the first part of a body whose rest cannot be had.
+            self.abandon_others(id, now);
+            self.abort(id, AttemptEnd::Responded, now);
+            self.gave_up = Some(GiveUpReason::Committed);
+            return self.finish(Err(error), now);
+        }
         if !matches!(next, Some(AfterDiscard::AwaitOthers)) {
             self.abandon_others(id, now);
         }
@@ -61,6 +86,7 @@ impl Fetch {
             }
             None => {
                 attempt.stage = ResponseStage::Receiving;
+                self.begin_body(id, head, continuation);
                 AttemptCommand::Accept(id)
             }
         };

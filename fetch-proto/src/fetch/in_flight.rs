@@ -6,8 +6,9 @@ use core::time::Duration;
 
 use url::Url;
 
+use super::download::stall_guard;
 use crate::fetch::request::BodyDelivery;
-use crate::guards::stall::ThroughputMeter;
+use crate::guards::stall::{StallGuard, ThroughputMeter};
 use crate::model::attempt::Attempt;
 use crate::model::failure::{FailureKind, TimeLimit};
 use crate::model::fault::InjectedFault;
@@ -22,6 +23,8 @@ use crate::policy::redirect::RedirectHop;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct InFlightAttempt {
+    /// Whether its request asks for the rest of a body.
+    pub(super) asks_for_rest: bool,
     pub(super) bytes: u64,
     pub(super) id: AttemptId,
     pub(super) is_paused: bool,
@@ -38,13 +41,13 @@ pub(super) struct InFlightAttempt {
 }
 
 /// State of attempts with an injected fault or a guarded throughput.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct AttemptExtras {
     /// The fault that is injected into it.
     pub(super) fault: Option<InjectedFault>,
     pub(super) hold: Option<InjectedHold>,
-    /// Measures the body's throughput, if the policy has a stall guard.
+    /// Measures the body's throughput from its head on, if a minimum is required.
     pub(super) meter: Option<ThroughputMeter>,
 }
 
@@ -88,6 +91,7 @@ pub(super) enum InjectedHold {
 impl InFlightAttempt {
     pub(super) fn new(id: AttemptId, url: Arc<Url>, now: Timestamp) -> Self {
         Self {
+            asks_for_rest: false,
             bytes: 0,
             id,
             is_paused: false,
@@ -124,22 +128,28 @@ impl InFlightAttempt {
         !matches!(self.stage, ResponseStage::Discarding(_))
     }
 
+    /// Starts to measure the throughput of the body, whose head has arrived.
+    pub(super) fn start_meter(&mut self, now: Timestamp) {
+        let extras = self.extras.get_or_insert_default();
+        extras.meter = Some(ThroughputMeter::new(now));
+    }
+
     /// Counts a piece of the body.
-    pub(super) fn record_body(&mut self, bytes: u64, policy: &Policy, now: Timestamp) {
+    pub(super) fn record_body(&mut self, bytes: u64, guard: Option<&StallGuard>, now: Timestamp) {
         self.bytes = self.bytes.saturating_add(bytes);
         self.progress_at = now;
-        if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
+        if let Some((meter, guard)) = self.meter().zip(guard) {
             meter.record_bytes(guard, bytes, now);
         }
     }
 
     /// Records that the consumer stopped reading, or resumed.
-    pub(super) fn set_paused(&mut self, paused: bool, policy: &Policy, now: Timestamp) {
+    pub(super) fn set_paused(&mut self, paused: bool, guard: Option<&StallGuard>, now: Timestamp) {
         self.is_paused = paused;
         if !paused {
             self.progress_at = now;
         }
-        if let Some((meter, guard)) = self.meter().zip(policy.stall.as_ref()) {
+        if let Some((meter, guard)) = self.meter().zip(guard) {
             if paused {
                 meter.pause(now);
             } else {
@@ -185,10 +195,8 @@ impl InFlightAttempt {
             })
         };
         let t = &self.timings;
-        // The time of an accepted, streamed response depends on its consumer: no attempt limit.
-        let streaming =
-            matches!(self.stage, ResponseStage::Receiving) && delivery == BodyDelivery::Streamed;
-        let attempt = if streaming {
+        let ends_at_head = delivery != BodyDelivery::Buffered && !timeouts.attempt_covers_body;
+        let attempt = if ends_at_head && matches!(self.stage, ResponseStage::Receiving) {
             None
         } else {
             limit(TimeLimit::Attempt, t.started, timeouts.attempt)
@@ -209,14 +217,14 @@ impl InFlightAttempt {
             _ if self.is_paused => None,
             _ => limit(TimeLimit::IdleRead, self.progress_at, timeouts.idle_read),
         };
-        earlier(earlier(attempt, stage), self.stall_wake(policy))
+        let stall = self.stall_wake(stall_guard(policy, delivery));
+        earlier(earlier(attempt, stage), stall)
     }
 
     /// When the throughput of the body has been too low for too long.
-    fn stall_wake(&self, policy: &Policy) -> Option<NextWake> {
+    fn stall_wake(&self, guard: Option<&StallGuard>) -> Option<NextWake> {
         let meter = self.extras.as_ref()?.meter.as_ref()?;
-        let guard = policy.stall.as_ref().filter(|_| self.status.is_some())?;
-        meter.deadline(guard).map(|at| NextWake {
+        meter.deadline(guard?).map(|at| NextWake {
             at,
             why: WakeReason::Limit(TimeLimit::Throughput),
         })

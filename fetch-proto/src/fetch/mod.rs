@@ -3,6 +3,7 @@
 mod command_queue;
 pub(crate) mod context;
 mod deadlines;
+mod download;
 mod end;
 mod head;
 mod hedge;
@@ -24,6 +25,7 @@ use url::Url;
 
 use self::command_queue::{AttemptCommand, CommandQueue};
 use self::context::{FetchContext, StandaloneContext};
+use self::download::{Download, stall_guard};
 use self::hedge::HedgeState;
 use self::in_flight::InFlightAttempt;
 use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
@@ -68,7 +70,9 @@ pub struct Fetch {
     /// Whether the next attempt counts against the policy's number of attempts.
     next_counts: bool,
     delivery: BodyDelivery,
-    events: Option<VecDeque<DecisionEvent>>,
+    /// The body across attempts, if it is saved or streamed.
+    download: Option<Box<Download>>,
+    events: Option<Box<EventQueue>>,
     /// Whether it uses the fallback URL.
     used_fallback: bool,
     in_flight: InlineVec<InFlightAttempt>,
@@ -98,7 +102,8 @@ pub struct Fetch {
     hedging: HedgeState,
     redirecting: CompactDuration,
     redirects: u16,
-    retries_before_fallback: u16,
+    /// Retries before the count of attempts started again: for the fallback, or after progress.
+    earlier_retries: u16,
     seed: u64,
     send_body: bool,
     send_credentials: bool,
@@ -168,6 +173,7 @@ impl Fetch {
     /// ```
     #[must_use]
     pub fn new(request: FetchRequest, policy: Arc<Policy>, seed: u64, now: Timestamp) -> Self {
+        let download = Download::of(&request);
         let policy = request.policy.unwrap_or(policy);
         let policy = match &request.patch {
             Some(patch) => Arc::new(patch.apply(&policy)),
@@ -179,6 +185,7 @@ impl Fetch {
             body: request.body,
             next_counts: true,
             delivery: request.delivery,
+            download,
             events: None,
             used_fallback: false,
             in_flight: InlineVec::default(),
@@ -202,7 +209,7 @@ impl Fetch {
             hedging: HedgeState::default(),
             redirecting: CompactDuration::default(),
             redirects: 0,
-            retries_before_fallback: 0,
+            earlier_retries: 0,
             seed,
             send_body: request.body != RequestBodyKind::None,
             send_credentials: true,
@@ -226,7 +233,7 @@ impl Fetch {
     /// ```
     #[must_use]
     pub fn with_events(mut self) -> Self {
-        self.events = Some(VecDeque::new());
+        self.events = Some(Box::default());
         self
     }
 
@@ -359,8 +366,10 @@ impl Fetch {
             Input::Head(_) if attempt.status.is_some() => return InputEffect::Stale,
             Input::Head(head) => self.on_head(id, &head, now, context),
             Input::Mark(phase, at) => attempt.timings.mark(phase, at, now),
-            Input::Paused => attempt.set_paused(true, &self.policy, now),
-            Input::Resumed => attempt.set_paused(false, &self.policy, now),
+            Input::Paused | Input::Resumed => {
+                let guard = stall_guard(&self.policy, self.delivery);
+                attempt.set_paused(input == Input::Paused, guard, now);
+            }
         }
         InputEffect::Applied
     }
@@ -404,7 +413,7 @@ impl Fetch {
         context: &mut dyn FetchContext,
     ) -> FetchStep {
         let wake = self.handle_deadlines(now, context);
-        if let Some(event) = self.events.as_mut().and_then(|events| events.pop_front()) {
+        if let Some(event) = self.events.as_mut().and_then(|events| events.0.pop_front()) {
             return FetchStep::Event(event);
         }
         match self.commands.pop() {
@@ -433,9 +442,14 @@ impl Fetch {
     }
 }
 
+/// Decisions that are not yet reported. Boxed in the fetch, because few fetches report any.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+struct EventQueue(VecDeque<DecisionEvent>);
+
 /// Adds an event. `event` is called only if events are enabled.
-fn push_event(events: &mut Option<VecDeque<DecisionEvent>>, event: impl FnOnce() -> DecisionEvent) {
+fn push_event(events: &mut Option<Box<EventQueue>>, event: impl FnOnce() -> DecisionEvent) {
     if let Some(events) = events {
-        events.push_back(event());
+        events.0.push_back(event());
     }
 }

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use url::Url;
 
 use crate::model::method::Method;
+use crate::model::resume::ResumePoint;
 use crate::policy::{Policy, PolicyPatch};
 
 /// A fetch as the caller submits it. Contains the data that decisions depend on; header fields and
@@ -22,8 +23,12 @@ use crate::policy::{Policy, PolicyPatch};
 pub struct FetchRequest {
     /// Whether the request has a body, and whether it can be sent again.
     pub body: RequestBodyKind,
-    /// How the response body is delivered. A streamed response is not retried after its head.
+    /// How the response body is delivered.
     pub delivery: BodyDelivery,
+    /// Whether the caller's header fields ask for a part of the body. If its connection breaks, that
+    /// part is requested again, as it is not continued.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub has_range: bool,
     /// Whether the caller guarantees that a repeated request does no harm, by an `Idempotency-Key`
     /// or otherwise.
     pub idempotent: bool,
@@ -41,6 +46,12 @@ pub struct FetchRequest {
     /// The priority among the fetches of the host: the largest starts first, and of equal ones the
     /// oldest. Default 0. Hosts take turns regardless of priorities.
     pub priority: i8,
+    /// Continues a [saved](BodyDelivery::Saved) body of an earlier fetch. Only for GET.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub resume_from: Option<Arc<ResumePoint>>,
     /// The key by which equal requests share one response: a fetch with the same method, URL and
     /// key as one in progress gets that one's response. The key must cover everything else that
     /// makes a difference, such as header fields. Only for buffered GET and HEAD without a body.
@@ -76,11 +87,13 @@ impl FetchRequest {
         Self {
             body: RequestBodyKind::None,
             delivery: BodyDelivery::Buffered,
+            has_range: false,
             idempotent: false,
             method,
             patch: None,
             policy: None,
             priority: 0,
+            resume_from: None,
             share: None,
             tag: 0,
             url,
@@ -112,6 +125,20 @@ impl FetchRequest {
     #[must_use]
     pub fn delivery(mut self, delivery: BodyDelivery) -> Self {
         self.delivery = delivery;
+        self
+    }
+
+    /// Sets whether the caller's header fields ask for a part of the body.
+    ///
+    /// ```
+    /// # use fetch_proto::{BodyDelivery, FetchRequest};
+    /// # let url: url::Url = "http://a.test/".parse()?;
+    /// let part = FetchRequest::get(url).delivery(BodyDelivery::Saved).has_range(true);
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn has_range(mut self, has_range: bool) -> Self {
+        self.has_range = has_range;
         self
     }
 
@@ -185,6 +212,21 @@ impl FetchRequest {
         self
     }
 
+    /// Continues a saved body of an earlier fetch.
+    ///
+    /// ```
+    /// # use fetch_proto::{BodyDelivery, FetchRequest, ResumePoint, Validator};
+    /// # let url: url::Url = "http://a.test/".parse()?;
+    /// let point = ResumePoint::new(1 << 20, Validator::parse("\"v1\""));
+    /// let rest = FetchRequest::get(url).delivery(BodyDelivery::Saved).resume_from(Some(point.into()));
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn resume_from(mut self, point: impl Into<Option<Arc<ResumePoint>>>) -> Self {
+        self.resume_from = point.into();
+        self
+    }
+
     /// Sets the key by which equal requests share one response.
     ///
     /// ```
@@ -255,7 +297,9 @@ pub enum RequestBodyKind {
     Once,
 }
 
-/// How a response body is delivered to the caller.
+/// How a response body is delivered to the caller. If a GET breaks off while its body is saved or
+/// streamed, the next attempt continues it, provided that the server offers a strong validator and the
+/// body has no content coding: see [`Attempt::resume`](crate::Attempt::resume).
 ///
 /// ```
 /// use fetch_proto::{BodyDelivery, FetchRequest};
@@ -269,7 +313,12 @@ pub enum BodyDelivery {
     /// As a whole when it is complete, so that a failure in the middle can be retried.
     #[default]
     Buffered,
-    /// In chunks. No retry after the head, because the caller has received a part.
+    /// Written to storage while it is received, and passed on when it is complete. A failure in the
+    /// middle is retried from there, or from the beginning. By default it must arrive at 1 KiB/s,
+    /// measured over 30 s ([`Policy::stall`]), and may be of any size ([`Policy::max_body`]).
+    Saved,
+    /// In chunks. The caller has received a part, so a failure in the middle is retried only from
+    /// there. By default it may be of any size.
     Streamed,
 }
 

@@ -67,13 +67,15 @@ impl Fetch {
         }
         let probe = self.is_free_probe(context);
         let throttled = class == RetryClass::Throttled && self.is_free_throttle(context);
-        if !probe && !throttled && self.counted_attempts >= self.policy.attempts.get() {
+        let progressed = self.has_progressed() && !matches!(cause, FailureCause::Status(_));
+        let is_free = probe || throttled || progressed;
+        if !is_free && self.counted_attempts >= self.policy.attempts.get() {
             return Err(Some(GiveUpReason::Attempts));
         }
         let plan = if throttled {
             self.plan_throttle_delay(asked)
         } else {
-            self.plan_delay(class, asked)
+            self.plan_delay(class, asked, progressed)
         };
         let plan = plan.ok_or(Some(GiveUpReason::RetryAfterTooLong))?;
         let starts_at = now + plan.delay;
@@ -91,6 +93,10 @@ impl Fetch {
         }
         if probe {
             let pace = RetryDelaySource::Probe;
+            return Ok(RetryPlan { pace, ..plan });
+        }
+        if progressed {
+            let pace = RetryDelaySource::Progress;
             return Ok(RetryPlan { pace, ..plan });
         }
         if !context.spend_retry(retry_kind(class, cause), now) {
@@ -199,8 +205,16 @@ impl Fetch {
     }
 
     /// The delay before the retry; `None` if the server asks for a longer one than the policy allows.
-    fn plan_delay(&self, class: RetryClass, asked: Option<Duration>) -> Option<RetryPlan> {
-        let retry = u32::from(self.counted_attempts.saturating_sub(1));
+    fn plan_delay(
+        &self,
+        class: RetryClass,
+        asked: Option<Duration>,
+        progressed: bool,
+    ) -> Option<RetryPlan> {
+        let retry = match progressed {
+            true => 0,
+            false => u32::from(self.counted_attempts.saturating_sub(1)),
+        };
         let backoff = self.policy.backoff.for_class(class);
         let backoff = backoff.delay(self.seed, retry, self.last_delay.into());
         Some(match self.bounded_pause(asked)? {

@@ -59,7 +59,9 @@ impl Fetch {
             while self.commands.pop().is_some() {}
             return;
         }
-        let repeatable = self.is_repeatable();
+        let repeatable = self.is_repeatable() && !self.is_stream_interrupted();
+        // The bytes of earlier attempts are lost, too.
+        self.start_body_over();
         self.abort_all(AttemptEnd::Failed(FailureKind::Dropped), now);
         while self.commands.pop().is_some() {}
         if repeatable {

@@ -6,11 +6,11 @@ use core::time::Duration;
 
 use url::Url;
 
+use super::download::max_body;
 use super::hedge::HedgeState;
 use super::in_flight::{AttemptExtras, InFlightAttempt, InjectedHold};
 use super::{Fetch, FetchContext, FetchState, push_event};
 use crate::guards::budget::RetryKind;
-use crate::guards::stall::ThroughputMeter;
 use crate::model::attempt::Attempt;
 use crate::model::event::DecisionEvent;
 use crate::model::fault::InjectedFault;
@@ -62,30 +62,35 @@ impl Fetch {
     /// Adds the attempt with the current number to those in flight. Returns it, unless an injected fault
     /// holds it back.
     fn create_attempt(&mut self, url: Arc<Url>, now: Timestamp) -> Option<Attempt> {
+        let resume = self.resume_point().map(Box::new);
+        if let Some(point) = &resume {
+            let (attempt, offset) = (self.attempt_number, point.offset);
+            push_event(&mut self.events, || DecisionEvent::Resuming {
+                attempt,
+                offset,
+            });
+        }
+        let asks_for_rest = resume.is_some();
         let attempt = Attempt {
             fresh_connection: core::mem::take(&mut self.fresh_connection),
             id: AttemptId {
                 fetch: self.id,
                 number: self.attempt_number,
             },
-            max_body: self.policy.max_body,
+            max_body: max_body(&self.policy, self.delivery),
             method: self.method.clone(),
             repeatable: self.may_repeat_unanswered(),
+            resume,
             send_body: self.send_body,
             send_credentials: self.send_credentials,
             url: url.clone(),
         };
         let mut in_flight = InFlightAttempt::new(attempt.id, url, now);
-        let fault = self.injected_fault();
-        if fault.is_some() || self.policy.stall.is_some() {
+        in_flight.asks_for_rest = asks_for_rest;
+        if let Some(fault) = self.injected_fault() {
             in_flight.extras = Some(Box::new(AttemptExtras {
-                fault,
-                hold: None,
-                meter: self
-                    .policy
-                    .stall
-                    .as_ref()
-                    .map(|_| ThroughputMeter::new(now)),
+                fault: Some(fault),
+                ..AttemptExtras::default()
             }));
         }
         let sent = self.apply_early_fault(&mut in_flight, attempt, now);

@@ -9,6 +9,7 @@ use url::Url;
 use crate::model::failure::FailureKind;
 use crate::model::id::AttemptId;
 use crate::model::method::Method;
+use crate::model::resume::{RepresentationSummary, ResumePoint};
 use crate::model::time::Timestamp;
 use crate::model::timings::AttemptPhase;
 
@@ -34,7 +35,7 @@ pub struct Attempt {
     pub id: AttemptId,
     /// Requires a new connection, because a pooled one was found closed.
     pub fresh_connection: bool,
-    /// The largest body after decoding, in bytes.
+    /// The largest body after decoding, in bytes; `u64::MAX` if there is no limit.
     pub max_body: u64,
     /// The method. A redirect may have changed it.
     pub method: Method,
@@ -42,6 +43,14 @@ pub struct Attempt {
     /// idempotent, or the policy allows it. Otherwise it must not go out on a connection that the
     /// server may be closing.
     pub repeatable: bool,
+    /// Asks for the rest of a body, by `Range` and `If-Range`. If its response is accepted, a 206 is
+    /// the rest from this position on, a 416 means that nothing is missing (its body is not read), and
+    /// any other status starts the body over.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub resume: Option<Box<ResumePoint>>,
     /// Whether the request body is sent. A redirect may have dropped it.
     pub send_body: bool,
     /// Whether `Authorization`, `Cookie` and the caller's other secret fields are sent: not after a
@@ -106,6 +115,13 @@ pub struct HeadSummary {
     /// How long to pause the host by its `RateLimit` fields: the time to the reset if no requests
     /// remain. Applies to every status, and serves as `Retry-After` where that is missing.
     pub pause: Option<Duration>,
+    /// What the head says about the body's identity and range. Only bodies that are saved or streamed
+    /// need it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub representation: Option<Box<RepresentationSummary>>,
     /// The wait that the `Retry-After` field asks for. The driver has the wall clock, so it
     /// converts a date to a duration; a date in the past is zero.
     pub retry_after: Option<Duration>,
@@ -124,6 +140,7 @@ impl HeadSummary {
         Self {
             location: None,
             pause: None,
+            representation: None,
             retry_after: None,
             status,
         }
@@ -149,6 +166,18 @@ impl HeadSummary {
     #[must_use]
     pub fn pause(mut self, pause: impl Into<Option<Duration>>) -> Self {
         self.pause = pause.into();
+        self
+    }
+
+    /// Sets what the head says about the body's identity and range.
+    ///
+    /// ```
+    /// use fetch_proto::{HeadSummary, RepresentationSummary};
+    /// let head = HeadSummary::status(200).representation(RepresentationSummary::default());
+    /// ```
+    #[must_use]
+    pub fn representation(mut self, representation: RepresentationSummary) -> Self {
+        self.representation = Some(Box::new(representation));
         self
     }
 

@@ -112,6 +112,20 @@ pub enum DecisionEvent {
         /// The new URL.
         to: Arc<Url>,
     },
+    /// The rest of a body cannot be had: the body is received from its beginning.
+    Restarting {
+        /// The number of the attempt that asked for the rest.
+        attempt: u16,
+        /// The status code of its response.
+        status: u16,
+    },
+    /// An attempt asks for the rest of a body.
+    Resuming {
+        /// The number of the attempt.
+        attempt: u16,
+        /// The position from which the body is missing, in bytes.
+        offset: u64,
+    },
     /// The request is retried after a delay.
     Retrying {
         /// Which attempt failed, from 1; redirects and free retries are not counted.
@@ -170,6 +184,9 @@ pub enum RetryDelaySource {
     /// The policy's backoff, or `Retry-After`, after a failed circuit breaker probe. Does not count
     /// as an attempt.
     Probe,
+    /// The policy's first backoff, after an attempt that brought a part of the body: the next one
+    /// continues there. The attempts are counted from one again.
+    Progress,
     /// The server's `Retry-After`.
     RetryAfter,
     /// The pace of a host that refuses requests because of their rate: [`Pacing`](crate::Pacing).
@@ -236,6 +253,15 @@ impl fmt::Display for DecisionEvent {
                 };
                 write!(f, "status {status}: redirected{secrets}")
             }
+            Self::Restarting { attempt, status } => {
+                write!(
+                    f,
+                    "attempt {attempt}: status {status}: the body starts over"
+                )
+            }
+            Self::Resuming { attempt, offset } => {
+                write!(f, "attempt {attempt} continues the body at byte {offset}")
+            }
             Self::Retrying {
                 attempt,
                 cause,
@@ -272,6 +298,7 @@ impl fmt::Display for RetryDelaySource {
             Self::NotProcessed => "not processed",
             Self::ResourcesExhausted => "out of descriptors",
             Self::Probe => "probe",
+            Self::Progress => "progress",
             Self::RetryAfter => "Retry-After",
             Self::Throttled => "throttled",
         })

@@ -7,6 +7,7 @@ pub(crate) mod fault;
 pub(crate) mod id;
 pub(crate) mod method;
 pub(crate) mod outcome;
+pub(crate) mod resume;
 pub(crate) mod time;
 pub(crate) mod timings;
 pub(crate) mod url_parts;

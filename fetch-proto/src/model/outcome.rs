@@ -34,7 +34,15 @@ pub struct FetchOutcome {
     pub gave_up: Option<GiveUpReason>,
     /// The number of redirects followed.
     pub redirects: u16,
-    /// A complete response of any status, or the reason why there is none.
+    /// The position, in bytes, at which the last response continued the body; `None` if the body was
+    /// received in one piece.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub resumed_from: Option<u64>,
+    /// A complete response of any status, or the reason why there is none. A body in several parts
+    /// counts as one response with the status 200 (RFC 9110, section 15.3.7.3).
     pub result: Result<CompleteResponse, FetchError>,
     /// The number of retries. Redirects and free retries are not counted.
     pub retries: u16,

@@ -59,8 +59,9 @@ pub struct Policy {
     pub fallback: Fallback,
     /// Whether and when a slow attempt is hedged.
     pub hedge: Option<Hedge>,
-    /// The largest body, in bytes after decoding.
-    pub max_body: u64,
+    /// The largest body, in bytes after decoding; `None` for the default, which depends on how the
+    /// body is delivered: [`max_body`](Self::max_body).
+    pub max_body: Option<u64>,
     /// The rate at which attempts with this policy start.
     pub rate: Option<Rate>,
     /// How redirects are followed.
@@ -71,7 +72,8 @@ pub struct Policy {
     pub retry_non_idempotent: bool,
     /// The statuses that are retried, unless [`classes`](field@Self::classes) has a class for them.
     pub retry_statuses: StatusSet,
-    /// The minimum throughput of a body.
+    /// The minimum throughput of a body; `None` for the default, which depends on how the body is
+    /// delivered: [`stall`](Self::stall).
     pub stall: Option<StallGuard>,
     /// The time limits.
     pub timeouts: Timeouts,
@@ -183,15 +185,16 @@ impl Policy {
         self
     }
 
-    /// Sets the largest body, in bytes after decoding. Default 64 MiB. A larger body ends the fetch
-    /// with [`FetchError::BodyTooLarge`](crate::FetchError::BodyTooLarge).
+    /// Sets the largest body, in bytes after decoding. Default: 64 MiB, and unlimited for a body that
+    /// is saved or streamed. A larger body ends the fetch with
+    /// [`FetchError::BodyTooLarge`](crate::FetchError::BodyTooLarge).
     ///
     /// ```
     /// let policy = fetch_proto::Policy::default().max_body(1 << 20);
     /// ```
     #[must_use]
     pub const fn max_body(mut self, bytes: u64) -> Self {
-        self.max_body = bytes;
+        self.max_body = Some(bytes);
         self
     }
 
@@ -258,7 +261,9 @@ impl Policy {
         self
     }
 
-    /// Sets the minimum throughput of a body. Default: only the limit [`Timeouts::idle_read`].
+    /// Sets the minimum throughput of a body, measured from its head; `None` requires none. Default:
+    /// [`StallGuard::SAVED`] for a body that is saved, none for others. [`Timeouts::idle_read`]
+    /// applies as well.
     ///
     /// ```
     /// use fetch_proto::{Policy, StallGuard};
@@ -266,7 +271,7 @@ impl Policy {
     /// ```
     #[must_use]
     pub fn stall(mut self, guard: impl Into<Option<StallGuard>>) -> Self {
-        self.stall = guard.into();
+        self.stall = Some(guard.into().unwrap_or(StallGuard::OFF));
         self
     }
 
@@ -304,6 +309,7 @@ impl Policy {
     #[must_use]
     pub const fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.timeouts.attempt = Some(limit);
+        self.timeouts.attempt_covers_body = true;
         self
     }
 
@@ -328,7 +334,7 @@ impl Default for Policy {
             drain: 64 << 10,
             fallback: Fallback::default(),
             hedge: None,
-            max_body: 64 << 20,
+            max_body: None,
             rate: None,
             redirects: RedirectPolicy::limit(10),
             retry_after: RetryAfterPolicy::DEFAULT,

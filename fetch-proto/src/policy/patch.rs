@@ -15,6 +15,7 @@ use crate::guards::stall::StallGuard;
 /// - `values` are replaced.
 /// - `optional` settings are replaced too; `None` switches the setting off.
 /// - `nested` settings have a separate patch, so each part of them is a separate setting.
+/// - `derived` settings follow from the others, whose setters set them.
 macro_rules! patch {
     (
         $(#[$meta:meta])*
@@ -22,6 +23,7 @@ macro_rules! patch {
             values { $($(#[$value_meta:meta])* $value:ident: $value_type:ty,)* }
             optional { $($optional:ident: $optional_type:ty,)* }
             nested { $($nested:ident: $nested_type:ty,)* }
+            derived { $($derived:ident,)* }
         }
     ) => {
         $(#[$meta])*
@@ -97,7 +99,9 @@ macro_rules! patch {
             #[must_use]
             pub fn apply(&self, target: &$target) -> $target {
                 // Names every field, so that a new setting cannot be left out of the patch.
-                let $target { $($value: _,)* $($optional: _,)* $($nested: _,)* } = target;
+                let $target {
+                    $($value: _,)* $($optional: _,)* $($nested: _,)* $($derived: _,)*
+                } = target;
                 let mut changed = target.clone();
                 $(
                     if let Some(value) = &self.$value {
@@ -171,6 +175,7 @@ patch! {
         nested {
             timeouts: TimeoutsPatch,
         }
+        derived {}
     }
 }
 
@@ -195,6 +200,10 @@ patch! {
             total: Duration,
         }
         nested {}
+        derived {
+            attempt_covers_body,
+            total_covers_body,
+        }
     }
 }
 

@@ -16,9 +16,14 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// From the start of the attempt to the end of the body; to the head if the body is streamed.
-    /// Waiting in the queue does not count. Default 6 s.
+    /// From the start of the attempt to the end of the body. Waiting in the queue does not count.
+    /// Default 6 s, which ends at the head if the body is saved or streamed: see
+    /// [`attempt_covers_body`](field@Self::attempt_covers_body).
     pub attempt: Option<Duration>,
+    /// Whether [`attempt`](field@Self::attempt) also covers a body that is saved or streamed. Default
+    /// no: there [`idle_read`](field@Self::idle_read) and [`Policy::stall`](crate::Policy::stall) guard
+    /// the body. Setting a limit, also by [`TimeoutsPatch`](crate::TimeoutsPatch), sets it.
+    pub attempt_covers_body: bool,
     /// From the start of the attempt to a connection, including name resolution and TLS. Default 10
     /// s: with the other defaults, the attempt limit applies first.
     pub connect: Option<Duration>,
@@ -29,32 +34,43 @@ pub struct Timeouts {
     /// In the queue, separately before the first attempt, each retry and each redirect. Default 1
     /// h.
     pub queue: Option<Duration>,
-    /// From the start of the first attempt to the end, including retries and waits. Default 5 min.
+    /// From the start of the first attempt to the end, including retries and waits. Default 5 min,
+    /// without the time in which a body that is saved or streamed is received: see
+    /// [`total_covers_body`](field@Self::total_covers_body).
     pub total: Option<Duration>,
+    /// Whether [`total`](field@Self::total) also covers the time in which a body is saved or streamed.
+    /// Default no: it pauses from the head to the end of the body, and starts again after an attempt
+    /// that brought a part of the body. Setting a limit, also by
+    /// [`TimeoutsPatch`](crate::TimeoutsPatch), sets it.
+    pub total_covers_body: bool,
 }
 
 impl Timeouts {
     /// No limit of any kind.
     pub const NONE: Self = Self {
         attempt: None,
+        attempt_covers_body: false,
         connect: None,
         first_byte: None,
         idle_read: None,
         queue: None,
         total: None,
+        total_covers_body: false,
     };
 
     /// The defaults.
     pub const DEFAULT: Self = Self {
         attempt: Some(Duration::from_secs(6)),
+        attempt_covers_body: false,
         connect: Some(Duration::from_secs(10)),
         first_byte: None,
         idle_read: Some(Duration::from_secs(30)),
         queue: Some(Duration::from_secs(3600)),
         total: Some(Duration::from_secs(300)),
+        total_covers_body: false,
     };
 
-    /// Sets the limit [`attempt`](field@Self::attempt).
+    /// Sets the limit [`attempt`](field@Self::attempt), for the whole attempt.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -63,6 +79,7 @@ impl Timeouts {
     #[must_use]
     pub fn attempt(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.attempt = limit.into();
+        self.attempt_covers_body = true;
         self
     }
 
@@ -114,7 +131,7 @@ impl Timeouts {
         self
     }
 
-    /// Sets the limit [`total`](field@Self::total).
+    /// Sets the limit [`total`](field@Self::total), for the whole fetch.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -123,6 +140,7 @@ impl Timeouts {
     #[must_use]
     pub fn total(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.total = limit.into();
+        self.total_covers_body = true;
         self
     }
 }

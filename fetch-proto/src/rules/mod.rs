@@ -28,7 +28,7 @@ pub use pattern::RulePattern;
 use url::Url;
 
 use crate::model::method::Method;
-use crate::policy::Policy;
+use crate::policy::{Policy, Timeouts};
 
 /// Ordered rules that select a [`Policy`] by method and URL: the first matching rule wins.
 ///
@@ -36,7 +36,8 @@ use crate::policy::Policy;
 /// After warm-up, only a URL with credentials needs an allocation. Clones share all data.
 ///
 /// The default has two rules: URLs that contain `/delay/` have an attempt timeout of 10 s, those
-/// with `/status/` 8 s, and all others 6 s.
+/// with `/status/` 8 s, and all others 6 s. These limits end at the head of a body that is saved or
+/// streamed: see [`Timeouts::attempt_covers_body`](field@Timeouts::attempt_covers_body).
 ///
 /// ```
 /// use core::time::Duration;
@@ -203,7 +204,13 @@ impl PolicyRules {
 
 impl Default for PolicyRules {
     fn default() -> Self {
-        let seconds = |limit| Policy::default().attempt_timeout(Duration::from_secs(limit));
+        // Built in, so they end at the head of a body that is saved or streamed.
+        let seconds = |limit| {
+            Policy::default().timeouts(Timeouts {
+                attempt: Some(Duration::from_secs(limit)),
+                ..Timeouts::DEFAULT
+            })
+        };
         Self::builder()
             .rule("/delay/", seconds(10))
             .rule("/status/", seconds(8))

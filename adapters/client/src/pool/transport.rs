@@ -11,7 +11,9 @@ use fetch_driver::{
     Settings, Transport, TransportError,
 };
 use futures_lite::AsyncRead;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING,
+};
 use http::{Method, Response};
 use url::{Position, Url};
 
@@ -186,9 +188,11 @@ impl<F: ClientFactory> TransportInner<F> {
         let (mut head, reader) = response.into_parts();
         let limits = (self.decode, max);
         let headers = &mut head.headers;
+        let is_coded = headers.contains_key(CONTENT_ENCODING);
         let body = PooledBody::new(reader, headers, limits, progress, lease, convert_error)?;
         let (status, version) = (head.status, head.version);
-        Ok(IncomingResponse::new(status, version, head.headers, body))
+        let is_decoded = is_coded && !head.headers.contains_key(CONTENT_ENCODING);
+        Ok(IncomingResponse::new(status, version, head.headers, body).decoded(is_decoded))
     }
 }
 

@@ -105,6 +105,7 @@ where
             progress,
             reported: ReportedPhases::default(),
             result: self.spare.results.pop().unwrap_or_default(),
+            resume: attempt.resume,
             span,
             url: attempt.url,
         });
@@ -127,6 +128,10 @@ where
             attempt.span.record_error("aborted");
             attempt.progress.take_phases(&mut attempt.reported)
         });
+        let index = fetch.attempt_mut(id).map(|attempt| attempt.index);
+        let exchange = index.and_then(|index| self.exchanges.get(index));
+        let unfinished = exchange.and_then(AttemptExchange::take_unfinished);
+        fetch.keep_unfinished(id, unfinished);
         let Some((index, progress)) = fetch.end_attempt(id) else {
             return;
         };
@@ -190,6 +195,7 @@ where
         let Some(fetch) = fetches.at_mut(slot) else {
             return;
         };
+        let keeps_body = fetch.keeps_body();
         let Some(attempt) = fetch.attempt_at(index) else {
             return;
         };
@@ -203,7 +209,7 @@ where
                 cookies.store(&attempt.url, &parts.headers);
             }
             attempt.span.record_status(parts.status.as_u16());
-            report(id, Input::Head(engine_head(&parts)), now);
+            report(id, Input::Head(engine_head(&parts, keeps_body)), now);
             attempt.result.parts = Some(parts);
         }
         let bytes = attempt.progress.take_received(update.body_bytes);
@@ -234,6 +240,7 @@ where
             }
             (None, AttemptPoll::Pending | AttemptPoll::Ready) => return,
         };
+        fetch.keep_unfinished(id, update.unfinished);
         if let Some((_, progress)) = fetch.end_attempt(id) {
             // A transport may still hold a clone, although the exchange is over.
             self.spare.progress.extend(progress.recycle());

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use fetch_proto::{RejectReason, RequestBodyKind as BodyKind, Timestamp};
-use http::HeaderMap;
+use fetch_proto::{BodyDelivery, Method, RejectReason, RequestBodyKind as BodyKind, Timestamp};
+use http::{HeaderMap, header};
 
 use crate::driver::connect_timeout;
 use crate::driver::exchange::wire::sharing_key;
@@ -96,6 +96,19 @@ impl SubmissionQueue {
         if request.path_as_is.is_some() && !self.sends_path_as_is {
             return Err("this client normalizes paths: it cannot send one as it is");
         }
+        let has_range = [&request.headers, &*self.headers].iter().any(|headers| {
+            headers.contains_key(header::RANGE) || headers.contains_key(header::IF_RANGE)
+        });
+        let delivery = match job.sender.delivery() {
+            BodyDelivery::Buffered if request.save.is_some() => BodyDelivery::Saved,
+            delivery => delivery,
+        };
+        let can_resume = delivery == BodyDelivery::Saved && request.method == Method::Get;
+        if request.resume_from.is_some() && (!can_resume || has_range) {
+            return Err(
+                "only a GET without `Range` whose body is saved can continue an earlier one",
+            );
+        }
         let can_share = self.share && request.save.is_none();
         let mut submitted =
             fetch_proto::FetchRequest::new(request.method.clone(), request.url.clone())
@@ -104,11 +117,13 @@ impl SubmissionQueue {
                     RequestBody::Empty => BodyKind::None,
                     RequestBody::Stream { .. } => BodyKind::Once,
                 })
-                .delivery(job.sender.delivery())
+                .delivery(delivery)
+                .has_range(has_range)
                 .idempotent(request.idempotent || request.headers.contains_key("idempotency-key"))
                 .patch(request.patch.clone())
                 .policy(request.policy.clone())
                 .priority(request.priority)
+                .resume_from(request.resume_from.clone())
                 .share(can_share.then(|| sharing_key(request, &self.headers)))
                 .tag(request.tag);
         if !self.sees_connection {

@@ -33,6 +33,9 @@ pub struct Outcome {
     pub redirects: u16,
     /// A complete response of any status, or why there is none.
     pub result: Result<Response, Error>,
+    /// The position in the body, in bytes, at which the last response continued it; `None` if the body
+    /// was received in one piece. See [`Request::save`](crate::Request::save).
+    pub resumed_from: Option<u64>,
     /// How many times the request was retried.
     pub retries: u16,
     /// Whether the response was received for an identical request, so none was sent for this one.

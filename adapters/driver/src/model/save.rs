@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use fetch_proto::Validator;
 use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
@@ -55,8 +56,10 @@ pub trait BodySink: Send + Sync {
     fn open(&self, head: &ResponseHead<'_>) -> Box<dyn BodyWriter>;
 }
 
-/// Saves one body. It is dropped before it has finished if the connection breaks, the body is too
-/// large, or the fetch is cancelled. It must then leave nothing behind.
+/// Saves one body. If the connection breaks, it waits for the next attempt: the rest is written to it,
+/// or, if the body starts over, it is dropped and the sink opens another one. It is also dropped
+/// before it has finished if the fetch fails or is cancelled. It must then leave nothing behind,
+/// except what a later fetch [continues](crate::Request::resume_from).
 pub trait BodyWriter: Send {
     /// Waits until there is room for another chunk. Until then no more of the body is read, and
     /// [`Timeouts::idle_read`](crate::Timeouts::idle_read) does not run.
@@ -96,12 +99,19 @@ pub struct ResponseHead<'a> {
     pub attached: Option<&'a Attachment>,
     /// The header fields.
     pub headers: &'a HeaderMap,
-    /// The status.
+    /// The position in the body of the first byte that will be written: 0, or the offset of the
+    /// request's [`resume_from`](crate::Request::resume_from) if the server continues there. If that is
+    /// set and this is 0, the body starts over.
+    pub offset: u64,
+    /// The status: 206, or 416 if nothing is missing, if the body does not begin here.
     pub status: StatusCode,
     /// The request's tag.
     pub tag: u64,
     /// The URL of the response, after redirects.
     pub url: &'a Url,
+    /// What identifies the body, so that a later fetch can continue it: see
+    /// [`Request::resume_from`](crate::Request::resume_from). `None` if it cannot be continued.
+    pub validator: Option<&'a Validator>,
     /// The protocol version.
     pub version: Version,
 }

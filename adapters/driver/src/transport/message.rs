@@ -75,6 +75,8 @@ pub struct IncomingResponse<B> {
     /// The header fields as received, without `Content-Encoding` and `Content-Length` if the
     /// transport decodes the body.
     pub headers: HeaderMap,
+    /// Whether the transport decodes the body, so that a broken one cannot be continued.
+    pub is_decoded: bool,
     /// The status.
     pub status: StatusCode,
     /// The protocol version.
@@ -82,7 +84,7 @@ pub struct IncomingResponse<B> {
 }
 
 impl<B> IncomingResponse<B> {
-    /// A response with this head and body.
+    /// A response with this head and body, which the transport does not decode.
     ///
     /// ```
     /// use fetch_driver::IncomingResponse;
@@ -98,9 +100,25 @@ impl<B> IncomingResponse<B> {
         Self {
             body,
             headers,
+            is_decoded: false,
             status,
             version,
         }
+    }
+
+    /// Sets whether the transport decodes the body.
+    ///
+    /// ```
+    /// # use fetch_driver::IncomingResponse;
+    /// # use http::{HeaderMap, StatusCode, Version};
+    /// # let body = fetch_smol::stream::empty::<()>();
+    /// let response = IncomingResponse::new(StatusCode::OK, Version::HTTP_11, HeaderMap::new(), body);
+    /// assert!(response.decoded(true).is_decoded);
+    /// ```
+    #[must_use]
+    pub fn decoded(mut self, is_decoded: bool) -> Self {
+        self.is_decoded = is_decoded;
+        self
     }
 }
 

@@ -50,6 +50,13 @@ impl ResponseBody {
     }
 }
 
+impl ResponseBody {
+    /// Whether content codings are removed.
+    pub(crate) fn is_decoded(&self) -> bool {
+        matches!(self.0, BodyKind::Decoded(_))
+    }
+}
+
 impl Stream for ResponseBody {
     type Item = Result<Bytes, TransportError>;
 

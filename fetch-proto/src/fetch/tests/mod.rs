@@ -1,5 +1,6 @@
 //! Behaviour of one fetch, mostly as traces of a script.
 
+mod downloads;
 mod hedging_and_faults;
 mod repeats;
 

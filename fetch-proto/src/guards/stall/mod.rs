@@ -38,6 +38,20 @@ pub struct StallGuard {
 }
 
 impl StallGuard {
+    /// Disabled.
+    pub const OFF: Self = Self {
+        grace: Duration::from_secs(20),
+        min_bytes_per_second: 0,
+        window: Duration::from_secs(1),
+    };
+
+    /// The default for bodies that are [saved](crate::BodyDelivery::Saved): 1 KiB/s over 30 s.
+    pub const SAVED: Self = Self {
+        grace: Duration::ZERO,
+        min_bytes_per_second: 1024,
+        window: Duration::from_secs(30),
+    };
+
     /// Sets [`grace`](field@Self::grace).
     ///
     /// ```

@@ -149,7 +149,12 @@ impl PolicySettings {
 
 /// The rules over another policy. Each keeps its attempt timeout, which is what rules are made for.
 fn with_base(rules: &PolicyRules, policy: &Policy) -> PolicyRules {
-    let rules = rules.map(|rule| PolicyPatch::attempt_timeout(rule.timeouts.attempt).apply(policy));
+    let rules = rules.map(|rule| {
+        let mut policy = policy.clone();
+        policy.timeouts.attempt = rule.timeouts.attempt;
+        policy.timeouts.attempt_covers_body = rule.timeouts.attempt_covers_body;
+        policy
+    });
     rules.with_default(policy.clone())
 }
 

@@ -39,6 +39,26 @@ pub(crate) trait AttemptExchange:
 {
     /// Decides what happens to the response body. The exchange waits for it after the head.
     fn set_body_mode(self: Pin<&mut Self>, mode: BodyMode);
+
+    /// Takes what an exchange that is aborted leaves to the next attempt.
+    fn take_unfinished(self: Pin<&mut Self>) -> Option<UnfinishedBody>;
+}
+
+/// What an attempt whose body broke off leaves to the attempt that continues it.
+pub(crate) enum UnfinishedBody {
+    /// The chunk that the consumer of a stream has not taken yet.
+    Chunk(Bytes),
+    /// The writer of the bytes so far.
+    Writer(Box<dyn BodyWriter>),
+}
+
+impl std::fmt::Debug for UnfinishedBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Chunk(_) => "UnfinishedBody::Chunk",
+            Self::Writer(_) => "UnfinishedBody::Writer",
+        })
+    }
 }
 
 /// What happened to an attempt during one poll.
@@ -48,6 +68,8 @@ pub(crate) struct AttemptUpdate {
     pub(crate) body_bytes: u64,
     pub(crate) end: Option<Result<ReceivedBody, TransportError>>,
     pub(crate) head: Option<ResponseParts>,
+    /// What the attempt leaves to the next one, if it failed while its body was received.
+    pub(crate) unfinished: Option<UnfinishedBody>,
     /// For each change: whether the exchange now waits for the body's consumer or writer.
     pub(crate) pauses: Vec<bool>,
 }
@@ -56,6 +78,8 @@ pub(crate) struct AttemptUpdate {
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseParts {
     pub(crate) headers: HeaderMap,
+    /// Whether the transport decodes the body.
+    pub(crate) is_decoded: bool,
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
 }
@@ -77,12 +101,16 @@ pub(crate) struct ReceivedBody {
 pub(crate) enum BodyMode {
     /// It is collected in memory.
     Collect,
+    /// It is not read: nothing is missing of the body that this writer has saved, or of the stream.
+    Complete(Option<Box<dyn BodyWriter>>),
     /// It is read and dropped.
     Discard,
+    /// It cannot be read, because the bytes before it were lost.
+    Lost,
     /// It is written to this writer.
     Save(Box<dyn BodyWriter>),
-    /// It is sent to the caller, chunk by chunk.
-    Stream(Sender<Bytes>),
+    /// It is sent to the caller, chunk by chunk, after the chunk that is left from an earlier attempt.
+    Stream(Sender<Bytes>, Option<Bytes>),
 }
 
 impl BodyMode {
@@ -90,8 +118,8 @@ impl BodyMode {
     pub(crate) fn demand(&self) -> BodyDemand {
         match self {
             Self::Collect => BodyDemand::Whole,
-            Self::Discard => BodyDemand::Nothing,
-            Self::Save(_) | Self::Stream(_) => BodyDemand::Pieces,
+            Self::Complete(_) | Self::Discard | Self::Lost => BodyDemand::Nothing,
+            Self::Save(_) | Self::Stream(..) => BodyDemand::Pieces,
         }
     }
 }
@@ -129,8 +157,12 @@ struct BodyReader<B> {
     sending: Option<PendingSend>,
 }
 
-/// Whether the consumer took the chunk.
-type PendingSend = Pin<Box<dyn Future<Output = bool> + Send>>;
+/// A chunk on its way to the consumer.
+struct PendingSend {
+    chunk: Bytes,
+    /// Whether the consumer took the chunk.
+    is_taken: Pin<Box<dyn Future<Output = bool> + Send>>,
+}
 
 impl<F, B> PollAttempt for TransportExchange<F, B>
 where
@@ -151,11 +183,13 @@ where
                     Ok(IncomingResponse {
                         body,
                         headers,
+                        is_decoded,
                         status,
                         version,
                     }) => {
                         update.head = Some(ResponseParts {
                             headers,
+                            is_decoded,
                             status,
                             version,
                         });
@@ -180,6 +214,9 @@ where
                 }
                 ExchangeStateProjection::Reading { reader } => {
                     let result = ready!(reader.poll(update, cx));
+                    if result.is_err() {
+                        update.unfinished = reader.take_unfinished();
+                    }
                     return finish(update, result);
                 }
             };
@@ -198,6 +235,13 @@ where
             *mode = Some(decided);
         }
     }
+
+    fn take_unfinished(self: Pin<&mut Self>) -> Option<UnfinishedBody> {
+        match self.project().state.project() {
+            ExchangeStateProjection::Reading { reader } => reader.take_unfinished(),
+            _ => None,
+        }
+    }
 }
 
 fn finish(update: &mut AttemptUpdate, result: Result<ReceivedBody, TransportError>) -> Poll<()> {
@@ -210,10 +254,24 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
         Self {
             body,
             chunks: BodyChunks::new(),
-            ended: false,
+            ended: matches!(mode, BodyMode::Complete(_)),
             mode,
             paused: false,
             sending: None,
+        }
+    }
+
+    /// Takes what the next attempt needs to continue this body.
+    fn take_unfinished(&mut self) -> Option<UnfinishedBody> {
+        match core::mem::replace(&mut self.mode, BodyMode::Discard) {
+            BodyMode::Complete(Some(writer)) | BodyMode::Save(writer) => {
+                Some(UnfinishedBody::Writer(writer))
+            }
+            BodyMode::Stream(_, left) => {
+                let sending = self.sending.take().map(|sending| sending.chunk);
+                sending.or(left).map(UnfinishedBody::Chunk)
+            }
+            _ => None,
         }
     }
 
@@ -225,7 +283,7 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
     ) -> Poll<Result<ReceivedBody, TransportError>> {
         loop {
             if let Some(sending) = &mut self.sending {
-                let taken = ready!(sending.as_mut().poll(cx));
+                let taken = ready!(sending.is_taken.as_mut().poll(cx));
                 self.sending = None;
                 update.pauses.push(false);
                 if !taken {
@@ -235,8 +293,21 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
             if self.ended {
                 return self.poll_finish(update, cx);
             }
-            if let BodyMode::Save(writer) = &mut self.mode {
-                ready!(note_pause(&mut self.paused, update, writer.poll_ready(cx)))?;
+            match &mut self.mode {
+                BodyMode::Save(writer) => {
+                    ready!(note_pause(&mut self.paused, update, writer.poll_ready(cx)))?;
+                }
+                BodyMode::Stream(consumer, left) => {
+                    if let Some(chunk) = left.take() {
+                        self.sending = forward(consumer, chunk, update)?;
+                        continue;
+                    }
+                }
+                BodyMode::Lost => {
+                    let why = "the part of the body that was saved before is lost";
+                    return Poll::Ready(Err(TransportError::new(FailureKind::Save, why)));
+                }
+                BodyMode::Collect | BodyMode::Complete(_) | BodyMode::Discard => {}
             }
             let Some(chunk) = ready!(Pin::new(&mut self.body).poll_next(cx)) else {
                 self.ended = true;
@@ -246,9 +317,9 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
             update.body_bytes += chunk.len() as u64;
             match &mut self.mode {
                 BodyMode::Collect => self.chunks.push(chunk),
-                BodyMode::Discard => {}
+                BodyMode::Complete(_) | BodyMode::Discard | BodyMode::Lost => {}
                 BodyMode::Save(writer) => writer.write(chunk),
-                BodyMode::Stream(consumer) => self.sending = forward(consumer, chunk, update)?,
+                BodyMode::Stream(consumer, _) => self.sending = forward(consumer, chunk, update)?,
             }
         }
     }
@@ -259,14 +330,13 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
         update: &mut AttemptUpdate,
         cx: &mut Context<'_>,
     ) -> Poll<Result<ReceivedBody, TransportError>> {
-        let saved = match &mut self.mode {
-            BodyMode::Save(writer) => Some(ready!(note_pause(
-                &mut self.paused,
-                update,
-                writer.poll_finish(cx)
-            ))?),
-            _ => None,
-        };
+        let saved =
+            match &mut self.mode {
+                BodyMode::Complete(Some(writer)) | BodyMode::Save(writer) => Some(ready!(
+                    note_pause(&mut self.paused, update, writer.poll_finish(cx))
+                )?),
+                _ => None,
+            };
         let chunks = core::mem::take(&mut self.chunks);
         Poll::Ready(Ok(ReceivedBody { chunks, saved }))
     }
@@ -298,10 +368,11 @@ fn forward(
         Err(TrySendError::Closed(_)) => Err(consumer_dropped()),
         Err(TrySendError::Full(chunk)) => {
             update.pauses.push(true);
-            let consumer = consumer.clone();
-            Ok(Some(Box::pin(
-                async move { consumer.send(chunk).await.is_ok() },
-            )))
+            let (consumer, sent) = (consumer.clone(), chunk.clone());
+            Ok(Some(PendingSend {
+                chunk,
+                is_taken: Box::pin(async move { consumer.send(sent).await.is_ok() }),
+            }))
         }
     }
 }

@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fetch_proto::{Attempt, HeadSummary};
-use http::{HeaderMap, header};
+use fetch_proto::{Attempt, ContentRange, HeadSummary, RepresentationSummary, ResumePoint};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::driver::exchange::ResponseParts;
 use crate::fields::rate_limit;
@@ -29,17 +29,45 @@ pub(crate) fn sharing_key(request: &Request, common: &HeaderMap) -> u64 {
 }
 
 /// The parts of a response's head on which the core's decisions depend.
-pub(crate) fn engine_head(parts: &ResponseParts) -> HeadSummary {
-    let field = |name| parts.headers.get(name).map(http::HeaderValue::as_bytes);
+/// `keeps_body`: whether the body is saved or streamed, so that it may be continued.
+pub(crate) fn engine_head(parts: &ResponseParts, keeps_body: bool) -> HeadSummary {
+    let field = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
     let location = field(header::LOCATION).map(String::from_utf8_lossy);
     let retry_after = field(header::RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok());
-    HeadSummary::status(parts.status.as_u16())
-        .location(location.map(|location| location.into_owned().into_boxed_str()))
+    let head = HeadSummary::status(parts.status.as_u16());
+    let head = match keeps_body {
+        true => head.representation(representation(parts)),
+        false => head,
+    };
+    head.location(location.map(|location| location.into_owned().into_boxed_str()))
         .pause(rate_limit::wait_until_reset(
             &parts.headers,
             SystemTime::now,
         ))
         .retry_after(retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())))
+}
+
+/// What a head says about the identity and the range of its body.
+pub(crate) fn representation(parts: &ResponseParts) -> RepresentationSummary {
+    let field = |name| {
+        let mut values = parts.headers.get_all(name).iter();
+        let value = values.next()?.to_str().ok()?;
+        values.next().is_none().then(|| value.trim())
+    };
+    let date = |name| httpdate::parse_http_date(field(name)?).ok();
+    let is_coded = |value: &str| !value.is_empty() && !value.eq_ignore_ascii_case("identity");
+    let coding = parts.headers.get(header::CONTENT_ENCODING);
+    let mut found = RepresentationSummary::default();
+    found.age = date(header::DATE)
+        .zip(date(header::LAST_MODIFIED))
+        .and_then(|(date, modified)| date.duration_since(modified).ok());
+    found.content_length = field(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+    found.content_range = field(header::CONTENT_RANGE).and_then(ContentRange::parse);
+    found.etag = field(header::ETAG).map(Into::into);
+    found.is_encoded = parts.is_decoded
+        || coding.is_some_and(|value| value.to_str().map_or(true, |value| is_coded(value.trim())));
+    found.last_modified = field(header::LAST_MODIFIED).map(Into::into);
+    found
 }
 
 /// The request of `attempt` as it goes over the wire. Takes the body from `request` if it can be
@@ -61,6 +89,10 @@ pub(crate) fn outgoing_request(
             lost_body,
         )),
     };
+    let headers = match &attempt.resume {
+        Some(point) => Arc::new(with_range(&headers, point)),
+        None => headers,
+    };
     let body = match &mut request.body {
         _ if !attempt.send_body => RequestBody::Empty,
         RequestBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
@@ -76,6 +108,21 @@ pub(crate) fn outgoing_request(
         path_as_is: request.unchanged_target(&attempt.url),
         url: attempt.url.clone(),
     }
+}
+
+/// The fields that ask for the rest of a body.
+fn with_range(headers: &HeaderMap, point: &ResumePoint) -> HeaderMap {
+    let mut headers = headers.clone();
+    let mut set = |name: HeaderName, value: &str| match HeaderValue::from_str(value) {
+        Ok(value) => drop(headers.insert(name, value)),
+        // A validator of the caller that no field can have matches nothing.
+        Err(_) => drop(headers.insert(name, HeaderValue::from_static("\"\""))),
+    };
+    set(header::RANGE, &point.range());
+    if let Some(validator) = &point.validator {
+        set(header::IF_RANGE, validator.as_str());
+    }
+    headers
 }
 
 /// The header fields of one request: its own replace the common ones, and forbidden ones are removed.

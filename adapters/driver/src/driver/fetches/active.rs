@@ -4,10 +4,12 @@ use std::task::Waker;
 
 use async_channel::Sender;
 use bytes::Bytes;
-use fetch_proto::{AttemptId, FetchId};
+use fetch_proto::{AttemptId, FetchId, Method};
+use http::{StatusCode, header};
 use smallvec::SmallVec;
 
-use crate::driver::exchange::{BodyChunks, BodyMode};
+use crate::driver::exchange::wire::representation;
+use crate::driver::exchange::{BodyChunks, BodyMode, ResponseParts, UnfinishedBody};
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::job::FetchJob;
 use crate::driver::outcomes::sender::OutcomeSender;
@@ -15,7 +17,7 @@ use crate::driver::permits::AttemptPermit;
 use crate::model::error::Error;
 use crate::model::outcome::{FallbackSource, Outcome, Response};
 use crate::model::request::{BodyRetention, Request};
-use crate::model::save::ResponseHead;
+use crate::model::save::{BodyWriter, ResponseHead};
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::message::RequestBody;
 use crate::transport::progress::AttemptProgress;
@@ -36,6 +38,15 @@ pub(crate) struct ActiveFetch {
     pub(crate) span: FetchSpan,
     /// Keeps the channel of a streamed body open until its error can be set.
     stream: Option<Sender<Bytes>>,
+    /// The head and the output of a body that broke off. Boxed, because it is rare.
+    broken: Option<Box<BrokenBody>>,
+}
+
+/// A body that is received in several parts.
+struct BrokenBody {
+    output: Option<UnfinishedBody>,
+    /// The head of the response with which the body began.
+    parts: Option<ResponseParts>,
 }
 
 impl ActiveFetch {
@@ -55,6 +66,7 @@ impl ActiveFetch {
             result: None,
             sender,
             stream: None,
+            broken: None,
         }
     }
 
@@ -129,28 +141,110 @@ impl ActiveFetch {
         }
     }
 
+    /// Whether the body is saved or streamed.
+    pub(crate) fn keeps_body(&self) -> bool {
+        let is_streamed = self.sender.delivery() == fetch_proto::BodyDelivery::Streamed;
+        is_streamed || self.request.save.is_some()
+    }
+
+    /// Keeps what an attempt that is about to be removed leaves to the next one.
+    pub(crate) fn keep_unfinished(&mut self, id: AttemptId, output: Option<UnfinishedBody>) {
+        let Some(output) = output else {
+            return;
+        };
+        let attempt = self.attempt_mut(id);
+        let parts = attempt.and_then(|attempt| attempt.result.parts.clone());
+        let first = self.broken.take().and_then(|broken| broken.parts);
+        self.broken = Some(Box::new(BrokenBody {
+            output: Some(output),
+            parts: first.or(parts),
+        }));
+    }
+
+    /// The position from which this attempt's accepted response continues the body, and whether
+    /// nothing is missing; `None` if the body begins with it.
+    fn continued_at(&self, id: AttemptId) -> Option<(u64, bool)> {
+        let attempt = self.attempts.iter().find(|attempt| attempt.id == id)?;
+        let offset = attempt.resume.as_ref()?.offset;
+        match attempt.result.parts.as_ref()?.status {
+            StatusCode::PARTIAL_CONTENT => Some((offset, false)),
+            StatusCode::RANGE_NOT_SATISFIABLE => Some((offset, true)),
+            _ => None,
+        }
+    }
+
     fn start_stream(&mut self, id: AttemptId) -> BodyMode {
+        if let Some((_, is_complete)) = self.continued_at(id)
+            && let Some(stream) = &self.stream
+        {
+            let left = match self.broken.as_mut().and_then(|broken| broken.output.take()) {
+                Some(UnfinishedBody::Chunk(chunk)) => Some(chunk),
+                _ => None,
+            };
+            return match (is_complete, left) {
+                (true, None) => BodyMode::Complete(None),
+                (_, left) => BodyMode::Stream(stream.clone(), left),
+            };
+        }
         let attempt = self.attempt_mut(id);
         let head =
             attempt.and_then(|attempt| Some((attempt.result.parts.take()?, attempt.url.clone())));
         self.stream = head.and_then(|(parts, url)| self.sender.start_stream(parts, url));
         self.stream
             .clone()
-            .map_or(BodyMode::Discard, BodyMode::Stream)
+            .map_or(BodyMode::Discard, |stream| BodyMode::Stream(stream, None))
     }
 
-    fn start_save(&self, id: AttemptId) -> BodyMode {
+    fn start_save(&mut self, id: AttemptId) -> BodyMode {
+        let continued = self.continued_at(id);
+        let output = self.broken.as_mut().and_then(|broken| broken.output.take());
+        let mode = |writer, is_complete| match is_complete {
+            true => BodyMode::Complete(Some(writer)),
+            false => BodyMode::Save(writer),
+        };
+        match (continued, output) {
+            (Some((_, is_complete)), Some(UnfinishedBody::Writer(writer))) => {
+                return mode(writer, is_complete);
+            }
+            (Some((offset, is_complete)), _) => {
+                // The caller has the part before it, unless a writer of this fetch was lost.
+                let point = self.request.resume_from.as_ref();
+                return match point.is_some_and(|point| point.offset == offset) {
+                    true => self
+                        .open_writer(id, offset)
+                        .map_or(BodyMode::Lost, |writer| mode(writer, is_complete)),
+                    false => BodyMode::Lost,
+                };
+            }
+            (None, earlier) => drop(earlier),
+        }
+        self.broken = None;
+        match self.open_writer(id, 0) {
+            Some(writer) => BodyMode::Save(writer),
+            None => BodyMode::Discard,
+        }
+    }
+
+    fn open_writer(&self, id: AttemptId, offset: u64) -> Option<Box<dyn BodyWriter>> {
         let attempt = self.attempts.iter().find(|attempt| attempt.id == id);
         let head = attempt.and_then(|attempt| Some((attempt, attempt.result.parts.as_ref()?)));
-        let (Some(sink), Some((attempt, parts))) = (&self.request.save, head) else {
-            return BodyMode::Discard;
+        let (attempt, parts) = head?;
+        let sink = self.request.save.as_ref()?;
+        let asked = attempt.resume.as_ref().filter(|_| offset > 0);
+        let is_continuable = parts.status == StatusCode::OK && self.request.method == Method::Get;
+        let validator = match asked {
+            Some(point) => point.validator.clone(),
+            None if is_continuable => representation(parts).validator(),
+            None => None,
         };
-        BodyMode::Save(sink.open(&ResponseHead {
+        Some(sink.open(&ResponseHead {
             attached: self.request.attached.as_ref(),
             headers: &parts.headers,
+            offset,
             status: parts.status,
             tag: self.request.tag,
             url: &attempt.url,
+            validator: validator.as_ref(),
             version: parts.version,
         }))
     }
@@ -183,6 +277,15 @@ impl ActiveFetch {
             }
         }
         let url = self.sender.take_url();
+        // Drops an unfinished writer before the outcome is sent.
+        let broken = self.broken.take();
+        let parts = match end.resumed_from {
+            Some(_) => broken.and_then(|broken| broken.parts).or_else(|| {
+                let bytes = end.result.map_or(0, |finish| finish.bytes);
+                parts.map(|parts| whole_head(parts, bytes))
+            }),
+            None => parts,
+        };
         let result = match end.result {
             Ok(finish) => {
                 let (headers, status, version) = match parts {
@@ -190,7 +293,7 @@ impl ActiveFetch {
                     // The caller of a streamed response already has its head.
                     None => (
                         http::HeaderMap::new(),
-                        http::StatusCode::from_u16(finish.status).unwrap_or_default(),
+                        StatusCode::from_u16(finish.status).unwrap_or_default(),
                         http::Version::default(),
                     ),
                 };
@@ -221,6 +324,7 @@ impl ActiveFetch {
             gave_up: end.gave_up,
             redirects: end.redirects,
             result,
+            resumed_from: end.resumed_from,
             retries: end.retries,
             shared: end.shared_with.is_some(),
             tag: end.tag,
@@ -240,6 +344,14 @@ impl ActiveFetch {
     ) -> Option<Waker> {
         self.sender.send(outcome, permit)
     }
+}
+
+/// The head of a complete body of which this head brought the rest (RFC 9110, section 15.3.7.3).
+fn whole_head(mut parts: ResponseParts, bytes: u64) -> ResponseParts {
+    parts.status = StatusCode::OK;
+    parts.headers.remove(header::CONTENT_RANGE);
+    parts.headers.insert(header::CONTENT_LENGTH, bytes.into());
+    parts
 }
 
 /// The chunks as one body, without a copy if there is only one.

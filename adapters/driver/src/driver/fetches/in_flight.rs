@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fetch_proto::AttemptId;
+use fetch_proto::{AttemptId, ResumePoint};
 
 use crate::driver::exchange::{BodyChunks, ResponseParts};
 use crate::driver::permits::AttemptPermit;
@@ -21,6 +21,8 @@ pub(crate) struct InFlightAttempt {
     /// The phases that were already reported to the engine.
     pub(crate) reported: ReportedPhases,
     pub(crate) result: Box<AttemptResult>,
+    /// Where the request continues the body.
+    pub(crate) resume: Option<Box<ResumePoint>>,
     pub(crate) span: FetchSpan,
     pub(crate) url: Arc<url::Url>,
 }

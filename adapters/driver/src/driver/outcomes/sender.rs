@@ -171,6 +171,7 @@ pub(crate) fn rejected_outcome(error: Error, url: String, tag: u64) -> Outcome {
         gave_up: None,
         redirects: 0,
         result: Err(error),
+        resumed_from: None,
         retries: 0,
         shared: false,
         tag,
@@ -225,6 +226,7 @@ mod tests {
         let mut sender = OutcomeSender::to_stream(&mut request, start);
         let parts = ResponseParts {
             headers: http::HeaderMap::new(),
+            is_decoded: false,
             status: http::StatusCode::OK,
             version: http::Version::HTTP_11,
         };

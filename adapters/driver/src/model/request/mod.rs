@@ -8,7 +8,7 @@ mod path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fetch_proto::{Method, Policy, PolicyPatch};
+use fetch_proto::{Method, Policy, PolicyPatch, ResumePoint};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
@@ -43,6 +43,7 @@ pub struct Request {
     pub(crate) patch: Option<Arc<PolicyPatch>>,
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) priority: i8,
+    pub(crate) resume_from: Option<Arc<ResumePoint>>,
     pub(crate) save: Option<Arc<dyn BodySink>>,
     pub(crate) tag: u64,
     pub(crate) text: String,
@@ -127,6 +128,7 @@ impl Request {
             patch: None,
             policy: None,
             priority: 0,
+            resume_from: None,
             save: None,
             tag: 0,
             text,
@@ -289,8 +291,15 @@ impl Request {
     /// The writer's result is returned in [`Response::saved`](crate::Response::saved). Default: the
     /// body is not saved.
     ///
-    /// Each accepted response opens a new writer, so a fetch whose connection breaks inside the body
-    /// can still be retried. Such a request never [shares](crate::Settings::share) the response of
+    /// By default such a body may be of any size ([`Policy::max_body`](crate::Policy::max_body)), takes
+    /// as long as it needs while it comes at 1 KiB/s
+    /// ([`StallGuard::SAVED`](fetch_proto::StallGuard::SAVED)), and counts towards neither the attempt limit
+    /// nor the total limit; limits that you set do include it.
+    ///
+    /// If the connection breaks inside the body of a GET, the next attempt asks for the rest of it by
+    /// `Range` and `If-Range`, if the response had a strong validator and no content coding. An attempt
+    /// that brought at least 64 KiB does not count as one of the policy's attempts. If the body cannot
+    /// be continued, it starts over with a new writer. Such a request never [shares](crate::Settings::share) the response of
     /// another, and its response is not stored for a [fallback](crate::FallbackSettings::stale). The
     /// body of a [streamed](crate::Fetcher::open) response is not saved.
     ///
@@ -305,6 +314,32 @@ impl Request {
     #[must_use]
     pub fn save(mut self, sink: Arc<dyn BodySink>) -> Self {
         self.save = Some(sink);
+        self
+    }
+
+    /// Continues a body of which an earlier fetch, also of another process, [saved](Self::save) the
+    /// beginning. Asks for the rest by `Range` and, with a validator, `If-Range`; the sink learns from
+    /// [`ResponseHead::offset`](crate::ResponseHead::offset) whether it gets the rest or all of it, and
+    /// [`Outcome::resumed_from`](crate::Outcome::resumed_from) is set. Default: from the beginning.
+    ///
+    /// The sink learned the validator from
+    /// [`ResponseHead::validator`](crate::ResponseHead::validator), and knows itself how many bytes it
+    /// has stored safely. Only for a GET that is saved and has no `Range` of its own: otherwise the
+    /// request is rejected.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// # use fetch_driver::{BodySink, Request};
+    /// use fetch_driver::{ResumePoint, Validator};
+    /// # fn example(sink: Arc<dyn BodySink>) -> Result<(), fetch_driver::Error> {
+    /// let point = ResumePoint::new(1 << 20, Validator::parse("\"v1\""));
+    /// let request = Request::get("http://a.test/film.mp4")?.save(sink).resume_from(point);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn resume_from(mut self, point: ResumePoint) -> Self {
+        self.resume_from = Some(Arc::new(point));
         self
     }
 
