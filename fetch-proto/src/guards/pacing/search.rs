@@ -136,7 +136,7 @@ impl PaceSearch {
         {
             return false;
         }
-        let is_limiting = self.sample.starts * self.interval * 4 >= elapsed * 3;
+        let is_limiting = self.sample.starts * self.interval * 2 >= elapsed;
         if is_limiting {
             self.on_good_sample(now);
         }
