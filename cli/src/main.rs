@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use args::CliArgs;
 use args::command::Command;
 use commands::demo::DemoSite;
-use commands::{dry_run, generate, policy, replay, simulate};
+use commands::{dry_run, generate, policy, replay, simulate, state as state_command};
 use config::hints;
 use exit::CliError;
 use plan::{DryRunPlan, RunPlan};
@@ -56,6 +56,7 @@ fn run(parsed: config::ParsedOptions) -> Result<u8, CliError> {
         Some(Command::Policy(command)) => policy::run(&command),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Simulate(args)) => simulate::run(*args),
+        Some(Command::State(command)) => state_command::run(&command),
         None => fetch(args),
     }
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use fetch_state::{OutputError, OutputRepair, State, StateError, StateLedger, StateWriter};
+use fetch_state::{
+    JournalCut, OutputError, OutputRepair, State, StateError, StateLedger, StateWriter,
+};
 
 use crate::display::{plural, sanitize};
 use crate::exit::CliError;
@@ -81,7 +83,11 @@ impl ResumeState {
         let note = state
             .repair
             .map(|repair| format!("--output {shown}: {}", repair_note(repair)));
+        let cut = state
+            .journal_cut
+            .map(|cut| format!("--state {}: {}", directory.display(), cut_note(&cut)));
         let ledger = state.ledger;
+        let retry_failed = options.retry_failed;
         let resume = |index: Option<usize>| {
             index.map(|index| ArchiveResume {
                 bodies: state.bodies.clone(),
@@ -92,13 +98,15 @@ impl ResumeState {
             tar: resume(tar),
             warc: resume(warc),
             bodies: state.bodies.clone(),
+            ledger: ledger.clone(),
+            retry_failed,
         };
         Ok((
             Self {
                 archives: None,
                 writer: state.writer,
                 view: StateView { directory, ledger },
-                notes: note.into_iter().collect(),
+                notes: cut.into_iter().chain(note).collect(),
                 tar,
                 warc,
                 resume,
@@ -123,17 +131,28 @@ impl ResumeState {
 pub(crate) fn state_error(directory: &Path, error: &std::io::Error, what: &str) -> CliError {
     let hint = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            ": make room, then run the same command again"
+            ": make room, then run the same command again".to_owned()
         }
-        std::io::ErrorKind::InvalidData => {
-            ": restore it from a copy, or use another directory and fetch everything again"
-        }
-        _ => "",
+        std::io::ErrorKind::InvalidData => repair_hint(directory),
+        _ => String::new(),
     };
     CliError::file(format!(
         "--state {}: {what}: {error}{hint}",
         directory.display()
     ))
+}
+
+/// What to do about damage.
+fn repair_hint(directory: &Path) -> String {
+    let name = directory.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./+=@%,".contains(c);
+    let name = match name.chars().all(is_plain) {
+        true => name,
+        false => format!("'{}'", name.replace('\'', r"'\''")),
+    };
+    format!(
+        ": nothing was changed; run `fetch-all state repair {name}`, which keeps all that is valid"
+    )
 }
 
 /// The error of a state or an output that cannot be opened.
@@ -150,6 +169,10 @@ fn open_error(directory: &Path, output: &str, error: &StateError) -> CliError {
             let error = StateError::OtherFiles(name);
             CliError::file(format!("--state {directory_name}: {error}"))
         }
+        StateError::InvalidManifest(_) => CliError::file(format!(
+            "--state {directory_name}: {error}{}",
+            repair_hint(directory)
+        )),
         StateError::Output(error) => {
             CliError::file(format!("--output {output}: {}", output_error(error)))
         }
@@ -175,6 +198,15 @@ fn output_error(error: &OutputError) -> String {
         ),
         error => error.to_string(),
     }
+}
+
+fn cut_note(cut: &JournalCut) -> String {
+    let bytes = plural(cut.length, "byte", "bytes");
+    let JournalCut { file, offset, .. } = cut;
+    format!(
+        "removed {bytes} at the end of {file}, an incomplete block at byte {offset} that the last run \
+         left; its URLs are fetched again"
+    )
 }
 
 fn repair_note(repair: OutputRepair) -> String {

@@ -210,7 +210,15 @@ fn rust_blocks_compile_in_a_package_with_the_dependencies_shown() {
 
 /// The long options in the help of the command and its subcommands.
 fn long_options() -> BTreeSet<String> {
-    let commands = ["", "policy check", "policy explain", "replay", "simulate"];
+    let commands = [
+        "",
+        "policy check",
+        "policy explain",
+        "replay",
+        "simulate",
+        "state check",
+        "state repair",
+    ];
     let mut options = BTreeSet::new();
     for command in commands {
         let output = Command::new(env!("CARGO_BIN_EXE_fetch-all"))

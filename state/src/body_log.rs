@@ -17,7 +17,7 @@ use crate::completed::CompletionKind;
 use crate::disk::{damaged_error, sync_directory, with_name};
 use crate::ledger::StateLedger;
 
-const NAME: &str = "bodies.log";
+pub(crate) const NAME: &str = "bodies.log";
 const NEW: &str = "bodies.log.new";
 
 /// The length in bytes at which the log is rewritten without the lines of completed requests.
@@ -86,20 +86,18 @@ impl BodyLog {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(with_name(&path))?,
         };
+        let (lines, invalid) = read_lines(&bytes);
+        if let Some((offset, _)) = invalid.first() {
+            let what = format!("is damaged at byte {offset}: the line is invalid");
+            return Err(damaged_error(&path, &what));
+        }
         let mut inner = LogInner::default();
-        let mut is_valid = true;
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let parsed = parse(line);
-            if !is_valid && parsed.is_some() {
-                return Err(damaged_error(&path, "has an invalid line"));
-            }
-            match parsed {
-                Some(LogLine::Archive(archive)) => inner.archives.push(archive),
-                Some(LogLine::File(file)) => {
+        for line in lines {
+            match line {
+                LogLine::Archive(archive) => inner.archives.push(archive),
+                LogLine::File(file) => {
                     inner.files.entry(file.path.clone()).or_default().push(file);
                 }
-                // An incomplete end, such as a power failure leaves.
-                None => is_valid = false,
             }
         }
         let log = Self {
@@ -334,6 +332,49 @@ fn push_line(out: &mut Vec<u8>, line: &impl Serialize) -> io::Result<()> {
     out.extend(json);
     out.push(b'\n');
     Ok(())
+}
+
+/// The valid lines, and the offset and length of each damaged one. An incomplete line at the end, such
+/// as a stop leaves, is neither.
+fn read_lines(bytes: &[u8]) -> (Vec<LogLine>, Vec<(usize, usize)>) {
+    let (mut lines, mut invalid, mut at) = (Vec::new(), Vec::new(), 0);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        match parse(line) {
+            Some(line) => lines.push(line),
+            None if line.ends_with(b"\n") => invalid.push((at, line.len())),
+            None => {}
+        }
+        at += line.len();
+    }
+    (lines, invalid)
+}
+
+/// The offset and length of each damaged line in the log of a directory.
+pub(crate) fn damaged_lines(directory: &Path) -> io::Result<Vec<(usize, usize)>> {
+    let path = directory.join(NAME);
+    match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read
+            .map(|bytes| read_lines(&bytes).1)
+            .map_err(with_name(&path)),
+    }
+}
+
+/// Removes the damaged lines from the log of a directory.
+pub(crate) fn remove_lines(directory: &Path, damaged: &[(usize, usize)]) -> io::Result<()> {
+    let (path, new) = (directory.join(NAME), directory.join(NEW));
+    let replace = || {
+        let mut bytes = fs::read(&path)?;
+        for (offset, length) in damaged.iter().rev() {
+            bytes.drain(*offset..offset + length);
+        }
+        let mut file = File::create(&new)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        sync_directory(directory)
+    };
+    replace().map_err(with_name(&path))
 }
 
 /// A line with its line end; `None` if it is incomplete or damaged.

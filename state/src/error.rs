@@ -20,6 +20,8 @@ pub enum StateError {
     ReadDirectory(io::Error),
     /// The directory has files, such as this one, but no state.
     OtherFiles(OsString),
+    /// The directory has no state, or does not exist.
+    NoState,
     /// The lock's file cannot be opened.
     OpenLock(io::Error),
     /// The lock file cannot be locked, for example because the file system has no locks.
@@ -85,6 +87,18 @@ pub enum OutputError {
     Continue(io::Error),
 }
 
+/// A removed end of the journal: an incomplete block, such as a power failure leaves. Its requests
+/// are not completed, and their records are removed from the output.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct JournalCut {
+    /// The name of the journal's file in the directory.
+    pub file: String,
+    /// Where the incomplete block began.
+    pub offset: u64,
+    /// The number of bytes that were removed.
+    pub length: u64,
+}
+
 /// A repair at the end of the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OutputRepair {
@@ -107,6 +121,7 @@ impl fmt::Display for StateError {
                 "has files, such as {}, but no state: use a new or an empty directory",
                 name.display()
             ),
+            Self::NoState => f.write_str("has no state"),
             Self::OpenLock(error) => write!(f, "cannot be locked: {error}"),
             Self::Lock(error) => write!(
                 f,
@@ -122,9 +137,7 @@ impl fmt::Display for StateError {
             Self::ReadManifest(error) => write!(f, "{} cannot be read: {error}", MANIFEST_NAME),
             Self::InvalidManifest(reason) => write!(
                 f,
-                "{} is damaged, or not of fetch-all: {reason}: restore it from a copy, or use \
-                 another directory and fetch everything again",
-                MANIFEST_NAME
+                "{MANIFEST_NAME} is damaged, or not of fetch-all: {reason}"
             ),
             Self::OtherVersion(version) => write!(
                 f,

@@ -1,9 +1,15 @@
 //! The journal: the requests that were completed since the last segment, in checksummed blocks.
 //!
-//! A block is a head of 40 bytes, its entries, the ends of archives, and a checksum over all of them that
-//! also depends on the journal's number and the block's position, so that stale bytes are never valid. Reading ends at
-//! the first incomplete block, such as a power failure leaves. Numbers are little-endian.
+//! A block is a head of 40 bytes, its entries, the ends of archives, and a checksum over all of them
+//! that also depends on the journal's number and the block's position, so that stale bytes are never
+//! valid. Numbers are little-endian.
+//!
+//! A block is written after the one before it is durable. So a stop or a power failure leaves at
+//! most one incomplete block, at the end: this *torn tail* is removed. An invalid block with valid
+//! ones behind it is damage, and the journal is refused. The length in an invalid block is not
+//! trusted: valid blocks behind it are searched byte by byte.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -87,29 +93,42 @@ impl JournalBlock {
         out.extend(checksum.to_le_bytes());
     }
 
-    /// The first block of these bytes, and its length; `None` if it is incomplete or invalid.
-    fn decode(bytes: &[u8], seed: u64) -> Option<(Self, usize)> {
+    /// The first block of these bytes, and its length.
+    fn decode(bytes: &[u8], seed: u64) -> Result<(Self, usize), BlockDefect> {
         let u32_at = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
         let u64_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-        if u32_at(0)? != MAGIC {
-            return None;
+        if u32_at(0).ok_or(BlockDefect::Incomplete)? != MAGIC {
+            return Err(BlockDefect::Start);
         }
-        let entries_end = (u32_at(8)? as usize)
-            .checked_mul(entry::SIZE)?
-            .checked_add(HEAD)?;
-        let marks = match u32_at(4)? {
-            COMMIT => (u32_at(12)? as usize).checked_mul(archive::MARK_SIZE)?,
-            _ => 0,
+        let decode = || {
+            let entries_end = (u32_at(8)? as usize)
+                .checked_mul(entry::SIZE)?
+                .checked_add(HEAD)?;
+            let marks = match u32_at(4)? {
+                COMMIT => (u32_at(12)? as usize).checked_mul(archive::MARK_SIZE)?,
+                _ => 0,
+            };
+            let end = entries_end.checked_add(marks)?;
+            let (body, checksum) = (bytes.get(..end)?, u64_at(end)?);
+            let numbers = [u64_at(16)?, u64_at(24)?, u64_at(32)?];
+            Some((
+                entries_end,
+                body,
+                checksum,
+                u32_at(4)?,
+                u32_at(12)?,
+                numbers,
+            ))
         };
-        let end = entries_end.checked_add(marks)?;
-        let body = bytes.get(..end)?;
-        if xxh3_64_with_seed(body, seed) != u64_at(end)? {
-            return None;
+        let (entries_end, body, checksum, kind, extra, [from, to, hash]) =
+            decode().ok_or(BlockDefect::Incomplete)?;
+        let end = body.len();
+        if xxh3_64_with_seed(body, seed) != checksum {
+            return Err(BlockDefect::Checksum);
         }
-        let (from, to, hash) = (u64_at(16)?, u64_at(24)?, u64_at(32)?);
-        let block = match u32_at(4)? {
+        let block = match kind {
             BEGIN => Self::Start(RunStart {
-                output: u32_at(12)?,
+                output: extra,
                 retry_failed: to != 0,
                 round: RetryRound::new(from as u16),
             }),
@@ -133,10 +152,151 @@ impl JournalBlock {
                 })
             }
             FINISHED => Self::Finished,
-            _ => return None,
+            _ => return Err(BlockDefect::UnknownKind(end + CHECKSUM)),
         };
-        Some((block, end + CHECKSUM))
+        Ok((block, end + CHECKSUM))
     }
+}
+
+/// Why bytes are not a block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum BlockDefect {
+    /// They do not start like a block.
+    Start,
+    /// They are fewer than the length in their head says.
+    Incomplete,
+    Checksum,
+    /// A valid block of this length, of a kind that this version does not know.
+    UnknownKind(usize),
+}
+
+impl fmt::Display for BlockDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "no block starts there",
+            Self::Incomplete => "the block is longer than the file",
+            Self::Checksum => "the checksum of the block is wrong",
+            Self::UnknownKind(_) => "the block was written by another version of the program",
+        })
+    }
+}
+
+/// Bytes of a journal that are not a valid block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct InvalidRange {
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    pub(crate) defect: BlockDefect,
+    /// The number of valid blocks before it.
+    pub(crate) blocks_before: usize,
+}
+
+impl InvalidRange {
+    /// The most requests that the blocks in the range had.
+    pub(crate) fn max_requests(&self) -> u64 {
+        self.length.saturating_sub((HEAD + CHECKSUM) as u64) / entry::SIZE as u64
+    }
+}
+
+/// Everything in the file of a journal.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct JournalScan {
+    /// The valid blocks.
+    pub(crate) blocks: Vec<JournalBlock>,
+    /// Invalid bytes with valid blocks behind them.
+    pub(crate) damage: Vec<InvalidRange>,
+    /// Invalid bytes at the end.
+    pub(crate) torn_tail: Option<InvalidRange>,
+    /// The end of the last valid block.
+    pub(crate) valid_length: u64,
+}
+
+impl JournalScan {
+    fn new(bytes: &[u8], number: u64) -> Self {
+        let decode =
+            |at: usize| JournalBlock::decode(&bytes[at..], checksum_seed(number, at as u64));
+        let mut scan = Self::default();
+        let mut at = 0;
+        while at < bytes.len() {
+            let defect = match decode(at) {
+                Ok((block, size)) => {
+                    scan.blocks.push(block);
+                    at += size;
+                    scan.valid_length = at as u64;
+                    continue;
+                }
+                Err(defect) => defect,
+            };
+            let next = match defect {
+                BlockDefect::UnknownKind(size) => Some(at + size),
+                _ => find_magic(bytes, at + 1).find(
+                    |at| !matches!(decode(*at), Err(defect) if !defect.is_of_other_version()),
+                ),
+            };
+            let range = InvalidRange {
+                offset: at as u64,
+                length: (next.unwrap_or(bytes.len()) - at) as u64,
+                defect,
+                blocks_before: scan.blocks.len(),
+            };
+            match next {
+                Some(next) => {
+                    scan.damage.push(range);
+                    at = next;
+                }
+                None => {
+                    scan.torn_tail = Some(range);
+                    break;
+                }
+            }
+        }
+        scan
+    }
+
+    /// Reads a journal.
+    pub(crate) fn read(directory: &Path, number: u64) -> io::Result<Self> {
+        let path = Journal::path(directory, number);
+        let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => damaged_error(&path, "is missing"),
+            _ => with_name(&path)(error),
+        })?;
+        Ok(Self::new(&bytes, number))
+    }
+
+    /// The first damage, as the message of an error.
+    pub(crate) fn damage_message(&self) -> Option<String> {
+        let first = self.damage.first()?;
+        let InvalidRange {
+            offset,
+            length,
+            defect,
+            blocks_before,
+        } = first;
+        let (blocks, behind) = (self.blocks.len() - blocks_before, offset + length);
+        let more = match self.damage.len() - 1 {
+            0 => String::new(),
+            more => format!(" ({more} more after it)"),
+        };
+        Some(format!(
+            "is damaged at byte {offset}: {defect}, and from byte {behind} on there {} {blocks} \
+             valid{more}",
+            if blocks == 1 { "is" } else { "are" }
+        ))
+    }
+}
+
+impl BlockDefect {
+    fn is_of_other_version(self) -> bool {
+        matches!(self, Self::UnknownKind(_))
+    }
+}
+
+/// The positions from `start` on where a block may begin.
+fn find_magic(bytes: &[u8], start: usize) -> impl Iterator<Item = usize> + '_ {
+    let magic = MAGIC.to_le_bytes();
+    let found = bytes.get(start..).unwrap_or_default().windows(magic.len());
+    let found = found.enumerate().filter(move |(_, bytes)| *bytes == magic);
+    found.map(move |(at, _)| start + at)
 }
 
 /// A journal that is open for appending.
@@ -150,8 +310,12 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    pub(crate) fn name(number: u64) -> String {
+        format!("journal-{number}")
+    }
+
     pub(crate) fn path(directory: &Path, number: u64) -> PathBuf {
-        directory.join(format!("journal-{number}"))
+        directory.join(Self::name(number))
     }
 
     /// Creates a durable journal that starts with this block.
@@ -176,24 +340,34 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Reads the complete blocks, and truncates the journal after them.
-    pub(crate) fn open(directory: &Path, number: u64) -> io::Result<(Self, Vec<JournalBlock>)> {
+    /// Creates a durable journal of these blocks.
+    pub(crate) fn create_with(
+        directory: &Path,
+        number: u64,
+        blocks: &[JournalBlock],
+    ) -> io::Result<()> {
+        let mut journal = Self::create(directory, number, None)?;
+        for block in blocks {
+            journal.append(block)?;
+        }
+        journal.sync()
+    }
+
+    /// Reads the journal, and removes its torn tail.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or is damaged before its end.
+    pub(crate) fn open(directory: &Path, number: u64) -> io::Result<(Self, JournalScan)> {
         let path = Self::path(directory, number);
-        let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => damaged_error(&path, "is missing"),
-            _ => with_name(&path)(error),
-        })?;
-        let (mut blocks, mut length) = (Vec::new(), 0);
-        while let Some((block, size)) =
-            JournalBlock::decode(&bytes[length..], checksum_seed(number, length as u64))
-        {
-            blocks.push(block);
-            length += size;
+        let scan = JournalScan::read(directory, number)?;
+        if let Some(message) = scan.damage_message() {
+            return Err(damaged_error(&path, &message));
         }
         let open = || {
             let mut file = OpenOptions::new().write(true).open(&path)?;
-            if length < bytes.len() {
-                file.set_len(length as u64)?;
+            if scan.torn_tail.is_some() {
+                file.set_len(scan.valid_length)?;
                 file.sync_data()?;
             }
             file.seek(SeekFrom::End(0))?;
@@ -203,11 +377,11 @@ impl Journal {
         let journal = Self {
             buffer: Vec::new(),
             file,
-            length: length as u64,
+            length: scan.valid_length,
             number,
             path,
         };
-        Ok((journal, blocks))
+        Ok((journal, scan))
     }
 
     /// Writes a block. After an error the journal must not be used: it may end with a partial
@@ -282,9 +456,10 @@ mod tests {
             .iter()
             .for_each(|block| journal.append(block).unwrap());
         let (mut journal, read) = Journal::open(dir.path(), 5).unwrap();
-        assert_eq!(read, blocks());
+        assert_eq!((read.blocks, read.torn_tail), (blocks(), None));
         journal.append(&commit(2)).unwrap();
-        assert_eq!(Journal::open(dir.path(), 5).unwrap().1[5..], [commit(2)]);
+        let read = Journal::open(dir.path(), 5).unwrap().1;
+        assert_eq!(read.blocks[5..], [commit(2)]);
     }
 
     #[test]
@@ -296,8 +471,84 @@ mod tests {
             .unwrap();
         let bytes = std::fs::read(Journal::path(dir.path(), 5)).unwrap();
         std::fs::write(Journal::path(dir.path(), 6), &bytes).unwrap();
-        assert_eq!(Journal::open(dir.path(), 6).unwrap().1, []);
+        assert_eq!(Journal::open(dir.path(), 6).unwrap().1.blocks, []);
         std::fs::write(Journal::path(dir.path(), 5), bytes.repeat(2)).unwrap();
-        assert_eq!(Journal::open(dir.path(), 5).unwrap().1, [commit(3)]);
+        let read = Journal::open(dir.path(), 5).unwrap().1;
+        assert_eq!(read.blocks, [commit(3)]);
+        let tail = read.torn_tail.expect("the second copy");
+        assert_eq!((tail.offset, tail.length), (112, 112));
+    }
+
+    /// The bytes of a journal of these blocks, and where each block ends.
+    fn encode(blocks: &[JournalBlock]) -> (Vec<u8>, Vec<usize>) {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for block in blocks {
+            let seed = checksum_seed(5, bytes.len() as u64);
+            block.encode(seed, &mut bytes);
+            ends.push(bytes.len());
+        }
+        (bytes, ends)
+    }
+
+    #[test]
+    fn every_flipped_byte_hides_its_own_block_only() {
+        let (good, ends) = encode(&blocks());
+        for at in 0..good.len() {
+            let hit = ends.partition_point(|end| *end <= at);
+            let start = hit.checked_sub(1).map_or(0, |before| ends[before]);
+            for bits in (0..8).map(|bit| 1 << bit).chain([0xff]) {
+                let mut bad = good.clone();
+                bad[at] ^= bits;
+                let scan = JournalScan::new(&bad, 5);
+                let mut expected = blocks();
+                expected.remove(hit);
+                assert_eq!(scan.blocks, expected, "{at}");
+                let is_last = hit + 1 == ends.len();
+                let found = match is_last {
+                    true => scan.torn_tail.as_slice(),
+                    false => &scan.damage,
+                };
+                let [range] = found else {
+                    panic!("{at}: {scan:?}")
+                };
+                let length = (ends[hit] - start) as u64;
+                assert_eq!((range.offset, range.length), (start as u64, length), "{at}");
+                assert_eq!(
+                    (scan.damage.len(), scan.torn_tail.is_some()),
+                    (usize::from(!is_last), is_last)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_journal_has_the_blocks_before_the_cut_and_a_torn_tail() {
+        let (good, ends) = encode(&blocks());
+        for end in 0..=good.len() {
+            let scan = JournalScan::new(&good[..end], 5);
+            let complete = ends.partition_point(|block| *block <= end);
+            let valid = complete.checked_sub(1).map_or(0, |last| ends[last]);
+            assert_eq!(scan.blocks, blocks()[..complete], "{end}");
+            assert!(scan.damage.is_empty(), "{end}");
+            let torn = scan.torn_tail.map(|tail| (tail.offset, tail.length));
+            let expected = (end > valid).then_some((valid as u64, (end - valid) as u64));
+            assert_eq!(torn, expected, "{end}");
+        }
+    }
+
+    #[test]
+    fn a_block_of_another_version_is_not_cut() {
+        let (mut bytes, _) = encode(&blocks());
+        let start = bytes.len();
+        commit(1).encode(0, &mut bytes);
+        bytes[start + 4] = 9;
+        let end = bytes.len() - CHECKSUM;
+        let checksum = xxh3_64_with_seed(&bytes[start..end], checksum_seed(5, start as u64));
+        bytes[end..].copy_from_slice(&checksum.to_le_bytes());
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(Journal::path(dir.path(), 5), &bytes).unwrap();
+        let error = Journal::open(dir.path(), 5).unwrap_err().to_string();
+        assert!(error.contains("written by another version"), "{error}");
+        assert_eq!(std::fs::read(Journal::path(dir.path(), 5)).unwrap(), bytes);
     }
 }

@@ -71,7 +71,11 @@ pub(crate) fn reopen(
 }
 
 /// The number of commits whose records are in the file, verified from its end.
-fn count_valid(file: &mut File, length: u64, commits: &[&JournalCommit]) -> io::Result<usize> {
+pub(crate) fn count_valid(
+    file: &mut File,
+    length: u64,
+    commits: &[&JournalCommit],
+) -> io::Result<usize> {
     let (mut hold, mut checked) = (commits.len(), 0);
     for (index, commit) in commits.iter().enumerate().rev() {
         let good = commit.to <= length && hash_range(file, commit.from, commit.to)? == commit.hash;
@@ -86,7 +90,7 @@ fn count_valid(file: &mut File, length: u64, commits: &[&JournalCommit]) -> io::
     Ok(hold)
 }
 
-fn hash_range(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
+pub(crate) fn hash_range(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = file.take(to.saturating_sub(from));
     let (mut hash, mut buffer) = (Xxh3::new(), vec![0; 64 << 10]);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::archive::ArchiveEnd;
 use crate::body_log::BodyLog;
 use crate::disk;
-use crate::error::{ChangedProperty, OutputError, OutputRepair, StateError};
+use crate::error::{ChangedProperty, JournalCut, OutputError, OutputRepair, StateError};
 use crate::history::JournalHistory;
 use crate::journal::Journal;
 use crate::ledger::StateLedger;
@@ -70,6 +70,8 @@ pub struct State {
     pub output: Option<File>,
     /// What was repaired at the end of the output.
     pub repair: Option<OutputRepair>,
+    /// The incomplete block that was removed from the end of the journal.
+    pub journal_cut: Option<JournalCut>,
     /// The ends of [`StateOptions::archives`]. What is behind them, or anything if there is none,
     /// belongs to requests that will be fetched again, and must be removed.
     pub archive_ends: Vec<Option<ArchiveEnd>>,
@@ -110,9 +112,10 @@ impl State {
             .iter()
             .map(|number| Segment::open(directory, *number));
         let segments = segments.collect::<Result<Vec<_>, _>>().map_err(read)?;
-        let (journal, blocks) = Journal::open(directory, manifest.journal).map_err(read)?;
+        let (journal, scan) = Journal::open(directory, manifest.journal).map_err(read)?;
+        manifest.complete_copy(directory).map_err(read)?;
         let output = select_output(&mut manifest, options)?;
-        let mut history = JournalHistory::new(&manifest, &blocks);
+        let mut history = JournalHistory::new(&manifest, &scan.blocks);
         let (mut file, mut repair, mut dropped) = (None, None, false);
         if let (Some(index), Some(path)) = (output, &options.output) {
             let resumed = history.resume(index, path, &manifest)?;
@@ -128,6 +131,7 @@ impl State {
         let archive_ends = history.archive_ends(&manifest);
         let bodies = Arc::new(BodyLog::open(directory, ledger.clone()).map_err(read)?);
         let to = output.map_or(0, |index| history.durable[index]);
+        let journal_name = Journal::name(manifest.journal);
         let of_run = run_archives
             .iter()
             .map(|index| archive_ends[*index as usize]);
@@ -163,6 +167,11 @@ impl State {
             ledger,
             output: file,
             repair,
+            journal_cut: scan.torn_tail.map(|tail| JournalCut {
+                file: journal_name,
+                offset: tail.offset,
+                length: tail.length,
+            }),
             archive_ends: of_run,
             bodies,
         })

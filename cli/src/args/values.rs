@@ -255,6 +255,21 @@ const BODY_EXTENSIONS: [&str; 14] = [
     "zip",
 ];
 
+/// The value of `-C`: the offset of each file is found by the run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ContinueAt;
+
+pub(crate) fn continue_at(text: &str) -> Result<ContinueAt, String> {
+    match text {
+        "-" => Ok(ContinueAt),
+        _ => Err(
+            "write -C -, which finds the offset of each file; a part of a body is fetched with \
+             --range 100-"
+                .into(),
+        ),
+    }
+}
+
 pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     let extension = path

@@ -6,3 +6,4 @@ pub(crate) mod generate;
 pub(crate) mod policy;
 pub(crate) mod replay;
 pub(crate) mod simulate;
+pub(crate) mod state;

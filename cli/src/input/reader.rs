@@ -289,8 +289,12 @@ impl ListReader {
         }
         self.shared.urls.fetch_add(1, Relaxed);
         let request = request.tag(self.seq);
+        let digest = |request: &Request| match item {
+            Some(row) => self.writer.row_id(request.text(), row).state_key(),
+            None => self.writer.line_id(request.text().as_bytes()).state_key(),
+        };
         batch.push(match &self.store {
-            Some(store) => store.attach_to(request),
+            Some(store) => store.attach_to(request, digest, self.seq, item),
             None => request,
         });
     }

@@ -17,7 +17,7 @@ use crate::outcome::kind::OutcomeKind;
 use crate::outcome::row::RowAttachment;
 use crate::outcome::saved_body::ArchiveEnds;
 use crate::output::format::RecordEncoder;
-use crate::output::record::{RecordBuilder, RecordId, RecordInput};
+use crate::output::record::{Record, RecordBuilder, RecordId, RecordInput};
 use fetch_state::{CompletedRequest, CompletionKind};
 pub(crate) use target::OutputTarget;
 
@@ -29,6 +29,11 @@ const MAX_COMPLETED: usize = 1024;
 
 /// The wait before another attempt to write to a full queue.
 pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(2);
+
+/// The names of the columns of CSV.
+pub(crate) fn record_columns() -> impl Iterator<Item = &'static str> {
+    Record::columns().map(|column| column.name)
+}
 
 /// One buffer, as the writing thread receives it.
 #[derive(Clone, Debug, Default)]

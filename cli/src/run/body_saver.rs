@@ -8,6 +8,7 @@ use async_channel::{Receiver, Sender};
 use fetch_driver::Outcome;
 use futures_lite::Stream;
 
+use super::events::is_cancelled;
 use crate::outcome::saved_body::SavedBody;
 use crate::output::record::RecordBuilder;
 use crate::save::BodyStore;
@@ -54,6 +55,9 @@ impl BodySaver {
     )]
     pub(super) fn start(&mut self, outcome: Outcome) -> Result<(), Outcome> {
         if outcome.result.is_err() {
+            if !is_cancelled(&outcome) {
+                self.store.forget_partial(&outcome, &self.builder);
+            }
             return Err(outcome);
         }
         self.running += 1;

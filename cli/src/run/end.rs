@@ -37,7 +37,7 @@ impl ActiveRun {
     ) -> Result<u8, CliError> {
         let elapsed = self.started.elapsed();
         self.outcomes.shared.stopped.store(true, Relaxed);
-        let saved = self.finish_bodies();
+        let saved = self.finish_bodies(end);
         let written = self.finish_records(end, output);
         let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
         self.progress.clear();
@@ -104,7 +104,7 @@ impl ActiveRun {
     }
 
     /// Waits for the bodies that are being saved, and completes the archives.
-    fn finish_bodies(&mut self) -> Result<(), CliError> {
+    fn finish_bodies(&mut self, end: RunEnd) -> Result<(), CliError> {
         let Some(mut saver) = self.body_saver.take() else {
             return Ok(());
         };
@@ -115,6 +115,9 @@ impl ActiveRun {
                 let statsd = self.monitor.statsd();
                 self.outcomes.record(&outcome, Some(&saved), statsd);
             }
+        }
+        if end == RunEnd::Finished {
+            saver.store.finish_partial();
         }
         let finished = saver.store.finish();
         match saver.store.full_reason() {

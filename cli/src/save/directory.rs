@@ -42,6 +42,9 @@ impl BodyDirectory {
         body: &mut FinishedBody,
         inputs: &NameInputs<'_>,
     ) -> Result<String, String> {
+        if matches!(body.bytes, BodyBytes::Named(_)) {
+            return Ok(self.existing_file(inputs).unwrap_or_default());
+        }
         let file = self.temporary_file(body)?;
         if self.sync {
             let synced = file.as_file().sync_data();
@@ -61,7 +64,7 @@ impl BodyDirectory {
             body.bytes = BodyBytes::File(file);
             return Ok(relative);
         }
-        let replace = self.clobber || by_content;
+        let replace = self.clobber || by_content || body.replaces;
         let (name, file) = self.persist(file, relative, replace, &entry)?;
         body.bytes = BodyBytes::Saved(file);
         if self.sync {
@@ -77,7 +80,9 @@ impl BodyDirectory {
     /// The body as a temporary file.
     fn temporary_file(&self, body: &mut FinishedBody) -> Result<NamedTempFile, String> {
         match std::mem::replace(&mut body.bytes, BodyBytes::Dropped) {
-            BodyBytes::Dropped | BodyBytes::Saved(_) => Err("the body was dropped".into()),
+            BodyBytes::Dropped | BodyBytes::Named(_) | BodyBytes::Saved(_) => {
+                Err("the body was dropped".into())
+            }
             BodyBytes::File(file) => Ok(file),
             BodyBytes::Memory(chunks) => {
                 let mut file = create_temporary(&self.root)
@@ -178,6 +183,13 @@ impl BodyDirectory {
             self.sync,
         );
         added.map_err(|error| self.disk.record_error(log.bodies.directory(), &error))
+    }
+
+    /// The path of the file of a name, whether it exists or not.
+    pub(super) fn expected_path(&self, inputs: &NameInputs<'_>) -> PathBuf {
+        let existing = self.existing_file(inputs);
+        self.root
+            .join(existing.unwrap_or_else(|| self.naming.path(inputs)))
     }
 
     /// The path of the name, if such a file exists.

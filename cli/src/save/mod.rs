@@ -4,6 +4,7 @@ mod directory;
 mod extension;
 mod name;
 mod open;
+mod partial;
 mod resume;
 mod spool;
 mod tar;
@@ -29,6 +30,7 @@ use extension::extension;
 use name::NameInputs;
 pub(crate) use name::NameTemplate;
 pub(crate) use open::{SaveOptions, SaveResume};
+use partial::PartialStore;
 use resume::DirectoryUse;
 pub(crate) use resume::{ArchiveResume, remove_uncommitted};
 use spool::{BodyBytes, BodySpool, FinishedBody, SpooledBody};
@@ -46,6 +48,8 @@ pub(crate) struct BodyStore {
     disk: Arc<DiskStatus>,
     method: Method,
     skip_existing: bool,
+    /// With `--state` or `-C -`: downloads that can be continued.
+    partial: Option<Arc<PartialStore>>,
     spool: Arc<BodySpool>,
     /// Removes the temporary files of killed runs, and keeps others from removing those of this run.
     _temporary: Option<DirectoryUse>,
@@ -59,9 +63,36 @@ struct Archives {
 }
 
 impl BodyStore {
-    /// The request, whose response body will be spooled here.
-    pub(crate) fn attach_to(&self, request: Request) -> Request {
-        request.save(self.spool.clone())
+    /// The request, whose response body will be spooled here. `digest` identifies it in other runs.
+    pub(crate) fn attach_to(
+        &self,
+        request: Request,
+        digest: impl FnOnce(&Request) -> [u8; 16],
+        seq: u64,
+        row: Option<&RowAttachment>,
+    ) -> Request {
+        let Some(partial) = &self.partial else {
+            return request.save(self.spool.clone());
+        };
+        let digest = digest(&request);
+        let file = match (&self.directory, partial.continues_files) {
+            (Some(directory), true) => {
+                let inputs = name_inputs(request.url(), seq, row);
+                Some(directory.expected_path(&inputs))
+            }
+            _ => None,
+        };
+        partial.attach(request, self.spool.clone(), digest, file)
+    }
+
+    /// Forgets what was received of the body of a failed fetch, unless the next run continues it.
+    pub(crate) fn forget_partial(&self, outcome: &Outcome, builder: &RecordBuilder) {
+        if let Some(partial) = &self.partial
+            && !partial.continues_files
+        {
+            let id = builder.id(&outcome.url, RowAttachment::of(outcome));
+            partial.forget(id.state_key());
+        }
     }
 
     /// Saves the body of an outcome, and delivers both. Blocks. `fail` is the option `--fail`.
@@ -106,7 +137,7 @@ impl BodyStore {
         saved.checksum = checksum.map(|checksum| checksum.to_string());
         saved.sha256 = Some(hex(&body.digests.sha256));
         let method = row.map_or(&self.method, |row| &row.method);
-        let wanted = response.status.is_success()
+        let wanted = (response.status.is_success() || outcome.resumed_from.is_some())
             && *method != Method::Head
             && !matches!(body.bytes, BodyBytes::Dropped);
         let ext = extension(content_type(response));
@@ -211,15 +242,7 @@ impl BodyStore {
         row: Option<&RowAttachment>,
     ) -> Option<String> {
         let directory = self.directory.as_ref().filter(|_| self.skip_existing)?;
-        let id = row.and_then(|row| row.id.as_deref()).unwrap_or_default();
-        directory.existing_file(&NameInputs {
-            ext: "",
-            hash: &[],
-            id,
-            out: row.and_then(|row| row.out.as_deref()),
-            seq,
-            url,
-        })
+        directory.existing_file(&name_inputs(url, seq, row))
     }
 
     /// The error that makes further saving impossible, if there was one.
@@ -241,6 +264,14 @@ impl BodyStore {
         archives.tar.as_mut().map_or(Ok(()), |tar| tar.sync())
     }
 
+    /// Waits for bodies that broke off, so that a later run can continue them. All fetches must have
+    /// ended.
+    pub(crate) fn finish_partial(&self) {
+        if let Some(partial) = &self.partial {
+            partial.finish();
+        }
+    }
+
     /// Completes the tar files, and makes the WARC file durable, which is complete after each record.
     ///
     /// # Errors
@@ -253,6 +284,18 @@ impl BodyStore {
         let archives = &mut *lock(archives);
         archives.warc.as_mut().map_or(Ok(()), |warc| warc.sync())?;
         archives.tar.as_mut().map_or(Ok(()), |tar| tar.finish())
+    }
+}
+
+/// The values of placeholders before the fetch.
+fn name_inputs<'a>(url: &'a Url, seq: u64, row: Option<&'a RowAttachment>) -> NameInputs<'a> {
+    NameInputs {
+        ext: "",
+        hash: &[],
+        id: row.and_then(|row| row.id.as_deref()).unwrap_or_default(),
+        out: row.and_then(|row| row.out.as_deref()),
+        seq,
+        url,
     }
 }
 

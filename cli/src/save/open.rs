@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use fetch_proto::Method;
-use fetch_state::BodyLog;
+use fetch_state::{BodyLog, CompletionKind, StateLedger};
 use http::HeaderMap;
 
 use super::directory::{BodyDirectory, FileLog};
 use super::name::{FileNaming, NameTemplate};
-use super::resume::{ArchiveResume, DirectoryUse};
+use super::partial::PartialStore;
+use super::resume::{ArchiveResume, DirectoryUse, remove_temporary};
 use super::spool::BodySpool;
 use super::warc::WarcWriter;
 use super::{Archives, BodyStore, DiskStatus, tar};
@@ -23,6 +24,8 @@ pub(crate) struct SaveOptions {
     pub(crate) algorithm: Option<DigestAlgorithm>,
     /// Whether existing files are overwritten.
     pub(crate) clobber: bool,
+    /// `-C -`: whether files that exist are continued.
+    pub(crate) continues: bool,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) name_template: Option<NameTemplate>,
     pub(crate) remote_name: bool,
@@ -42,6 +45,18 @@ pub(crate) struct SaveResume {
     pub(crate) bodies: Arc<BodyLog>,
     pub(crate) tar: Option<ArchiveResume>,
     pub(crate) warc: Option<ArchiveResume>,
+    pub(crate) ledger: Arc<StateLedger>,
+    /// Whether failed requests are fetched again.
+    pub(crate) retry_failed: bool,
+}
+
+impl SaveResume {
+    /// Whether a request is not fetched again; `None` if the state cannot be read.
+    fn is_completed(&self, digest: [u8; 16]) -> Option<bool> {
+        let result = self.ledger.find_result(digest).ok()?;
+        let again = self.retry_failed && result == Some(CompletionKind::Failed);
+        Some(result.is_some() && !again)
+    }
 }
 
 impl BodyStore {
@@ -70,6 +85,12 @@ impl BodyStore {
             return Err(CliError::usage(
                 "--skip-existing: file names depend on the response: \
                  use -O, or --name-template without {hash} and {ext}",
+            ));
+        }
+        if save.continues && (save.directory.is_none() || !is_known) {
+            return Err(CliError::usage(
+                "-C -: only files whose names do not depend on the response can be continued: use -O, \
+                 or --output-dir and --name-template without {hash} and {ext}",
             ));
         }
         let directory = match save.directory.as_deref() {
@@ -116,6 +137,30 @@ impl BodyStore {
         });
         // Temporary files are in the same file system, so that they can be renamed.
         let temporary = save.directory.as_deref().or(save.tar.as_deref()).or(beside);
+        let is_partial = save.continues && save.directory.is_some() || resume.is_some();
+        let used = temporary.map(|directory| {
+            DirectoryUse::start(directory, |is_alone| {
+                if !is_partial {
+                    if is_alone {
+                        remove_temporary(directory);
+                    }
+                    return None;
+                }
+                let is_completed = |digest| {
+                    let found = resume.and_then(|resume| resume.is_completed(digest));
+                    found.unwrap_or(false)
+                };
+                let store = PartialStore::open(
+                    directory,
+                    save.continues,
+                    save.sync,
+                    is_alone,
+                    is_completed,
+                );
+                Some(Arc::new(store))
+            })
+        });
+        let (used, partial) = used.unzip();
         Ok(Self {
             algorithm: save.algorithm,
             directory,
@@ -128,7 +173,11 @@ impl BodyStore {
                 directory: temporary.map(Path::to_owned),
                 disk,
             }),
-            _temporary: temporary.map(DirectoryUse::start),
+            _temporary: used,
+            // A range that the user asks for cannot be continued.
+            partial: partial
+                .flatten()
+                .filter(|_| !headers.contains_key(http::header::RANGE)),
             archives: (archive.is_some() || shards.is_some()).then(|| {
                 Mutex::new(Archives {
                     tar: shards,

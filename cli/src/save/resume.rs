@@ -9,7 +9,7 @@ use fetch_state::{ArchiveEnd, BodyLog, LoggedArchive, LoggedFile, relative_path}
 use fs4::FileExt;
 use ring::digest;
 
-use super::TEMPORARY_PREFIX;
+use super::partial::temporary_files;
 use crate::display::plural;
 use crate::outcome::checksum::hex;
 
@@ -195,34 +195,25 @@ pub(super) struct DirectoryUse {
 }
 
 impl DirectoryUse {
-    /// Removes the temporary files of runs that were killed, unless another run uses the directory.
-    pub(super) fn start(directory: &Path) -> Self {
+    /// Starts to use a directory. `clean` removes the temporary files of killed runs; its argument is
+    /// whether no other run uses the directory.
+    pub(super) fn start<T>(directory: &Path, clean: impl FnOnce(bool) -> T) -> (Self, T) {
         // Directories cannot be opened on Windows, nor locked on some network file systems.
-        let Ok(lock) = File::open(directory) else {
-            return Self { _lock: None };
-        };
-        if FileExt::try_lock(&lock).is_ok() {
-            remove_temporary(directory);
-        }
-        let is_locked = FileExt::lock_shared(&lock).is_ok();
-        Self {
-            _lock: is_locked.then_some(lock),
-        }
+        let lock = File::open(directory).ok();
+        let is_alone = lock
+            .as_ref()
+            .is_some_and(|lock| FileExt::try_lock(lock).is_ok());
+        let cleaned = clean(is_alone);
+        let lock = lock.filter(|lock| FileExt::lock_shared(lock).is_ok());
+        (Self { _lock: lock }, cleaned)
     }
 }
 
-fn remove_temporary(directory: &Path) {
-    let Ok(files) = fs::read_dir(directory) else {
-        return;
-    };
-    for file in files.flatten() {
-        let name = file.file_name();
-        let is_temporary =
-            |name: &str| name.starts_with(TEMPORARY_PREFIX) && name.ends_with(".part");
-        if name.to_str().is_some_and(is_temporary) {
-            // An error only leaves the file behind.
-            let _ = fs::remove_file(file.path());
-        }
+/// Removes all temporary files in a directory.
+pub(super) fn remove_temporary(directory: &Path) {
+    for name in temporary_files(directory) {
+        // An error only leaves the file behind.
+        let _ = fs::remove_file(directory.join(name));
     }
 }
 
@@ -237,13 +228,21 @@ mod tests {
         let other = dir.path().join("x.part");
         fs::write(&part, "half").unwrap();
         fs::write(&other, "mine").unwrap();
-        let first = DirectoryUse::start(dir.path());
+        let start = || {
+            let clean = |is_alone| {
+                if is_alone {
+                    remove_temporary(dir.path());
+                }
+            };
+            DirectoryUse::start(dir.path(), clean).0
+        };
+        let first = start();
         assert!(!part.exists() && other.exists());
         fs::write(&part, "half").unwrap();
-        let second = DirectoryUse::start(dir.path());
+        let second = start();
         assert!(part.exists(), "another run uses the directory");
         drop((first, second));
-        drop(DirectoryUse::start(dir.path()));
+        drop(start());
         assert!(!part.exists());
     }
 }

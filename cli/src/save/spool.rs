@@ -12,6 +12,7 @@ use fetch_driver::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 use smol::Task;
 use tempfile::NamedTempFile;
 
+use super::partial::{EarlierFile, PartialBody};
 use super::{DiskStatus, TEMPORARY_PREFIX};
 use crate::mutex::lock;
 use crate::outcome::checksum::{BodyDigests, BodyHasher, DigestAlgorithm};
@@ -44,6 +45,26 @@ impl BodySink for BodySpool {
 }
 
 impl BodySpool {
+    /// Starts to receive a body that a later run can continue, or that continues an earlier one.
+    pub(super) fn start_partial(
+        &self,
+        head: &ResponseHead<'_>,
+        partial: PartialBody,
+    ) -> SpoolWriter {
+        let row = head
+            .attached
+            .and_then(|attached| attached.downcast_ref::<RowAttachment>());
+        let expected = row.and_then(|row| Some(row.checksum.as_ref()?.algorithm));
+        let wanted = self.all || head.status.is_success() || partial.has_earlier();
+        let mut writer = self.start(expected, wanted);
+        if let Some(state) = &mut writer.state {
+            state.partial = Some(partial);
+        }
+        writer
+    }
+}
+
+impl BodySpool {
     fn start(&self, expected: Option<DigestAlgorithm>, wanted: bool) -> SpoolWriter {
         SpoolWriter {
             job: None,
@@ -54,6 +75,7 @@ impl BodySpool {
                 disk: self.disk.clone(),
                 file: None,
                 hasher: BodyHasher::new(expected.into_iter().chain(self.algorithm)),
+                partial: None,
                 size: 0,
             }),
         }
@@ -67,7 +89,7 @@ impl BodySpool {
 }
 
 /// A body that is being received. Dropping it removes its file.
-struct SpoolWriter {
+pub(super) struct SpoolWriter {
     /// Writes the previous buffer, on a thread that may block.
     job: Option<Task<Result<SpoolState, String>>>,
     pending: Vec<Bytes>,
@@ -81,12 +103,24 @@ struct SpoolState {
     disk: Arc<DiskStatus>,
     file: Option<NamedTempFile>,
     hasher: BodyHasher,
+    /// With `--state` or `-C -`: what a later run needs to continue.
+    partial: Option<PartialBody>,
     size: u64,
+}
+
+/// A body that broke off stays for a later run.
+impl Drop for SpoolState {
+    fn drop(&mut self) {
+        if let (Some(file), Some(partial)) = (self.file.take(), self.partial.take()) {
+            partial.keep(file, self.size);
+        }
+    }
 }
 
 impl SpoolState {
     /// Digests these chunks, and writes them to the file unless bodies are dropped.
     fn write(mut self, chunks: &[Bytes]) -> Result<Self, String> {
+        self.open_earlier(false)?;
         self.hasher.update(chunks);
         self.size += chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
         let Some(directory) = &self.directory else {
@@ -99,8 +133,34 @@ impl SpoolState {
         };
         write_chunks(&mut file, chunks)
             .map_err(|error| self.disk.record_error(file.path(), &error))?;
+        if let Some(partial) = &mut self.partial {
+            partial.update(&file, self.size);
+        }
         self.file = Some(file);
         Ok(self)
+    }
+
+    /// Opens the body that this one continues; returns its file if that has its name already.
+    fn open_earlier(&mut self, is_complete: bool) -> Result<Option<File>, String> {
+        let (Some(partial), Some(directory)) = (&mut self.partial, &self.directory) else {
+            return Ok(None);
+        };
+        if let Some(error) = partial.error.take() {
+            return Err(error);
+        }
+        let opened = partial.open_earlier(directory, &mut self.hasher, is_complete);
+        let opened = opened.map_err(|error| self.disk.record_error(directory, &error))?;
+        let Some((file, length)) = opened else {
+            return Ok(None);
+        };
+        self.size = length;
+        Ok(match file {
+            EarlierFile::Complete(file) => Some(file),
+            EarlierFile::Part(file) => {
+                self.file = Some(file);
+                None
+            }
+        })
     }
 }
 
@@ -149,6 +209,8 @@ pub(crate) struct SpooledBody(Mutex<Option<(SpoolState, Vec<Bytes>)>>);
 pub(crate) struct FinishedBody {
     pub(super) bytes: BodyBytes,
     pub(super) digests: BodyDigests,
+    /// Whether it replaces the file of its name.
+    pub(super) replaces: bool,
     pub(super) size: u64,
 }
 
@@ -157,7 +219,9 @@ pub(super) enum BodyBytes {
     Dropped,
     File(NamedTempFile),
     Memory(Vec<Bytes>),
-    /// A file that has its name already.
+    /// The file of the body's name, which has all of it already.
+    Named(File),
+    /// A file that has got its name.
     Saved(File),
 }
 
@@ -172,6 +236,10 @@ impl SpooledBody {
         let Some((mut state, rest)) = taken else {
             return Ok(None);
         };
+        let complete = state.open_earlier(rest.iter().all(Bytes::is_empty))?;
+        if let Some(file) = complete {
+            return Ok(Some(finish(state, |_| BodyBytes::Named(file))));
+        }
         if state.file.is_some() {
             state = state.write(&rest)?;
             return Ok(Some(finish(state, |file| {
@@ -200,7 +268,7 @@ impl FinishedBody {
                 file.seek(SeekFrom::Start(0))?;
                 read(&mut file)
             }
-            BodyBytes::Saved(file) => {
+            BodyBytes::Named(file) | BodyBytes::Saved(file) => {
                 let mut file = file;
                 file.seek(SeekFrom::Start(0))?;
                 read(&mut file)
@@ -231,12 +299,17 @@ impl Read for ChunkReader<'_> {
 }
 
 fn finish(
-    state: SpoolState,
+    mut state: SpoolState,
     bytes: impl FnOnce(Option<NamedTempFile>) -> BodyBytes,
 ) -> FinishedBody {
+    let partial = state.partial.take();
+    if let Some(partial) = &partial {
+        partial.complete();
+    }
     FinishedBody {
-        bytes: bytes(state.file),
-        digests: state.hasher.finish(),
+        bytes: bytes(state.file.take()),
+        digests: std::mem::replace(&mut state.hasher, BodyHasher::new([])).finish(),
+        replaces: partial.is_some_and(|partial| partial.replaces),
         size: state.size,
     }
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bodies;
+mod continued;
 mod crowds;
 mod curl;
 mod formats;

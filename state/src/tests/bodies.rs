@@ -1,7 +1,5 @@
 //! Bodies in archives and files, after runs that stopped.
 
-use std::path::Path;
-
 use super::*;
 use crate::{ArchiveEnd, LoggedArchive};
 
@@ -52,6 +50,9 @@ fn a_state_of_version_1_is_continued_and_becomes_version_2() {
     let text = String::from_utf8(state.read("state/state.json")).unwrap();
     let old = text.replace("\"fetch_all_state\": 2", "\"fetch_all_state\": 1");
     assert_ne!(old, text);
+    let is_kept = |line: &&str| !line.contains("checksum");
+    let old = old.lines().filter(is_kept).collect::<String>();
+    let old = old.replace(",}", "}");
     state.write("state/state.json", old.as_bytes());
     state.check("version 1");
     let text = String::from_utf8(state.read("state/state.json")).unwrap();
@@ -122,5 +123,6 @@ fn an_incomplete_end_of_the_log_is_dropped_and_damage_is_reported() {
     damaged[line + 20] ^= 1;
     state.write("state/bodies.log", &damaged);
     let error = state.open_error(|_| {});
-    assert!(error.contains("bodies.log: has an invalid line"), "{error}");
+    let expected = format!("bodies.log: is damaged at byte {line}: the line is invalid");
+    assert!(error.contains(&expected), "{error}");
 }

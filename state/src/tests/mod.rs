@@ -2,11 +2,12 @@
 
 mod bodies;
 mod cuts;
+mod damage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -26,8 +27,14 @@ fn digest(n: u64) -> [u8; 16] {
 struct TestState(TempDir);
 
 impl TestState {
+    /// In memory where that is possible, because the store syncs often.
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let memory = Path::new("/dev/shm");
+        let directory = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory),
+            false => tempfile::tempdir(),
+        };
+        Self(directory.unwrap())
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -46,6 +53,7 @@ impl TestState {
     fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let files = fs::read_dir(self.path("state")).unwrap();
         let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        paths.retain(|path| path.is_file());
         paths.push(self.path("out"));
         let read = |path: PathBuf| (path.clone(), fs::read(path).unwrap());
         paths.into_iter().map(read).collect()
@@ -334,7 +342,7 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
         state.write(name, text.replace(from, to).as_bytes());
     };
     let json = "state/state.json";
-    let cases: [(&dyn Fn(), &str); 7] = [
+    let cases: [(&dyn Fn(), &str); 9] = [
         (
             &|| state.write(json, b"\0\0\0"),
             "is damaged, or not of fetch-all",
@@ -344,7 +352,7 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
             "is damaged, or not of fetch-all",
         ),
         (
-            &|| change(json, "_state\": 2", "_state\": 3"),
+            &|| state.write(json, br#"{"fetch_all_state": 3}"#),
             "format 3, this one knows 2",
         ),
         (&|| fs::remove_file(&journal).unwrap(), "is missing"),
@@ -355,7 +363,18 @@ fn invalid_and_foreign_states_are_refused_with_advice() {
         ),
         (
             &|| fs::remove_file(state.path(json)).unwrap(),
+            "state.json is damaged, or not of fetch-all: it is missing",
+        ),
+        (
+            &|| {
+                fs::remove_file(state.path(json)).unwrap();
+                fs::remove_file(state.path("state/state.json.copy")).unwrap();
+            },
             "but no state: use a new or an empty directory",
+        ),
+        (
+            &|| change(json, "\"durable\": ", "\"durable\": 9"),
+            "its checksum is wrong",
         ),
     ];
     for (break_it, expected) in cases {

@@ -3,12 +3,14 @@
 mod policy;
 mod replay;
 mod simulate;
+mod state;
 
 use clap::Subcommand;
 
 pub(crate) use policy::PolicyCommand;
 pub(crate) use replay::{RECORDED_OPTIONS, ReplayArgs};
 pub(crate) use simulate::{EXAMPLE_MODEL, SimulateArgs, SimulatedSiteArgs};
+pub(crate) use state::StateCommand;
 
 /// A subcommand. Without one, the arguments are URLs.
 #[derive(Debug, Subcommand)]
@@ -25,4 +27,7 @@ pub(crate) enum Command {
     Replay(Box<ReplayArgs>),
     /// Predict a run: the real engine in virtual time, against a simulated site
     Simulate(Box<SimulateArgs>),
+    /// Check or repair the directory of --state
+    #[command(subcommand)]
+    State(StateCommand),
 }

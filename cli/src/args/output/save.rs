@@ -41,6 +41,16 @@ pub(crate) struct SaveArgs {
     #[arg(long, overrides_with = "clobber")]
     pub(crate) no_clobber: bool,
 
+    /// Continue files that exist, and downloads that broke off: -C -
+    ///
+    /// As in curl, but for each URL: the rest is asked for by Range, with If-Range where an earlier run
+    /// noted the validator; a complete file stays, and one that has changed starts over. What a failed or
+    /// killed run has received stays in hidden files for the next run with -C -. Names must not depend
+    /// on the response.
+    #[arg(short = 'C', long, value_name = "-", value_parser = values::continue_at)]
+    #[arg(allow_hyphen_values = true, conflicts_with_all = ["skip_existing", "range"])]
+    pub(crate) continue_at: Option<values::ContinueAt>,
+
     /// Skip URLs whose file exists; their records have the outcome skipped
     #[arg(long)]
     pub(crate) skip_existing: bool,
@@ -98,6 +108,7 @@ impl SaveArgs {
         SaveOptions {
             algorithm: self.checksum,
             clobber: self.clobber,
+            continues: self.continue_at.is_some(),
             directory: self.directory().map(Path::to_owned),
             name_template: self.name_template.clone(),
             remote_name: self.remote_name,
@@ -114,6 +125,7 @@ impl SaveArgs {
     /// Whether bodies are saved or digested.
     pub(crate) fn is_asked_for(&self) -> bool {
         self.directory().is_some()
+            || self.continue_at.is_some()
             || self.tar.is_some()
             || self.warc.is_some()
             || self.checksum.is_some()

@@ -92,6 +92,7 @@ record_table! {
         size_request: Option<u64> = None;
         size_header: Option<u64> = None;
         size_download: u64 = source.fetched(|outcome| outcome.wire_bytes);
+        resumed_from: Option<u64> = source.fetched(|outcome| outcome.resumed_from);
         size_delivered: u64 = source.last().map_or(0, |last| last.bytes);
         sha256: Option<&'a str> = source.saved().and_then(|saved| saved.sha256.as_deref());
         checksum: IfPresent<&'a str> = IfPresent(source.saved().and_then(|s| s.checksum.as_deref()));
