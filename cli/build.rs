@@ -1,4 +1,5 @@
-//! Passes the version to the program, with the commit if there is a repository.
+//! Passes the version to the program, with the commit if there is a repository, and compiles what must run
+//! before Rust does.
 
 use std::env;
 use std::path::Path;
@@ -12,6 +13,19 @@ fn main() {
         None => number,
     };
     println!("cargo::rustc-env=COMMAND_VERSION={version}");
+    detect_closed_stdout();
+}
+
+/// Adds `closed_stdout.c`. As an object file, because the linker drops an archive that nothing refers to.
+fn detect_closed_stdout() {
+    let source = "closed_stdout.c";
+    println!("cargo::rerun-if-changed={source}");
+    if env::var_os("CARGO_CFG_UNIX").is_none() {
+        return;
+    }
+    for object in cc::Build::new().file(source).compile_intermediates() {
+        println!("cargo::rustc-link-arg-bins={}", object.display());
+    }
 }
 
 fn commit() -> Option<String> {

@@ -27,6 +27,7 @@ use commands::demo::DemoSite;
 use commands::{dry_run, generate, policy, replay, simulate, state as state_command};
 use config::hints;
 use exit::CliError;
+use output::target::print_stdout;
 use plan::{DryRunPlan, RunPlan};
 
 fn main() -> ExitCode {
@@ -46,10 +47,10 @@ fn main() -> ExitCode {
 fn run(parsed: config::ParsedOptions) -> Result<u8, CliError> {
     let setup = &parsed.args.setup;
     if let Some(kind) = setup.generate {
-        return print(&generate::generate(kind));
+        return print_stdout(&generate::generate(kind)).map(|()| 0);
     }
     if setup.print_config {
-        return print(config::print(&parsed).as_bytes());
+        return print_stdout(config::print(&parsed).as_bytes()).map(|()| 0);
     }
     let mut args = parsed.args;
     match args.command.take() {
@@ -72,16 +73,6 @@ fn fetch(mut args: CliArgs) -> Result<u8, CliError> {
     match args.input.dry_run {
         true => DryRunPlan::new(&args, list).and_then(dry_run::run),
         false => RunPlan::new(&args, list).and_then(run::run),
-    }
-}
-
-/// Prints on stdout. A reader that closes it early is no error.
-fn print(text: &[u8]) -> Result<u8, CliError> {
-    match std::io::stdout().write_all(text) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::file(
-            format!("stdout: cannot be written: {error}"),
-        )),
-        _ => Ok(0),
     }
 }
 

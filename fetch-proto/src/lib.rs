@@ -122,6 +122,7 @@ pub mod testing;
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineStats, FetchTransfer, HostStats,
     IdleState, LoadShedding, RejectReason, RejectedRequest, Shard, SharedRate, StartRequest,
+    WaitReason, WaitingHost,
 };
 pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 pub use fetch::{Fetch, FetchStep};
@@ -134,9 +135,11 @@ pub use guards::breaker::{
     CircuitState, OnOpen,
 };
 pub use guards::budget::{RetryBudget, RetryCost, RetryKind, RetryTokens};
+pub use guards::health::HostEvidence;
 pub use guards::hedge::{Hedge, HedgeDelay};
 pub use guards::latency::RecentLatency;
 pub use guards::limiter::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter, Gradient2, Vegas};
+pub use guards::outage::OutageWait;
 pub use guards::pacing::Pacing;
 pub use guards::rate::{Rate, RateError, RateLimiter};
 pub use guards::stall::{StallGuard, ThroughputMeter};

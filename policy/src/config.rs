@@ -1,6 +1,6 @@
 //! Converts the file's keys to the engine's configuration.
 
-use fetch_proto::{EngineConfig, PolicyLayer, RulePattern};
+use fetch_proto::{EngineConfig, OutageWait, PolicyLayer, RulePattern};
 
 use crate::keys::{self, FileKeys};
 use crate::patch;
@@ -58,6 +58,9 @@ pub(crate) fn engine_config(
     }
     if let Some(rate) = limits.rate {
         config = config.rate(rate.0);
+    }
+    if let Some(wait) = limits.host_max_wait {
+        config = config.wait_for_outages(OutageWait::default().max(wait.0));
     }
     if let Some(rate) = limits.host_rate {
         config = config.host_rate(rate.0);

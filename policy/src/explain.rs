@@ -195,6 +195,12 @@ fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
             "  while the circuit breaker of its host is open, {what}"
         ));
     }
+    if let Some(wait) = config.outages.filter(|wait| !wait.max.is_zero()) {
+        let (known, unknown) = (wait.max, wait.unanswered.min(wait.max));
+        lines.push(format!(
+            "  while its host is down, it waits up to {known:?}, or {unknown:?} if the host never answered"
+        ));
+    }
     for (whose, budget) in [
         ("the host's", config.host_budget),
         ("the global", config.budget),

@@ -15,6 +15,7 @@ table! {
     Limits {
         adaptive: AdaptiveLimit,
         concurrency: usize,
+        host_max_wait: DurationText,
         host_rate: RateText,
         per_host: usize,
         rate: RateText,

@@ -458,7 +458,7 @@ fn a_url_is_explained_from_queue_to_fallback() {
     let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
     let text = plan.unwrap().to_string();
     let expected = "\
-GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 98)
+GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 99)
   waits in the queue, at most 3600s: 200 requests at once over all hosts, 8 per host, 500/s over all hosts, 20/s per host
   attempt 1, within 6s, connect 10s, idle read 30s
   attempt 2 after 500ms to 1s
@@ -468,6 +468,7 @@ GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 98)
   takes at most 21s from the start of the first attempt
   an attempt slower than 95 % of its host's responses is hedged by up to 1 more
   while the circuit breaker of its host is open, it waits
+  while its host is down, it waits up to 300s, or 30s if the host never answered
   retries and hedges are paid from the host's retry budget: 20 % of the requests, at least 10 a second
   retries and hedges are paid from the global retry budget: a bucket of 500
   a body slower than 100 B/s for 20s is aborted

@@ -200,7 +200,13 @@ impl HistoryBuilder {
                 }
                 self.add_line(id, now, line);
             }
-            (None, DecisionEvent::HostPaused { host, .. }) => {
+            (
+                None,
+                DecisionEvent::HostDown { host, .. }
+                | DecisionEvent::HostGivenUp { host, .. }
+                | DecisionEvent::HostPaused { host, .. }
+                | DecisionEvent::HostRecovered { host, .. },
+            ) => {
                 let all = self.live.iter().filter(|live| *live.host == **host);
                 let ids: Vec<_> = all.map(|live| live.id).collect();
                 ids.into_iter().for_each(|id| self.add_line(id, now, line));

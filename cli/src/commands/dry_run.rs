@@ -16,6 +16,7 @@ use crate::input::{ListReader, SharedProgress};
 use crate::output::format;
 use crate::output::format::RecordFormat;
 use crate::output::record::RecordBuilder;
+use crate::output::target::print_stdout;
 use crate::output::{OutputEncoding, OutputTarget};
 use crate::plan::DryRunPlan;
 use crate::writer::{OutputOptions, OutputThread};
@@ -102,7 +103,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
             ""
         }
     );
-    crate::print(text.as_bytes())?;
+    print_stdout(text.as_bytes())?;
     Ok(shared.exit_status.get())
 }
 

@@ -1,6 +1,5 @@
 //! `fetch-all policy`.
 
-use std::io::Write;
 use std::path::Path;
 
 use fetch_policy::{PolicyFile, Severity};
@@ -8,6 +7,7 @@ use fetch_policy::{PolicyFile, Severity};
 use crate::args::command::PolicyCommand;
 use crate::display::plural;
 use crate::exit::CliError;
+use crate::output::target::print_stdout;
 use crate::plan::policy::file::{self, read};
 
 /// Runs the subcommand, and returns the exit code.
@@ -20,7 +20,7 @@ pub(crate) fn run(command: &PolicyCommand) -> Result<u8, CliError> {
         PolicyCommand::Check(args) => check(&args.file),
         PolicyCommand::Explain(args) => {
             let plan = read(&args.file)?.explain(&args.method, &args.url);
-            print(&format!("{}\n", plan.map_err(file::error)?));
+            print_stdout(format!("{}\n", plan.map_err(file::error)?).as_bytes())?;
             Ok(0)
         }
     }
@@ -58,11 +58,6 @@ fn check(path: &Path) -> Result<u8, CliError> {
             plural(warnings as u64, "warning", "warnings")
         ),
     };
-    print(&text);
+    print_stdout(text.as_bytes())?;
     Ok(u8::from(errors > 0))
-}
-
-fn print(text: &str) {
-    // A reader may close stdout early, which is no error.
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }

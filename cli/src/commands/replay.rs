@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::BufReader;
 use std::path::Path;
 
 use fetch_proto::EngineConfig;
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::args::command::{RECORDED_OPTIONS, ReplayArgs};
 use crate::exit::{CliError, ExitStatus};
+use crate::output::target::print_stdout;
 use crate::plan::policy::file;
 use crate::plan::policy::options::OptionLayer;
 
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let to_error = |error: TraceError| trace_error(path, &error);
     if let Some(url) = &args.explain {
         let story = fetch_trace::explain(file, url).map_err(to_error)?;
-        return Ok(print(args, &story, story.faithful, story.ending));
+        return print(args, &story, story.faithful, story.ending);
     }
     if policy {
         let mut failure = None;
@@ -50,16 +51,11 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         let comparison = comparison.map_err(to_error)?;
         return match failure {
             Some(error) => Err(error),
-            None => Ok(print(
-                args,
-                &comparison,
-                comparison.faithful,
-                comparison.ending,
-            )),
+            None => print(args, &comparison, comparison.faithful, comparison.ending),
         };
     }
     let report = fetch_trace::replay(file).map_err(to_error)?;
-    Ok(print(args, &report, report.is_identical(), report.ending))
+    print(args, &report, report.is_identical(), report.ending)
 }
 
 /// Prints the result, and returns the exit code.
@@ -68,18 +64,17 @@ fn print(
     result: &(impl Display + Serialize),
     same: bool,
     ending: TraceEnd,
-) -> u8 {
+) -> Result<u8, CliError> {
     let text = match args.json {
         true => serde_json::to_string(result).unwrap_or_default(),
         false => result.to_string(),
     };
-    // A reader may close stdout early, which is no error.
-    let _ = writeln!(std::io::stdout(), "{text}");
-    match ending {
+    print_stdout(format!("{text}\n").as_bytes())?;
+    Ok(match ending {
         _ if !same => ExitStatus::Internal as u8,
         TraceEnd::Damaged { .. } => ExitStatus::File as u8,
         _ => 0,
-    }
+    })
 }
 
 fn trace_error(path: &Path, error: &TraceError) -> CliError {
@@ -87,9 +82,10 @@ fn trace_error(path: &Path, error: &TraceError) -> CliError {
 }
 
 /// The options that a replay can change.
-const POLICY_OPTIONS: [&str; 14] = [
+const POLICY_OPTIONS: [&str; 15] = [
     "concurrency",
     "connect_timeout",
+    "host_max_wait",
     "host_rate",
     "max_retry_after",
     "max_time",

@@ -84,8 +84,19 @@ impl OutcomeClass {
             FailureCause::Failed(FailureKind::Tls) => {
                 Self::failed(Kind::Tls, tls_code(error), ExitStatus::Tls)
             }
+            FailureCause::HostDown { cause, .. } => Self::of_host_down(cause),
             FailureCause::Failed(failure) => Self::of_failure(failure, has_response_head(outcome)),
             _ => Self::failed(Kind::Io, 56, ExitStatus::Network),
+        }
+    }
+
+    /// As the latest failure at the host, which is one that shows an outage.
+    fn of_host_down(cause: fetch_proto::FailureCause) -> Self {
+        use fetch_proto::FailureCause as Cause;
+        match cause {
+            Cause::Failure(failure) => Self::of_failure(failure, false),
+            Cause::Timeout(_) => Self::failed(OutcomeKind::Timeout, 28, ExitStatus::Network),
+            _ => Self::failed(OutcomeKind::Connect, 7, ExitStatus::Network),
         }
     }
 

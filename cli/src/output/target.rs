@@ -3,9 +3,113 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use crate::display::sanitize;
 use crate::exit::CliError;
+use crate::mutex::lock;
+
+/// Fails if stdout is closed. Rust has opened `/dev/null` in its place, so writing would not fail.
+/// `closed_stdout.c` sets the variable.
+///
+/// # Errors
+///
+/// If it is closed.
+pub(crate) fn check_stdout() -> Result<(), CliError> {
+    match std::env::var_os("_FETCH_ALL_CLOSED_STDOUT") {
+        Some(_) => Err(CliError::file(
+            "stdout is closed: redirect it, or write -o FILE, or --out-null for no records",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Prints on stdout. A reader that closes it early is no error.
+///
+/// # Errors
+///
+/// If stdout is closed or cannot be written.
+pub(crate) fn print_stdout(text: &[u8]) -> Result<(), CliError> {
+    check_stdout()?;
+    let mut stdout = io::stdout();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::file(format!(
+            "stdout: cannot be written: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A file that is written by others, which cannot report errors, such as that of `--record`.
+pub(crate) struct ObservedFile {
+    file: File,
+    status: Arc<FileStatus>,
+}
+
+/// The first error of an [`ObservedFile`].
+pub(crate) struct FileStatus {
+    error: Mutex<Option<String>>,
+    /// The option and the path, for messages.
+    name: String,
+}
+
+impl ObservedFile {
+    /// Creates a file that an option names.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be created.
+    pub(crate) fn create(option: &str, path: &Path) -> Result<Self, CliError> {
+        let name = format!("{option} {}", OutputTarget::display_name(path));
+        let file = File::create(path)
+            .map_err(|error| CliError::file(format!("{name}: cannot be written: {error}")))?;
+        let error = Mutex::default();
+        let status = Arc::new(FileStatus { error, name });
+        Ok(Self { file, status })
+    }
+
+    pub(crate) fn status(&self) -> Arc<FileStatus> {
+        self.status.clone()
+    }
+}
+
+impl FileStatus {
+    /// # Errors
+    ///
+    /// If a write has failed.
+    pub(crate) fn check(&self) -> Result<(), CliError> {
+        match &*lock(&self.error) {
+            Some(error) => {
+                let name = &self.name;
+                Err(CliError::file(format!(
+                    "{name}: cannot be written further: {error}"
+                )))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn record<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            lock(&self.error).get_or_insert_with(|| error.to_string());
+        }
+        result
+    }
+}
+
+impl Write for ObservedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes);
+        self.status.record(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.file.flush();
+        self.status.record(flushed)
+    }
+}
 
 /// An open destination.
 pub(crate) enum OutputTarget {

@@ -37,7 +37,9 @@ impl ClientPlan {
                 None
             }
         };
-        settings::limit_connections(&mut settings, warnings);
+        let save = &args.save;
+        let saves_bodies = save.output_dir.is_some() || save.tar.is_some() || save.warc.is_some();
+        settings::limit_connections(&mut settings, saves_bodies, warnings);
         if args.output.record.is_some() {
             // A recording has the events of one engine, and each thread has one.
             settings.threads = 1;

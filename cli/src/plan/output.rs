@@ -1,7 +1,7 @@
 //! The outputs of a run: records, bodies, state, recording, report.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -15,6 +15,7 @@ use crate::input::RequestTemplate;
 use crate::output::OutputTarget;
 use crate::output::format::RecordFormat;
 use crate::output::replace::AtomicFile;
+use crate::output::target::{ObservedFile, check_stdout};
 use crate::output::write_out::WriteOut;
 use crate::save::{self, BodyStore};
 use crate::state::{ResumeState, StateOptions, state_error};
@@ -29,7 +30,7 @@ pub(crate) struct OutputPlan {
     /// Whether records have the response's header fields.
     pub(crate) record_headers: bool,
     /// The file of `--record`.
-    pub(crate) recording: Option<File>,
+    pub(crate) recording: Option<ObservedFile>,
     /// The HTML page of `--report`.
     pub(crate) report: Option<AtomicFile>,
     pub(crate) state: Option<ResumeState>,
@@ -60,6 +61,10 @@ impl OutputPlan {
         let report = report.map(|path| AtomicFile::new("--report", path));
         let report = report.transpose()?;
         let write_out = write_out(args)?;
+        let on_stdout = records.is_none_or(|path| path.as_os_str() == "-");
+        if (on_stdout && format != RecordFormat::None) || write_out.is_some() {
+            check_stdout()?;
+        }
         let (target, state) = open(args, records, format, template, warnings)?;
         let store = args.save.is_asked_for();
         let resume = state.as_ref().map(|state| &state.resume);
@@ -71,7 +76,9 @@ impl OutputPlan {
             format,
             record_headers: args.report.record_headers,
             store: store.transpose()?,
-            recording: recording.map(create).transpose()?,
+            recording: recording
+                .map(|path| ObservedFile::create("--record", path))
+                .transpose()?,
             report,
             state,
             target,
@@ -179,16 +186,6 @@ fn request_summary(template: &RequestTemplate) -> BTreeMap<String, String> {
     };
     let method = template.method.as_str().to_owned();
     BTreeMap::from([("body".to_owned(), body), ("method".to_owned(), method)])
-}
-
-/// Creates the file of `--record`.
-fn create(path: &Path) -> Result<File, CliError> {
-    File::create(path).map_err(|error| {
-        CliError::file(format!(
-            "--record {}: cannot be written: {error}",
-            path.display()
-        ))
-    })
 }
 
 /// An output must not overwrite an input file.

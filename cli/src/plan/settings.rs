@@ -13,8 +13,20 @@ use crate::args::explicit::ExplicitOptions;
 use crate::args::{CliArgs, LimitArgs, PolicyArgs, RetryArgs, TimeoutArgs};
 use crate::exit::CliError;
 
-/// File descriptors that are reserved for purposes other than connections.
+/// File descriptors that are reserved for purposes other than connections: reactors, lists, outputs,
+/// logs, name resolution. A quarter of a limit below 256, but at least [`MIN_SPARE_FILES`] and
+/// [`FILES_PER_THREAD`].
 const SPARE_FILES: u64 = 64;
+const MIN_SPARE_FILES: u64 = 6;
+
+/// The descriptors of a thread's reactor.
+const FILES_PER_THREAD: u64 = 2;
+
+/// A thread more is used for this many descriptors.
+const FILES_FOR_THREAD: u64 = 16;
+
+/// The descriptors in use that are assumed where they cannot be counted.
+const USUAL_FILES: u64 = 8;
 
 /// The settings of threads, header fields, decoding and trusted certificates. The engine's
 /// configuration comes from the [`PolicySources`].
@@ -100,8 +112,30 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
+/// The number of file descriptors in use.
+fn open_files() -> u64 {
+    let listed = fs::read_dir("/proc/self/fd").or_else(|_| fs::read_dir("/dev/fd"));
+    listed.map_or(USUAL_FILES, |files| files.count() as u64)
+}
+
+/// How many connections have a descriptor, and a second one for the body's file if bodies are saved. At
+/// least 1.
+fn connection_room(limit: u64, in_use: u64, threads: usize, saves_bodies: bool) -> usize {
+    let least = MIN_SPARE_FILES + FILES_PER_THREAD * threads as u64;
+    let spare = SPARE_FILES.min(limit / 4).max(least);
+    let free = limit.saturating_sub(in_use).saturating_sub(spare);
+    let per_connection = if saves_bodies { 2 } else { 1 };
+    usize::try_from(free / per_connection)
+        .unwrap_or(usize::MAX)
+        .max(1)
+}
+
 /// Limits connections to the number of files that this process may open.
-pub(super) fn limit_connections(settings: &mut Settings, warnings: &mut Vec<String>) {
+pub(super) fn limit_connections(
+    settings: &mut Settings,
+    saves_bodies: bool,
+    warnings: &mut Vec<String>,
+) {
     let concurrency = settings.config.concurrency_limit();
     let files = match fetch_smol::raise_fd_limit() {
         Ok(files) => files,
@@ -110,9 +144,9 @@ pub(super) fn limit_connections(settings: &mut Settings, warnings: &mut Vec<Stri
             1024
         }
     };
-    let room = usize::try_from(files.saturating_sub(SPARE_FILES.min(files / 4)))
-        .unwrap_or(usize::MAX)
-        .max(1);
+    let threads = usize::try_from(files / FILES_FOR_THREAD).unwrap_or(usize::MAX);
+    settings.threads = settings.threads.min(threads.max(1));
+    let room = connection_room(files, open_files(), settings.threads, saves_bodies);
     if concurrency > room {
         warnings.push(format!(
             "-j {concurrency} is reduced to {room}: this process may have {files} files open; \
@@ -121,4 +155,17 @@ pub(super) fn limit_connections(settings: &mut Settings, warnings: &mut Vec<Stri
     }
     settings.update_config(|config| config.concurrency(concurrency.min(room)));
     settings.pool.max_connections = (settings.connection_limit() > room).then_some(room);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_to_what_is_open_and_to_files() {
+        let room = |limit, saving| connection_room(limit, 4, 1, saving);
+        assert_eq!((room(20, false), room(20, true)), (8, 4));
+        assert_eq!((room(10, false), room(1_024, false)), (1, 956));
+        assert_eq!(connection_room(64, 4, 8, false), 38);
+    }
 }

@@ -1,6 +1,5 @@
 //! The start of a run: builds everything, then runs the main loop on this thread.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,6 +15,7 @@ use crate::input::backlog::{HostBacklog, HostLimits};
 use crate::input::{ListReader, RequestStream, SharedProgress};
 use crate::output::format;
 use crate::output::record::RecordBuilder;
+use crate::output::target::ObservedFile;
 use crate::output::write_out::WriteOut;
 use crate::output::{OutputEncoding, OutputTarget, RecordWriter};
 use crate::plan::{self, RunPlan};
@@ -55,6 +55,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         false => own,
     };
     let epoch = SystemTime::now();
+    let recorded = plan.output.recording.as_ref().map(ObservedFile::status);
     let fetcher = build_fetcher(
         adapter.clone(),
         &plan.client.settings,
@@ -136,7 +137,11 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         total: plan.input.list.total,
     };
     let end = adapter.block_on(executor.run(run.drive(&mut fetches)));
-    run.finish(end, fetches, output, plan.is_demo)
+    let code = run.finish(end, fetches, output, plan.is_demo)?;
+    // The recording ends when its driver is dropped.
+    drop((adapter, executor));
+    recorded.map_or(Ok(()), |recorded| recorded.check())?;
+    Ok(code)
 }
 
 fn message_printer(progress: &ProgressDisplay, silent: bool) -> Box<dyn Fn(&str) + Send> {
@@ -151,7 +156,7 @@ fn message_printer(progress: &ProgressDisplay, silent: bool) -> Box<dyn Fn(&str)
 fn build_fetcher(
     adapter: Smol,
     settings: &Settings,
-    record: Option<File>,
+    record: Option<ObservedFile>,
 ) -> Result<Fetcher, CliError> {
     let settings = settings.clone();
     let mut builder = Builder::new(adapter).settings(|all| *all = settings);

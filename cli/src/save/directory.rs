@@ -1,9 +1,10 @@
 //! Bodies as files in a directory, each complete or absent, and never outside the directory.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fetch_state::{BodyLog, relative_path};
 use tempfile::NamedTempFile;
@@ -11,6 +12,7 @@ use tempfile::NamedTempFile;
 use super::DiskStatus;
 use super::name::{FileNaming, NameInputs};
 use super::spool::{BodyBytes, FinishedBody, create_temporary, write_chunks};
+use crate::mutex::lock;
 use crate::outcome::checksum::hex;
 
 /// The most files with the same name, numbered.
@@ -145,6 +147,12 @@ impl BodyDirectory {
         for n in 0..MAX_NUMBER {
             let name = numbered(&relative, n);
             let path = self.root.join(&name);
+            // Otherwise two requests could log one name, and only one of them gets it.
+            let log = self.log.as_ref().filter(|_| !replace);
+            let reserved = log.map(|log| log.reserve(&name));
+            if matches!(reserved, Some(None)) {
+                continue;
+            }
             let is_taken = |meta: fs::Metadata| !replace || meta.is_dir();
             if fs::symlink_metadata(&path).is_ok_and(is_taken) {
                 continue;
@@ -224,9 +232,11 @@ fn too_many(name: &str) -> String {
 }
 
 /// The log of files of `--state`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct FileLog {
     bodies: Arc<BodyLog>,
+    /// The names of files that are being created.
+    reserved: Mutex<HashSet<String>>,
     /// The directory of bodies, relative to that of the state.
     root: PathBuf,
 }
@@ -235,8 +245,33 @@ impl FileLog {
     pub(super) fn new(bodies: &Arc<BodyLog>, root: &Path) -> io::Result<Self> {
         Ok(Self {
             bodies: bodies.clone(),
+            reserved: Mutex::default(),
             root: relative_path(bodies.directory(), root)?,
         })
+    }
+}
+
+impl FileLog {
+    /// Reserves a name until the result is dropped; `None` if it is reserved already.
+    fn reserve(&self, name: &str) -> Option<ReservedName<'_>> {
+        lock(&self.reserved)
+            .insert(name.to_owned())
+            .then(|| ReservedName {
+                log: self,
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// A name that no other request gets.
+struct ReservedName<'a> {
+    log: &'a FileLog,
+    name: String,
+}
+
+impl Drop for ReservedName<'_> {
+    fn drop(&mut self) {
+        lock(&self.log.reserved).remove(&self.name);
     }
 }
 

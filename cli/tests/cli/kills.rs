@@ -131,7 +131,8 @@ impl KilledJob {
     /// Checks that the state has no other files than it needs.
     fn check_state(&self) {
         for name in files(&self.list.file("state")).keys() {
-            let expected = ["state.json", "lock", "bodies.log"].contains(&&**name);
+            let expected =
+                ["bodies.log", "lock", "state.json", "state.json.copy"].contains(&&**name);
             assert!(
                 expected || name.starts_with("journal-"),
                 "{name} is left over"

@@ -157,3 +157,64 @@ fn a_build_without_the_demo_refuses_it_and_says_how_to_build_it() {
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
     assert!(ran.stderr.contains("--features demo"), "{}", ran.stderr);
 }
+
+/// Runs the command by a shell, with a redirection.
+#[cfg(unix)]
+fn redirected(redirection: &str, options: &[&str]) -> Ran {
+    let plain = command(options);
+    let mut shell = std::process::Command::new("sh");
+    let script = format!("exec \"$0\" \"$@\" {redirection}");
+    shell.args(["-c", &script]);
+    shell.arg(plain.get_program()).args(plain.get_args());
+    ran(shell.stdin(std::process::Stdio::null()).output().unwrap())
+}
+
+#[test]
+#[cfg(unix)]
+fn a_closed_stdout_is_an_error_before_any_request_if_something_is_written_to_it() {
+    let site = site();
+    let url = site.url("/get");
+    let out = List::new("");
+    let file = out.path("records");
+    for options in [
+        &["-s", &url][..],
+        &["-s", "-w", "%{url}", &url],
+        &["-s", "-o", &file, "-w", "%{url}", &url],
+        &["-s", "-o", "-", &url],
+        &["--dry-run", &url],
+        &["--print-config"],
+    ] {
+        let ran = redirected(">&-", options);
+        assert_eq!(ran.code, 3, "{options:?} {ran:?}");
+        assert!(ran.stderr.contains("stdout is closed"), "{ran:?}");
+    }
+    assert_eq!(site.observed().requests, 0);
+    let options = ["-s", "-o", &file, &url];
+    assert_eq!(redirected(">&-", &options).code, 0);
+    // Other programs open the null device for reading, too: that is not a closed stdout.
+    assert_eq!(redirected("1<>/dev/null", &["-s", &url]).code, 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error_for_each_output() {
+    let site = site();
+    let url = site.url("/get");
+    let out = List::new("");
+    let file = out.path("records");
+    for options in [
+        &["-s", &url][..],
+        &["-s", "-o", &file, "-w", "%{url}", &url],
+        &["--dry-run", &url],
+        &["simulate"],
+    ] {
+        let ran = redirected(">/dev/full", options);
+        assert_eq!(ran.code, 3, "{options:?} {ran:?}");
+        assert!(ran.stderr.contains("No space left"), "{ran:?}");
+    }
+    for option in ["-o", "--warc", "--report", "--record", "--cookie-jar"] {
+        let ran = fetch_all(&["-s", option, "/dev/full", &url]);
+        assert_eq!(ran.code, 3, "{option} {ran:?}");
+        assert!(ran.stderr.contains("No space left"), "{ran:?}");
+    }
+}

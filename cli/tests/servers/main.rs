@@ -3,6 +3,7 @@
 //! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run. With
 //! `FETCH_ALL_NIGHTLY=1` the long tests run too.
 
+mod outages;
 mod reload;
 mod support;
 mod throttles;
@@ -12,6 +13,6 @@ use std::process::ExitCode;
 use fetch_testbed::servers::run_tests;
 
 fn main() -> ExitCode {
-    let tests = [reload::TESTS, throttles::TESTS];
+    let tests = [outages::TESTS, reload::TESTS, throttles::TESTS];
     run_tests(&tests.concat())
 }

@@ -11,6 +11,7 @@ use crate::guards::breaker::Breaker;
 use crate::guards::budget::RetryBudget;
 use crate::guards::hedge::{Hedge, HedgeDelay};
 use crate::guards::limiter::AdaptiveConcurrency;
+use crate::guards::outage::{self, OutageWait};
 use crate::guards::pacing::Pacing;
 use crate::guards::rate::Rate;
 use crate::guards::throttle::Throttle;
@@ -45,6 +46,9 @@ pub struct EngineConfig {
     pub host_rate: Option<Rate>,
     /// How hosts that limit the rate of requests are paced.
     pub pacing: Option<Pacing>,
+    /// How long fetches wait for hosts that are down, if they do:
+    /// [`wait_for_outages`](Self::wait_for_outages).
+    pub outages: Option<OutageWait>,
     /// How many attempts at one host may be in flight at once.
     pub per_host: Option<NonZeroUsize>,
     /// How fast attempts may start over all hosts.
@@ -122,6 +126,10 @@ impl Default for LoadShedding {
 }
 
 impl EngineConfig {
+    /// How many windows of fetches may wait for hosts that are down, in addition to the
+    /// [`window`](Self::window) of all others, so that they do not hold up other hosts.
+    pub const WINDOWS_OF_WAITING: usize = 3;
+
     /// Sets how each host's concurrency limit adapts to its responses. It never exceeds
     /// [`per_host`](Self::per_host). Default: no adaptive limit.
     ///
@@ -244,12 +252,40 @@ impl EngineConfig {
         self
     }
 
+    /// Sets that fetches wait for hosts that are down, instead of failing one after the other. The
+    /// circuit breaker of each host is then [`Breaker::FOR_OUTAGES`], unless one is set by
+    /// [`breaker`](Self::breaker); one that fails fast does so. `None` and a wait of zero turn it off.
+    /// Default: off, each fetch fails as soon as its attempts have failed.
+    ///
+    /// ```
+    /// use fetch_proto::{EngineConfig, OutageWait};
+    /// let config = EngineConfig::default().wait_for_outages(OutageWait::default());
+    /// assert!(config.outages.is_some());
+    /// ```
+    #[must_use]
+    pub fn wait_for_outages(mut self, wait: impl Into<Option<OutageWait>>) -> Self {
+        self.outages = wait.into().filter(|wait| !wait.max.is_zero());
+        self
+    }
+
+    /// The breaker that hosts have.
+    pub(crate) fn host_breaker(&self) -> Option<Breaker> {
+        self.breaker.or(self.outages.map(|_| Breaker::FOR_OUTAGES))
+    }
+
+    /// How long fetches wait for hosts that are down, if they do: not with a breaker that fails fast.
+    pub(crate) fn effective_outage_wait(&self) -> Option<OutageWait> {
+        let defers = self.host_breaker().is_some_and(|one| outage::defers(&one));
+        self.outages.filter(|wait| defers && !wait.max.is_zero())
+    }
+
     /// Whether hosts need [guards](super::limits::host_guards::HostGuards).
     pub(crate) fn is_guarded(&self) -> bool {
         self.adaptive.is_some()
             || self.breaker.is_some()
             || self.host_budget.is_some()
             || self.pacing.is_some()
+            || self.outages.is_some()
             || self.shed.is_some()
             || self.throttle.is_some()
             || self.needs_latency()
@@ -408,6 +444,7 @@ impl Default for EngineConfig {
             host_budget: None,
             host_rate: None,
             pacing: None,
+            outages: None,
             per_host: None,
             rate: None,
             rules: PolicyRules::default(),

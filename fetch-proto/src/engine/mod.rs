@@ -45,6 +45,7 @@ use crate::model::id::{AttemptId, FetchId};
 use crate::model::time::Timestamp;
 use crate::rules::MatcherCache;
 
+pub use admission::{WaitReason, WaitingHost};
 pub use checkpoint::EngineCheckpoint;
 pub use config::{EngineConfig, LoadShedding};
 pub use output::{EngineOutput, IdleState, RejectReason, RejectedRequest};
@@ -249,13 +250,16 @@ impl Engine {
             }
             _ => None,
         };
-        let (fetch, mut context) = with_context(slot, &mut self.hosts, &mut self.retry_budget);
+        let outages = self.config.effective_outage_wait();
+        let (fetch, mut context) =
+            with_context(slot, &mut self.hosts, &mut self.retry_budget, outages);
         context.refusal = refusal;
         if fetch.handle_with(id, input, now, &mut context) == InputEffect::Stale {
             self.stats.stale_inputs += 1;
             return InputEffect::Stale;
         }
-        let pause = pause.map(|pause| fetch.policy().retry_after.pause(pause));
+        let max_wait = outages.map(|wait| wait.max);
+        let pause = pause.map(|pause| fetch.policy().retry_after.pause(pause, max_wait));
         self.mark_for_poll(index);
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
             self.pause_host(serving_host, now + pause, now);
@@ -350,11 +354,15 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn stats(&self) -> EngineStats {
+        let down = self.down_hosts();
         EngineStats {
             hosts: self.hosts.len(),
+            hosts_down: down.waited_for,
+            hosts_given_up: down.given_up,
             in_flight: self.concurrency.in_flight(),
             live: self.fetches.len(),
             time_regressions: self.clock.regressions(),
+            waiting_for_hosts: down.fetches,
             ..self.stats
         }
     }
@@ -390,8 +398,18 @@ impl Engine {
         })
     }
 
+    /// How many fetches may be submitted. Fetches that wait for hosts that are down take no room, up
+    /// to [`EngineConfig::WINDOWS_OF_WAITING`], so that they do not hold up other hosts.
     fn room(&self) -> usize {
-        self.config.window_size().saturating_sub(self.fetches.len())
+        let (window, live) = (self.config.window_size(), self.fetches.len());
+        if live < window || self.hosts.down().next().is_none() {
+            return window.saturating_sub(live);
+        }
+        let most = window.saturating_mul(EngineConfig::WINDOWS_OF_WAITING);
+        let extra = self.down_hosts().fetches.min(most);
+        (window + extra)
+            .min(u32::MAX as usize - 1)
+            .saturating_sub(live)
     }
 
     fn intern_host(&mut self, url: &Url) -> u32 {

@@ -68,7 +68,9 @@ impl Engine {
     /// Polls one fetch, and settles its attempts that have ended since.
     fn poll_fetch(&mut self, index: u32, now: Timestamp) -> Option<FetchStep> {
         let slot = self.fetches.get_mut(index)?;
-        let (fetch, mut context) = with_context(slot, &mut self.hosts, &mut self.retry_budget);
+        let outages = self.config.effective_outage_wait();
+        let (fetch, mut context) =
+            with_context(slot, &mut self.hosts, &mut self.retry_budget, outages);
         let step = fetch.poll_with(now, &mut context);
         while let Some(attempt) = EndedAttempt::next(self.fetches.get_mut(index)?, &step) {
             self.settle(&attempt, now);
@@ -110,8 +112,17 @@ impl Engine {
         if !self.hosts.contains(host) {
             return;
         }
+        self.give_up_if_due(host, now);
+        if self.hosts.get(host).is_held {
+            self.update_hold(host, now);
+        }
         self.offer_turns(host, now);
         let state = self.hosts.get(host);
+        if state.is_held
+            && let Some(until) = state.paused_until.filter(|until| *until > now)
+        {
+            self.timers.advance_host(host, until);
+        }
         let until = state.retain_until();
         if state.live == 0 && until > now {
             self.timers.set_host(host, until); // it fired for another reason

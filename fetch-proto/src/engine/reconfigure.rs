@@ -34,6 +34,11 @@ impl Engine {
     pub fn set_config(&mut self, config: EngineConfig, now: Timestamp) {
         let now = self.clock.advance(now);
         self.withdraw_start_request(now);
+        if config.effective_outage_wait().is_none() {
+            for host in self.hosts.down().collect::<Vec<_>>() {
+                self.end_outage(host, now);
+            }
+        }
         let before = core::mem::replace(&mut self.config, config);
         self.matcher_cache = MatcherCache::default();
         self.concurrency.set_max(self.config.concurrency.get());

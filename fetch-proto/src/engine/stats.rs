@@ -26,6 +26,12 @@ pub struct EngineStats {
     pub in_flight: usize,
     /// Hosts that are stored now.
     pub hosts: usize,
+    /// Hosts that are down and waited for now: [`OutageWait`](crate::OutageWait).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub hosts_down: usize,
+    /// Hosts that are down and were given up.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub hosts_given_up: usize,
     /// Fetches that have not ended.
     pub live: usize,
     /// Redirects that were followed.
@@ -42,6 +48,9 @@ pub struct EngineStats {
     pub submitted: u64,
     /// Calls whose time was before that of an earlier call.
     pub time_regressions: u64,
+    /// Fetches that wait for hosts that are down.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub waiting_for_hosts: usize,
 }
 
 impl EngineStats {
@@ -60,6 +69,8 @@ impl EngineStats {
             cancelled: self.cancelled + other.cancelled,
             failed: self.failed + other.failed,
             hosts: self.hosts + other.hosts,
+            hosts_down: self.hosts_down + other.hosts_down,
+            hosts_given_up: self.hosts_given_up + other.hosts_given_up,
             in_flight: self.in_flight + other.in_flight,
             live: self.live + other.live,
             redirects: self.redirects + other.redirects,
@@ -69,6 +80,7 @@ impl EngineStats {
             stale_inputs: self.stale_inputs + other.stale_inputs,
             submitted: self.submitted + other.submitted,
             time_regressions: self.time_regressions + other.time_regressions,
+            waiting_for_hosts: self.waiting_for_hosts + other.waiting_for_hosts,
         }
     }
 

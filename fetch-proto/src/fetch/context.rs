@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use crate::guards::budget::RetryKind;
+use crate::guards::health::HostHealth;
 use crate::guards::hedge::Hedge;
+use crate::guards::outage::HostOutage;
 use crate::guards::pacing::Refusal;
 use crate::model::time::Timestamp;
 
@@ -21,6 +23,9 @@ pub(crate) trait FetchContext {
     /// Why the paced host refused the request whose response is handled; `None` if it did not.
     fn refusal(&self) -> Option<Refusal>;
 
+    /// The state of the host, if fetches wait for hosts that are down.
+    fn outage(&mut self) -> Option<OutageView<'_>>;
+
     /// Charges an extra attempt to the retry budgets. Returns false if they do not allow it.
     fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool;
 }
@@ -32,6 +37,16 @@ pub(crate) struct OpenCircuit {
     pub(crate) fails_fast: bool,
     /// When it lets a probe through; `None` if it never does.
     pub(crate) until: Option<Timestamp>,
+}
+
+/// What a fetch sees of its host's health.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutageView<'a> {
+    pub(crate) health: &'a HostHealth,
+    /// The current outage.
+    pub(crate) outage: Option<HostOutage>,
+    /// The longest `Retry-After` that is waited for.
+    pub(crate) max_wait: Duration,
 }
 
 /// The context of a fetch that runs without an engine: no breaker, no budget.
@@ -51,6 +66,10 @@ impl FetchContext for StandaloneContext {
     }
 
     fn refusal(&self) -> Option<Refusal> {
+        None
+    }
+
+    fn outage(&mut self) -> Option<OutageView<'_>> {
         None
     }
 

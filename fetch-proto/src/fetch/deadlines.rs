@@ -1,7 +1,5 @@
 //! Deadlines: backoff ends, hedges are due, time limits are reached.
 
-use core::time::Duration;
-
 use super::command_queue::AttemptCommand;
 use super::in_flight::{InFlightAttempt, InjectedHold, earlier};
 use super::{Fetch, FetchContext, FetchState};
@@ -16,9 +14,10 @@ impl Fetch {
     pub(super) fn next_wake(&self) -> Option<NextWake> {
         let at = |at, why| Some(NextWake { at, why });
         let own = match &self.state {
+            FetchState::Waiting { .. } if self.are_limits_held() => None,
             FetchState::Waiting { .. } => self.policy.timeouts.queue.and_then(|limit| {
                 at(
-                    self.waiting_since + limit,
+                    self.waiting_since + limit + self.held_waiting(),
                     WakeReason::Limit(TimeLimit::Queue),
                 )
             }),
@@ -40,13 +39,14 @@ impl Fetch {
         earlier(own, total)
     }
 
-    /// When the total limit ends, unless it is paused: during a download, and while the host refuses
-    /// requests.
+    /// When the total limit ends; `None` if it does not run. It is extended by the time in which it
+    /// did not run.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        let total = self.policy.timeouts.total;
-        let limit = total.filter(|_| !self.waits_for_host)?;
-        let host_wait = Duration::from_secs(self.host_wait.into());
-        Some(self.started? + limit + self.total_extension() + host_wait)
+        if self.are_limits_held() {
+            return None;
+        }
+        let extension = self.held_total() + self.total_extension();
+        Some(self.started? + self.policy.timeouts.total? + extension)
     }
 
     /// Handles all deadlines that are due at `now`. Returns the next one.
@@ -64,7 +64,6 @@ impl Fetch {
                 WakeReason::Backoff => {
                     let waited = now.saturating_since(self.waiting_since);
                     self.backoff += waited;
-                    self.count_host_wait(waited);
                     self.request_slot(now);
                 }
                 WakeReason::Hedge => self.request_hedge(context, now),
@@ -120,6 +119,9 @@ impl Fetch {
     }
 
     pub(super) fn back_off_until(&mut self, until: Timestamp, now: Timestamp) {
+        if self.waits_for_host {
+            self.hold_limits(now);
+        }
         if until > now {
             self.waiting_since = now;
             self.state = FetchState::BackingOff { until };
@@ -130,6 +132,7 @@ impl Fetch {
 
     pub(super) fn request_slot(&mut self, now: Timestamp) {
         self.waiting_since = now;
+        self.reset_held_waiting();
         self.state = FetchState::Waiting { is_reported: false };
     }
 }

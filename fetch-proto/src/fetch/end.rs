@@ -203,7 +203,7 @@ impl Fetch {
             }
             RetryDelaySource::ResourcesExhausted => self.exhaustion_retries += 1,
             RetryDelaySource::Probe => {
-                self.probe_retries += 1;
+                self.probe_retries = self.probe_retries.saturating_add(1);
                 self.last_delay = plan.delay.into();
             }
             RetryDelaySource::Throttled => {
@@ -339,12 +339,16 @@ impl Fetch {
         };
     }
 
+    /// Whether the policy has a fallback URL that was not used yet.
+    pub(super) fn has_unused_fallback(&self) -> bool {
+        self.policy.fallback.url.is_some() && !self.used_fallback
+    }
+
     /// Whether the policy has an unused fallback URL, the request can be repeated, and time is
     /// left.
-    pub(super) fn can_fall_back(&self, now: Timestamp) -> bool {
+    pub(crate) fn can_fall_back(&self, now: Timestamp) -> bool {
         let is_in_time = self.deadline().is_none_or(|deadline| now < deadline);
-        self.policy.fallback.url.is_some()
-            && !self.used_fallback
+        self.has_unused_fallback()
             && !self.is_stream_interrupted()
             && self.is_repeatable()
             && is_in_time

@@ -7,6 +7,7 @@ mod download;
 mod end;
 mod head;
 mod hedge;
+mod hold;
 mod in_flight;
 pub(crate) mod request;
 mod retry;
@@ -27,6 +28,7 @@ use self::command_queue::{AttemptCommand, CommandQueue};
 use self::context::{FetchContext, StandaloneContext};
 use self::download::{Download, stall_guard};
 use self::hedge::HedgeState;
+use self::hold::HoldState;
 use self::in_flight::InFlightAttempt;
 use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 use crate::inline_vec::InlineVec;
@@ -91,15 +93,16 @@ pub struct Fetch {
     probe_retries: u8,
     /// Retries after a paced host refused only this request.
     throttle_retries: u8,
-    /// Whether it waits for its next attempt because its host refuses requests, and how long it has
-    /// done so before. That time does not count against the total limit.
+    /// Whether it waits for its next attempt because its host refuses requests. Its limits do not run
+    /// then.
     waits_for_host: bool,
-    /// In seconds, each wait rounded up.
-    host_wait: u16,
     /// Free retries of a request that the server did not process, since it last answered any.
     unprocessed_retries: u8,
     queued: CompactDuration,
     hedging: HedgeState,
+    /// Holds of its limits, and forgiven attempts.
+    #[cfg_attr(feature = "serde", serde(default))]
+    hold: Option<Box<HoldState>>,
     redirecting: CompactDuration,
     redirects: u16,
     /// Retries before the count of attempts started again: for the fallback, or after progress.
@@ -203,10 +206,10 @@ impl Fetch {
             probe_retries: 0,
             throttle_retries: 0,
             waits_for_host: false,
-            host_wait: 0,
             unprocessed_retries: 0,
             queued: CompactDuration::default(),
             hedging: HedgeState::default(),
+            hold: None,
             redirecting: CompactDuration::default(),
             redirects: 0,
             earlier_retries: 0,
@@ -277,15 +280,6 @@ impl Fetch {
     pub(crate) fn awaits_head_since(&self, id: AttemptId) -> Option<Timestamp> {
         let attempt = self.attempt(id)?;
         attempt.status.is_none().then_some(attempt.timings.started)
-    }
-
-    /// Ends a wait of `waited` for a host that refuses requests, or a part of it.
-    fn count_host_wait(&mut self, waited: Duration) {
-        if self.waits_for_host {
-            let seconds = u16::try_from(waited.as_secs()).unwrap_or(u16::MAX);
-            let rounded = seconds.saturating_add(u16::from(waited.subsec_nanos() > 0));
-            self.host_wait = self.host_wait.saturating_add(rounded);
-        }
     }
 
     /// Whether it waits for a slot, and has reported it.

@@ -5,12 +5,24 @@ use core::time::Duration;
 use super::{Fetch, FetchContext};
 use crate::fetch::request::RequestBodyKind;
 use crate::guards::budget::RetryKind;
+use crate::guards::health::OutageSign;
 use crate::guards::pacing::Refusal;
 use crate::model::event::RetryDelaySource;
 use crate::model::failure::{FailureCause, FailureKind};
 use crate::model::outcome::GiveUpReason;
 use crate::model::time::Timestamp;
 use crate::policy::{OverCap, RetryClass};
+
+/// How an outage of the host affects a retry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum OutageRetry {
+    /// It does not count as an attempt: the host is down, or may be.
+    Free,
+    /// There is none: the host was given up.
+    GivenUp,
+    /// Not at all.
+    Ordinary,
+}
 
 /// A retry that was decided.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,21 +77,28 @@ impl Fetch {
         if self.has_consumed_body() {
             return Err(Some(GiveUpReason::BodyNotReplayable));
         }
-        let probe = self.is_free_probe(context);
         let throttled = class == RetryClass::Throttled && self.is_free_throttle(context);
+        let max_wait = context.outage().map(|view| view.max_wait);
+        let probe = match self.outage_retry(cause, context) {
+            OutageRetry::Free => true,
+            OutageRetry::GivenUp => return Err(Some(GiveUpReason::HostDown)),
+            OutageRetry::Ordinary => max_wait.is_none() && self.is_free_probe(context),
+        };
         let progressed = self.has_progressed() && !matches!(cause, FailureCause::Status(_));
         let is_free = probe || throttled || progressed;
         if !is_free && self.counted_attempts >= self.policy.attempts.get() {
             return Err(Some(GiveUpReason::Attempts));
         }
         let plan = if throttled {
-            self.plan_throttle_delay(asked)
+            self.plan_throttle_delay(asked, max_wait)
         } else {
-            self.plan_delay(class, asked, progressed)
+            self.plan_delay(class, asked, progressed, max_wait)
         };
         let plan = plan.ok_or(Some(GiveUpReason::RetryAfterTooLong))?;
         let starts_at = now + plan.delay;
-        if !throttled && self.is_too_late(starts_at) {
+        // The limits do not run while the host is paused, if hosts are waited for.
+        let is_held = max_wait.is_some() && plan.pace == RetryDelaySource::RetryAfter;
+        if !is_held && !throttled && self.is_too_late(starts_at) {
             return Err(Some(GiveUpReason::TotalTimeout));
         }
         if let Some(open) = context.open_circuit(now) {
@@ -125,6 +144,39 @@ impl Fetch {
                 Some(Refusal::All) => true,
                 None => false,
             }
+    }
+
+    /// How an outage of the host affects a retry, if hosts that are down are waited for. A fetch with
+    /// a fallback URL does not wait, and a policy with one attempt has no retries at all.
+    fn outage_retry(&self, cause: FailureCause, context: &mut dyn FetchContext) -> OutageRetry {
+        let Some(view) = context.outage() else {
+            return OutageRetry::Ordinary;
+        };
+        let report = match cause {
+            FailureCause::Status(_) => None,
+            _ => self.attempts.last(),
+        };
+        let has_retries = self.policy.attempts.get() > 1 && !self.has_unused_fallback();
+        let Some(sign) = OutageSign::of(cause, report).filter(|_| has_retries) else {
+            return OutageRetry::Ordinary;
+        };
+        let own = self.earliest_own_failure(&self.attempts, self.attempt_number);
+        if sign != OutageSign::Unreachable && own.is_some() && own < view.health.answered_at() {
+            return OutageRetry::Ordinary;
+        }
+        let is_last = self.counted_attempts >= self.policy.attempts.get();
+        match view.outage {
+            Some(outage) if outage.is_given_up => OutageRetry::GivenUp,
+            Some(_) => OutageRetry::Free,
+            // The host may turn out to be down before this fetch would try again.
+            None if is_last
+                && self.probe_retries < MAX_PROBE_RETRIES
+                && view.health.may_be_down(sign) =>
+            {
+                OutageRetry::Free
+            }
+            None => OutageRetry::Ordinary,
+        }
     }
 
     /// Whether an attempt that starts at `at` has too little time left to be useful.
@@ -205,11 +257,13 @@ impl Fetch {
     }
 
     /// The delay before the retry; `None` if the server asks for a longer one than the policy allows.
+    /// `max_wait` bounds a longer wait that is accepted.
     fn plan_delay(
         &self,
         class: RetryClass,
         asked: Option<Duration>,
         progressed: bool,
+        max_wait: Option<Duration>,
     ) -> Option<RetryPlan> {
         let retry = match progressed {
             true => 0,
@@ -217,7 +271,7 @@ impl Fetch {
         };
         let backoff = self.policy.backoff.for_class(class);
         let backoff = backoff.delay(self.seed, retry, self.last_delay.into());
-        Some(match self.bounded_pause(asked)? {
+        Some(match self.bounded_pause(asked, max_wait)? {
             Some(asked) if asked >= backoff => RetryPlan {
                 delay: asked,
                 pace: RetryDelaySource::RetryAfter,
@@ -232,22 +286,33 @@ impl Fetch {
     /// The delay before a retry at a paced host, which spaces the attempts itself. It grows so that
     /// one URL is not refused again and again; `None` if the server asks for a longer one than the
     /// policy allows.
-    fn plan_throttle_delay(&self, asked: Option<Duration>) -> Option<RetryPlan> {
+    fn plan_throttle_delay(
+        &self,
+        asked: Option<Duration>,
+        max_wait: Option<Duration>,
+    ) -> Option<RetryPlan> {
         let own = THROTTLE_DELAY * (1 << self.throttle_retries.min(5));
         Some(RetryPlan {
-            delay: self.bounded_pause(asked)?.unwrap_or_default().max(own),
+            delay: self
+                .bounded_pause(asked, max_wait)?
+                .unwrap_or_default()
+                .max(own),
             pace: RetryDelaySource::Throttled,
         })
     }
 
     /// The pause that the server asks for, within the policy's cap; `None` if it is too long.
-    fn bounded_pause(&self, asked: Option<Duration>) -> Option<Option<Duration>> {
+    fn bounded_pause(
+        &self,
+        asked: Option<Duration>,
+        max_wait: Option<Duration>,
+    ) -> Option<Option<Duration>> {
         let rule = self.policy.retry_after;
         Some(match asked {
             Some(asked) if asked > rule.cap => match rule.over {
                 OverCap::Clamp => Some(rule.cap),
-                OverCap::Defer => Some(asked),
-                OverCap::Fail => return None,
+                OverCap::Defer if max_wait.is_none_or(|max| asked <= max) => Some(asked),
+                OverCap::Defer | OverCap::Fail => return None,
             },
             asked => asked,
         })

@@ -52,6 +52,19 @@ impl Fetch {
         self.finish_or_fall_back(error, now);
     }
 
+    /// Ends with `error`, or falls back, if it waits for a slot or for a retry. Returns whether it does.
+    pub(crate) fn end_wait(&mut self, error: FetchError, now: Timestamp) -> bool {
+        let waits = match self.state {
+            FetchState::Waiting { .. } => !self.is_following(),
+            FetchState::BackingOff { .. } => true,
+            FetchState::InFlight | FetchState::Ended { .. } => false,
+        };
+        if waits {
+            self.finish_or_fall_back(error, now);
+        }
+        waits
+    }
+
     /// Drops all attempts in flight, because the process that carried them has ended. They do not count
     /// as attempts, and the driver gets no commands about them.
     pub(crate) fn drop_attempts(&mut self, now: Timestamp) {

@@ -37,9 +37,13 @@ impl Fetch {
             return None;
         }
         self.queued += waited;
-        self.count_host_wait(waited);
-        self.waits_for_host = false;
-        self.started.get_or_insert(now);
+        if core::mem::take(&mut self.waits_for_host) {
+            self.release_limits(now);
+        }
+        if self.started.is_none() {
+            self.started = Some(now);
+            self.reset_held_total(now);
+        }
         self.attempt_number = self.attempt_number.saturating_add(1);
         if self.in_flight.is_empty() {
             self.counted_attempts += u16::from(core::mem::take(&mut self.next_counts));

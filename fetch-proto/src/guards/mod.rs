@@ -4,9 +4,11 @@
 pub(crate) mod balance;
 pub(crate) mod breaker;
 pub(crate) mod budget;
+pub(crate) mod health;
 pub(crate) mod hedge;
 pub(crate) mod latency;
 pub(crate) mod limiter;
+pub(crate) mod outage;
 pub(crate) mod pacing;
 pub(crate) mod rate;
 mod rolling_window;

@@ -71,6 +71,36 @@ pub enum DecisionEvent {
         /// The largest number of concurrent attempts.
         limit: usize,
     },
+    /// A host is down. Its fetches wait until a probe succeeds, or until it is given up. Reported
+    /// even if events are not enabled.
+    HostDown {
+        /// The latest failure.
+        cause: FailureCause,
+        /// When it is given up.
+        gives_up_at: Timestamp,
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// The fetches that wait.
+        waiting: usize,
+    },
+    /// A host is down and is not waited for any longer. Reported even if events are not enabled.
+    HostGivenUp {
+        /// The latest failure.
+        cause: FailureCause,
+        /// How long it has been down.
+        down_for: Duration,
+        /// The fetches that end because of it.
+        ended: usize,
+        /// Scheme, host and port.
+        host: Box<str>,
+    },
+    /// A host that was down is back. Reported even if events are not enabled.
+    HostRecovered {
+        /// How long it was down.
+        down_for: Duration,
+        /// Scheme, host and port.
+        host: Box<str>,
+    },
     /// A host is paused because its server asked for it.
     HostPaused {
         /// Scheme, host and port.
@@ -216,6 +246,31 @@ impl fmt::Display for DecisionEvent {
             Self::GaveUp { cause, why } => write!(f, "no retry after {cause}: {why}"),
             Self::HostLimitChanged { host, limit } => {
                 write!(f, "{host}: concurrency limit is now {limit}")
+            }
+            Self::HostDown {
+                cause,
+                gives_up_at,
+                host,
+                waiting,
+            } => {
+                write!(
+                    f,
+                    "{host} is down: {cause}; {waiting} fetches wait until {gives_up_at} at most"
+                )
+            }
+            Self::HostGivenUp {
+                cause,
+                down_for,
+                ended,
+                host,
+            } => {
+                write!(
+                    f,
+                    "{host} has been down for {down_for:?} and is given up: {cause}; {ended} fetches failed"
+                )
+            }
+            Self::HostRecovered { down_for, host } => {
+                write!(f, "{host} is back after {down_for:?}")
             }
             Self::HostPaused { host, pause } => {
                 write!(

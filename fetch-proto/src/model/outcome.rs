@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::model::failure::{FailureKind, RedirectError, TimeLimit};
+use crate::model::failure::{FailureCause, FailureKind, RedirectError, TimeLimit};
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::timings::{AttemptTimings, FetchTimings};
 
@@ -242,6 +242,13 @@ pub enum FetchError {
     CircuitOpen,
     /// The last attempt failed.
     Failed(FailureKind),
+    /// The host is down and was waited for long enough: [`OutageWait`](crate::OutageWait).
+    HostDown {
+        /// The latest failure at the host.
+        cause: FailureCause,
+        /// How long ago the first attempt failed, without an answer since.
+        down_for: Duration,
+    },
     /// A redirect was not followed.
     Redirect(RedirectError),
     /// The fetch was dropped from an overloaded queue: [`LoadShedding`](crate::LoadShedding).
@@ -266,6 +273,7 @@ impl FetchError {
             Self::Cancelled => "cancelled",
             Self::CircuitOpen => "circuit_open",
             Self::Failed(failure) => failure.as_str(),
+            Self::HostDown { .. } => "host_down",
             Self::Redirect(_) => "redirect",
             Self::Shed => "shed",
             Self::TimedOut(_) => "timeout",
@@ -280,6 +288,13 @@ impl fmt::Display for FetchError {
             Self::Cancelled => f.write_str("cancelled"),
             Self::CircuitOpen => f.write_str("the host's circuit breaker is open"),
             Self::Failed(failure) => write!(f, "{failure}"),
+            Self::HostDown { cause, down_for } => {
+                let seconds = down_for.as_secs();
+                write!(
+                    f,
+                    "the host has been down for {seconds} s and was given up: {cause}"
+                )
+            }
             Self::Redirect(error) => write!(f, "{error}"),
             Self::Shed => f.write_str("dropped from the queue: overloaded for too long"),
             Self::TimedOut(limit) => write!(f, "timed out ({limit} limit)"),
@@ -314,6 +329,8 @@ pub enum GiveUpReason {
     CircuitOpen,
     /// The caller has received the response head.
     Committed,
+    /// The host is down and is not waited for any longer.
+    HostDown,
     /// The request may have reached the server, and a repetition may do harm.
     NotIdempotent,
     /// The server asked for a longer wait than the policy allows.
@@ -330,6 +347,7 @@ impl fmt::Display for GiveUpReason {
             Self::Budget => "the retry budget is used up",
             Self::CircuitOpen => "the host's circuit breaker is open",
             Self::Committed => "part of the response was already delivered",
+            Self::HostDown => "the host was given up",
             Self::NotIdempotent => "the request is not idempotent",
             Self::RetryAfterTooLong => "the server asks for a longer wait than allowed",
             Self::TotalTimeout => "no time left before the total limit",

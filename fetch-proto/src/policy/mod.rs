@@ -377,11 +377,12 @@ impl RetryAfterPolicy {
         over: OverCap::Fail,
     };
 
-    /// How long the host is paused if the server asks for `asked`.
-    pub(crate) fn pause(&self, asked: Duration) -> Duration {
+    /// How long the host is paused if the server asks for `asked`. `max_wait` bounds a wait over the
+    /// cap.
+    pub(crate) fn pause(&self, asked: Duration, max_wait: Option<Duration>) -> Duration {
         match self.over {
-            OverCap::Defer => asked,
-            OverCap::Clamp | OverCap::Fail => asked.min(self.cap),
+            OverCap::Defer if max_wait.is_none_or(|max| asked <= max) => asked,
+            OverCap::Clamp | OverCap::Defer | OverCap::Fail => asked.min(self.cap),
         }
     }
 }
@@ -410,7 +411,9 @@ impl Default for RetryAfterPolicy {
 pub enum OverCap {
     /// Retry after the cap.
     Clamp,
-    /// Wait as long as the server asks, if the total limit allows.
+    /// Wait as long as the server asks, if the total limit allows. If hosts that are down are waited
+    /// for, the total limit does not run meanwhile, and a longer wait than
+    /// [`OutageWait::max`](field@crate::OutageWait::max) is not accepted.
     Defer,
     /// Do not retry. The response is the result.
     Fail,

@@ -43,7 +43,9 @@ pub(super) fn describe_wait(host: &str, limit: usize, engine: &Engine) -> String
 pub(super) fn describe_event(event: &DecisionEvent) -> String {
     let mut event = event.clone();
     match &mut event {
-        DecisionEvent::HostPaused { pause: time, .. }
+        DecisionEvent::HostGivenUp { down_for: time, .. }
+        | DecisionEvent::HostPaused { pause: time, .. }
+        | DecisionEvent::HostRecovered { down_for: time, .. }
         | DecisionEvent::Retrying { delay: time, .. }
         | DecisionEvent::Started { queued: time, .. } => *time = round_duration(*time),
         _ => {}

@@ -112,6 +112,15 @@ impl DriverSet {
     pub(super) fn window(&self) -> usize {
         self.window
     }
+
+    /// How many fetches may be active in addition to the window, because as many wait for hosts that
+    /// are down.
+    pub(super) fn extra_window(&self) -> usize {
+        let handles = self.handles.iter();
+        let waiting = handles.map(|handle| lock(&handle.stats).waiting_for_hosts);
+        let most = self.window.saturating_mul(EngineConfig::WINDOWS_OF_WAITING);
+        waiting.sum::<usize>().min(most)
+    }
 }
 
 /// Cancels a fetch when its caller drops it.

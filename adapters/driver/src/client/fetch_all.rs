@@ -146,8 +146,12 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
     /// Takes requests from the source. Returns whether more may be ready now.
     fn pull(&mut self, cx: &mut Context<'_>) -> bool {
         let window = self.drivers.window();
-        let room = window.saturating_sub(self.outstanding);
-        if room < (window / REFILL_DIVISOR).clamp(1, MAX_PULL) {
+        let least = (window / REFILL_DIVISOR).clamp(1, MAX_PULL);
+        let mut room = window.saturating_sub(self.outstanding);
+        if room < least {
+            room = (window + self.drivers.extra_window()).saturating_sub(self.outstanding);
+        }
+        if room < least {
             return false;
         }
         let room = room.min(MAX_PULL);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use fetch_proto::{EngineStats, HostStats};
+use fetch_proto::{EngineStats, HostStats, WaitingHost};
 use futures_core::Stream;
 use futures_lite::{StreamExt, stream};
 
@@ -221,6 +221,28 @@ impl<A> Fetcher<A> {
         let answers = receiver.filter_map(|stats| stats).collect::<Vec<_>>();
         let busiest = |stats: &HostStats| (stats.in_flight, stats.live);
         answers.await.into_iter().max_by_key(busiest)
+    }
+
+    /// The hosts whose fetches wait because the host is down or asked for a pause, and those that were
+    /// given up, in the order of their names. How many there are is also in [`stats`](Self::stats).
+    /// The times are those of the engine: since the fetcher was built.
+    ///
+    /// ```
+    /// # smol::block_on(async {
+    /// let fetcher = fetch_smol::Fetcher::builder().wait_for_outages().build()?;
+    /// assert!(fetcher.waiting_hosts().await.is_empty());
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn waiting_hosts(&self) -> Vec<WaitingHost> {
+        let (sender, receiver) = async_channel::unbounded();
+        let command = || DriverCommand::SendWaitingHosts(sender.clone());
+        self.drivers.send_all(command);
+        drop(sender);
+        let lists = receiver.collect::<Vec<_>>().await;
+        let mut hosts: Vec<_> = lists.into_iter().flatten().collect();
+        hosts.sort_unstable_by(|a, b| a.host.cmp(&b.host));
+        hosts
     }
 
     /// The statistics of the engine, as of its last turn.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_channel::Sender;
-use fetch_proto::{EngineConfig, EngineStats, FetchTransfer, HostStats};
+use fetch_proto::{EngineConfig, EngineStats, FetchTransfer, HostStats, WaitingHost};
 
 use crate::driver::fetches::job::FetchJob;
 use crate::driver::fetches::migrating::MigratingFetch;
@@ -21,6 +21,8 @@ pub(crate) enum DriverCommand {
     SetCrawlDelay(Box<str>, Duration),
     /// Sends the state of this host.
     SendHostStats(Box<str>, Sender<Option<HostStats>>),
+    /// Sends the hosts that are waited for.
+    SendWaitingHosts(Sender<Vec<WaitingHost>>),
     /// Adds fetches.
     Submit(Vec<FetchJob>),
     /// Cancels the fetches of this group that are not in flight.

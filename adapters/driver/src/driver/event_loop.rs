@@ -34,6 +34,9 @@ use crate::transport::timer::Timer;
 /// After this many steps the loop lets other tasks run.
 const STEPS_PER_YIELD: usize = 256;
 
+/// Consumers submit more requests once this part of the window is free.
+const REFILL_DIVISOR: usize = 64;
+
 /// Engine steps per clock read. The time passed in may lag by the few microseconds these steps take.
 const STEPS_PER_CLOCK_READ: usize = 8;
 
@@ -50,6 +53,10 @@ pub(super) struct Driver<T, F, S> {
     /// A copy of the engine's statistics for the fetcher.
     pub(super) stats: Arc<Mutex<EngineStats>>,
     pub(super) submissions: SubmissionQueue,
+    /// The fetches that waited for hosts that are down when consumers were woken for it.
+    pub(super) waiting_reported: usize,
+    /// How many fetches may be active at once.
+    pub(super) window: usize,
 }
 
 /// What ended a wait.
@@ -170,6 +177,7 @@ where
                 }
                 self.outcomes.record_stats(&stats);
                 *lock(&self.stats) = stats;
+                self.wake_for_more(stats.waiting_for_hosts);
                 self.outcomes.wake_consumers();
                 return idle;
             }
@@ -177,6 +185,17 @@ where
             self.submissions
                 .submit(count, &mut self.engine, &mut self.fetches, now);
         }
+    }
+
+    /// Wakes consumers once more fetches wait for hosts that are down: these take no room in the
+    /// window, so that the consumers may submit others.
+    fn wake_for_more(&mut self, waiting: usize) {
+        let step = (self.window / REFILL_DIVISOR).clamp(1, STEPS_PER_YIELD);
+        if waiting >= self.waiting_reported + step {
+            self.outcomes.wake_consumers_of(&self.fetches);
+            self.waiting_reported = waiting;
+        }
+        self.waiting_reported = self.waiting_reported.min(waiting);
     }
 
     /// Returns true if the engine may now start more attempts.
@@ -304,6 +323,9 @@ where
                 // The receiver may be gone.
                 let _ = to.try_send(self.engine.host_stats(&host));
             }
+            DriverCommand::SendWaitingHosts(to) => {
+                let _ = to.try_send(self.engine.waiting_hosts(self.clock.now()));
+            }
             DriverCommand::Submit(jobs) => self.submissions.extend(jobs),
             DriverCommand::WindDown(group) => self.cancel(group, |fetch| !fetch.is_in_flight()),
         }
@@ -315,6 +337,7 @@ where
             config = connect_timeout::disable_in_rules(config);
         }
         self.permits.raise_concurrency(config.concurrency_limit());
+        self.window = config.window_size();
         if let Some(siblings) = &mut self.siblings {
             siblings.configure(&config);
         }

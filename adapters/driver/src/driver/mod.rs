@@ -88,6 +88,8 @@ pub(crate) fn new_driver<T: Transport>(
         siblings,
         stats,
         submissions: SubmissionQueue::new::<T>(headers, settings.share),
+        waiting_reported: 0,
+        window: settings.config.window_size(),
     };
     (handle, run_in_turns(transport, driver.run(commands, timer)))
 }

@@ -4,6 +4,7 @@ use fetch_proto::EngineStats;
 
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::AttemptResult;
+use crate::driver::fetches::table::FetchTable;
 use crate::driver::outcomes::fallback::Fallbacks;
 use crate::driver::outcomes::queue::PendingWakers;
 use crate::telemetry::logging::log_outcome;
@@ -53,6 +54,14 @@ impl OutcomePipeline {
         self.metrics.record_stats(stats);
     }
 
+    /// Wakes the consumers of these fetches with the next call of
+    /// [`OutcomePipeline::wake_consumers`].
+    pub(super) fn wake_consumers_of(&mut self, fetches: &FetchTable) {
+        for fetch in fetches.iter() {
+            self.wakers.add(fetch.take_waker());
+        }
+    }
+
     /// Wakes the consumers of outcomes that were sent since the last call.
     pub(super) fn wake_consumers(&mut self) {
         self.wakers.wake_all();
@@ -68,7 +77,6 @@ mod tests {
     use fetch_proto::EngineConfig;
 
     use super::*;
-    use crate::driver::fetches::table::FetchTable;
     use crate::driver::test_support::{NOW, next_end, submit, test_engine};
 
     struct WakeFlag(AtomicBool);

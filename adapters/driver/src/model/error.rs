@@ -203,6 +203,9 @@ impl Error {
                 F::Unsupported => "use an http or https URL",
                 _ => return None,
             },
+            ErrorKind::Fetch(fetch_proto::FetchError::HostDown { .. }) => {
+                "check that the host is up, and fetch its URLs again later"
+            }
             ErrorKind::Fetch(fetch_proto::FetchError::Redirect(_)) => {
                 "fetch the final URL directly"
             }

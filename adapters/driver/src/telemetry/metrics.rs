@@ -197,6 +197,7 @@ mod on {
             GiveUpReason::Budget => "budget",
             GiveUpReason::CircuitOpen => "circuit_open",
             GiveUpReason::Committed => "committed",
+            GiveUpReason::HostDown => "host_down",
             GiveUpReason::NotIdempotent => "not_idempotent",
             GiveUpReason::RetryAfterTooLong => "retry_after_too_long",
             GiveUpReason::TotalTimeout => "total_timeout",

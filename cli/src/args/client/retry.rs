@@ -26,7 +26,18 @@ pub(crate) struct RetryArgs {
     #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
     pub(crate) retry_max_time: Option<Duration>,
 
-    /// Longest Retry-After to obey; a URL with a longer one is not retried [default: 60]
+    /// Longest wait for a host that is down; 0 means none, each URL fails by itself [default: 300]
+    ///
+    /// A host is down if no connection is possible, or if its gateway answers 502, 503 or 504, several
+    /// times in a row. Its URLs then wait, without using up retries and time limits; other hosts are not
+    /// delayed. Probes find out when it is back. A host that has not answered once in this run is waited
+    /// for 30 seconds at most. After that its URLs fail with host_down. This is also the longest
+    /// Retry-After that is obeyed.
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) host_max_wait: Option<Duration>,
+
+    /// Longest Retry-After to obey; a URL with a longer one is not retried [default: as --host-max-wait,
+    /// or 60 without that]
     #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
     pub(crate) max_retry_after: Option<Duration>,
 

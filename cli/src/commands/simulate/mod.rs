@@ -8,13 +8,12 @@ mod plot;
 mod report;
 mod server;
 
-use std::io::Write;
-
 use fetch_proto::testing::SimulationSummary;
 
 use crate::args::command::{EXAMPLE_MODEL, SimulateArgs, SimulatedSiteArgs};
 use crate::config::toml_file::TomlDocument;
 use crate::exit::{CliError, ExitStatus};
+use crate::output::target::print_stdout;
 use crate::plan;
 use list::SimulatedUrls;
 use model::SiteModel;
@@ -70,8 +69,7 @@ pub(crate) fn run(args: SimulateArgs) -> Result<u8, CliError> {
         true => json::text(&report).map_err(CliError::internal)?,
         false => report::ReportText(&report, args.output.plot.as_deref()).to_string(),
     };
-    // A reader may close stdout early, which is no error.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    print_stdout(text.as_bytes())?;
     let code = urls
         .exit_status()
         .or_else(|| is_cut.then_some(ExitStatus::Unfinished));

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Backoff, EngineConfig, Pacing, PolicyLayer, PolicyPatch, Rate, RedirectPolicy,
-    RetryAfterPolicy, TimeoutsPatch,
+    Backoff, EngineConfig, OutageWait, OverCap, Pacing, PolicyLayer, PolicyPatch, Rate,
+    RedirectPolicy, RetryAfterPolicy, TimeoutsPatch,
 };
 
 use super::retry_conditions;
@@ -22,7 +22,8 @@ pub(super) fn defaults(args: &CliArgs) -> Result<EngineConfig, CliError> {
     let config = EngineConfig::default()
         .concurrency(limits.concurrency)
         .per_host(limits.per_host)
-        .pacing(Pacing::default());
+        .wait_for_outages(outage_wait(args.retry.host_max_wait))
+        .pacing(pacing(args.retry.host_max_wait));
     // The built-in rules set only attempt timeouts, which -m sets for all URLs.
     let layer =
         PolicyLayer::new(default_patch(args)).replace_rules(args.timeouts.max_time.is_some());
@@ -37,8 +38,17 @@ fn default_patch(args: &CliArgs) -> PolicyPatch {
         true => RedirectPolicy::default(),
         false => RedirectPolicy::NONE,
     };
+    // A longer wait than the cap is bounded by --host-max-wait.
+    let over = match outage_wait(args.retry.host_max_wait) {
+        Some(_) => OverCap::Defer,
+        None => OverCap::Fail,
+    };
     PolicyPatch::default()
         .redirects(redirects)
+        .retry_after(RetryAfterPolicy {
+            over,
+            ..RetryAfterPolicy::DEFAULT
+        })
         .timeouts(TimeoutsPatch::default().queue(None))
 }
 
@@ -46,6 +56,7 @@ fn default_patch(args: &CliArgs) -> PolicyPatch {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OptionLayer {
     concurrency: Option<usize>,
+    host_max_wait: Option<Duration>,
     host_rate: Option<Rate>,
     per_host: Option<usize>,
     policies: PolicyLayer,
@@ -71,6 +82,7 @@ impl OptionLayer {
                 });
         Self {
             concurrency: explicit.value_of("concurrency", limits.concurrency),
+            host_max_wait: retry.host_max_wait,
             host_rate: limits.host_rate,
             per_host: explicit.value_of("per_host", limits.per_host),
             policies,
@@ -100,6 +112,11 @@ impl OptionLayer {
         }
         if let Some(attempts) = self.per_host {
             config = config.per_host(attempts);
+        }
+        if self.host_max_wait.is_some() {
+            config = config
+                .wait_for_outages(outage_wait(self.host_max_wait))
+                .pacing(pacing(self.host_max_wait));
         }
         if let Some(rate) = self.rate {
             config = config.rate(rate);
@@ -166,6 +183,18 @@ fn backoff(retry: &RetryArgs) -> Option<Backoff> {
         backoff = backoff.jitter(None);
     }
     (retry.retry_delay.is_some() || retry.no_jitter).then_some(backoff)
+}
+
+/// How long hosts that are down are waited for; zero means not at all.
+fn outage_wait(max: Option<Duration>) -> Option<OutageWait> {
+    let wait = OutageWait::default();
+    let wait = max.map_or(wait, |max| wait.max(max));
+    Some(wait).filter(|wait| !wait.max.is_zero())
+}
+
+/// How hosts that limit the rate of requests are paced: as long as hosts that are down are waited for.
+fn pacing(max: Option<Duration>) -> Option<Pacing> {
+    outage_wait(max).map(|wait| Pacing::default().max_wait(wait.max))
 }
 
 /// Zero means no limit, as in curl.

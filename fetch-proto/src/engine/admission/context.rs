@@ -8,10 +8,11 @@ use crate::engine::limits::retry_budget::SharedRetryBudget;
 use crate::engine::state::fetch_slab::{ColdState, FetchSlot, RetryCosts};
 use crate::engine::state::host_table::HostTable;
 use crate::fetch::Fetch;
-use crate::fetch::context::{FetchContext, OpenCircuit};
+use crate::fetch::context::{FetchContext, OpenCircuit, OutageView};
 use crate::guards::breaker::OnOpen;
 use crate::guards::budget::{RetryKind, RetryTokens};
 use crate::guards::hedge::Hedge;
+use crate::guards::outage::OutageWait;
 use crate::guards::pacing::Refusal;
 use crate::model::time::Timestamp;
 
@@ -23,6 +24,7 @@ pub(crate) struct EngineContext<'a> {
     has_probe: bool,
     /// Why the paced host refused the request, if it did.
     pub(crate) refusal: Option<Refusal>,
+    max_wait: Option<Duration>,
     tokens: Option<&'a mut RetryTokens>,
 }
 
@@ -31,11 +33,13 @@ pub(crate) fn with_context<'a>(
     slot: &'a mut FetchSlot,
     hosts: &'a mut HostTable,
     budget: &'a mut SharedRetryBudget,
+    outages: Option<OutageWait>,
 ) -> (&'a mut Fetch, EngineContext<'a>) {
     let context = EngineContext {
         guards: hosts.guards_mut(slot.host),
         has_probe: slot.has_probe(),
         refusal: None,
+        max_wait: outages.map(|wait| wait.max),
         tokens: budget.tokens_mut(),
         cold: &mut slot.cold,
     };
@@ -50,10 +54,12 @@ impl FetchContext for EngineContext<'_> {
     }
 
     fn open_circuit(&mut self, now: Timestamp) -> Option<OpenCircuit> {
-        let circuit = self.guards.as_ref()?.circuit.as_ref()?;
+        let guards = self.guards.as_ref()?;
+        let is_given_up = guards.is_given_up();
+        let circuit = guards.circuit.as_ref()?;
         let denied = circuit.denial(now)?;
         Some(OpenCircuit {
-            fails_fast: circuit.config().on_open == OnOpen::FailFast,
+            fails_fast: circuit.config().on_open == OnOpen::FailFast || is_given_up,
             until: denied.until,
         })
     }
@@ -64,6 +70,15 @@ impl FetchContext for EngineContext<'_> {
 
     fn refusal(&self) -> Option<Refusal> {
         self.refusal
+    }
+
+    fn outage(&mut self) -> Option<OutageView<'_>> {
+        let (max_wait, guards) = self.max_wait.zip(self.guards.as_ref())?;
+        Some(OutageView {
+            health: &guards.health,
+            outage: guards.outage,
+            max_wait,
+        })
     }
 
     fn spend_retry(&mut self, kind: RetryKind, now: Timestamp) -> bool {

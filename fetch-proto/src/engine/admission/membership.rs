@@ -22,6 +22,12 @@ impl Engine {
         let target = slot.fetch.target().clone();
         // A fetch that falls back because of its queue limit is still in the old host's queue.
         self.hosts.dequeue(old, &mut self.fetches, index);
+        if let Some(slot) = self.fetches.get_mut(index).filter(|slot| {
+            // It leaves a host that is waited for, by its fallback.
+            self.hosts.get(old).is_held && self.hosts.find_url(slot.fetch.target()) != Some(old)
+        }) {
+            slot.fetch.release_limits(now);
+        }
         if self.request_transfer(index) {
             return;
         }
@@ -37,6 +43,9 @@ impl Engine {
         // breaker has tripped, each probe is a different fetch, so that none uses up its attempts.
         let front = !is_unstarted && !self.hosts.get(host).has_tripped_breaker(now);
         self.hosts.enqueue(host, &mut self.fetches, index, front);
+        if self.hosts.get(host).is_held {
+            self.hold_fetch(index, now);
+        }
         self.offer_turn(host, now);
     }
 
@@ -129,11 +138,16 @@ impl Engine {
         if state.paused_until.is_some_and(|before| before >= until) {
             return;
         }
+        if state.paused_until.is_none_or(|before| before <= now) {
+            state.paused_since = Some(now);
+        }
         state.paused_until = Some(until);
         state.ramp_limit = self.config.slow_start.then_some(1);
         let (key, pause) = (state.key.clone(), until.saturating_since(now));
         self.outputs
             .push_event(|| DecisionEvent::HostPaused { host: key, pause });
         self.timers.set_host(host, until);
+        self.update_hold(host, now);
+        self.give_up_if_due(host, now);
     }
 }

@@ -2,7 +2,9 @@
 
 pub(super) mod context;
 mod membership;
+mod outage;
 pub(super) mod settle;
 mod start;
 
+pub use outage::{WaitReason, WaitingHost};
 pub(super) use start::{HeldStart, TurnResult};

@@ -3,10 +3,12 @@
 use core::time::Duration;
 
 use crate::engine::Engine;
+use crate::engine::limits::host_guards::HostGuards;
 use crate::engine::state::fetch_slab::{AttemptPermit, FetchSlot, NO_ENDPOINT, RetryCosts};
 use crate::fetch::FetchStep;
 use crate::guards::balance::EndpointResult;
-use crate::guards::breaker::CallResult;
+use crate::guards::breaker::{BreakerCall, CallResult};
+use crate::guards::health::{HostEvidence, HostHealth, HostSignal, OutageSign};
 use crate::model::event::{CircuitTransition, DecisionEvent};
 use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
@@ -28,9 +30,12 @@ pub(crate) struct EndedAttempt {
     host: u32,
     /// Whether the server reported or showed overload.
     overloaded: bool,
+    /// When an earlier attempt of the fetch failed in a way that may be the URL's own fault.
+    own_failure: Option<Timestamp>,
     permit: AttemptPermit,
     /// Costs of the latest retry or hedge, which a success refunds.
     retry_costs: RetryCosts,
+    signal: HostSignal,
     took: Duration,
     verdict: CallResult,
 }
@@ -50,6 +55,7 @@ impl EndedAttempt {
         let (verdict, overloaded) = assess(report, slot.fetch.policy());
         let timings = &report.timings;
         let first_byte = timings.head.map(|at| at.saturating_since(timings.started));
+        let own_failure = slot.fetch.earliest_own_failure(reports, report.number);
         let is_success = verdict == CallResult::Success;
         let cold = slot.cold.as_mut().filter(|_| is_success);
         Some(Self {
@@ -61,13 +67,29 @@ impl EndedAttempt {
             ),
             host: slot.host,
             overloaded,
+            own_failure,
             permit,
             retry_costs: cold
                 .map(|cold| core::mem::take(&mut cold.retry_costs))
                 .unwrap_or_default(),
+            signal: HostSignal::of(report),
             took: first_byte.unwrap_or_else(|| timings.total()),
             verdict,
         })
+    }
+}
+
+impl EndedAttempt {
+    /// What the attempt says about the host with this health. A URL that failed before, when the
+    /// host answered others, says nothing if it fails again.
+    fn signal_at(&self, health: &HostHealth) -> HostSignal {
+        let is_own = self.own_failure.is_some() && self.own_failure < health.answered_at();
+        match self.signal {
+            HostSignal::Sign(sign, _) if is_own && sign != OutageSign::Unreachable => {
+                HostSignal::Silence
+            }
+            signal => signal,
+        }
     }
 }
 
@@ -97,6 +119,37 @@ fn assess(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
         (_, RetryClass::Throttled) | (FailureCause::Timeout(_), _) => (CallResult::Failure, true),
         _ => (CallResult::Failure, false),
     }
+}
+
+/// Reports an ended attempt to the breaker of its host. If hosts are waited for (`waits`), a host with
+/// few fetches may be down before as many have failed as the breaker requires.
+fn report_to_breaker(
+    guards: &mut HostGuards,
+    attempt: &EndedAttempt,
+    (signal, evidence): (HostSignal, HostEvidence),
+    waits: bool,
+    now: Timestamp,
+) -> Option<CircuitTransition> {
+    let circuit = guards.circuit.as_mut()?;
+    let is_probe = attempt.permit.call.is_some_and(BreakerCall::is_probe);
+    let result = match (evidence, signal) {
+        (HostEvidence::Alive, _) => CallResult::Success,
+        (HostEvidence::Outage, _) => CallResult::Failure,
+        (HostEvidence::Throttled, _) if is_probe => CallResult::Success,
+        // No answer to a probe: the host is not back.
+        (HostEvidence::Unknown, HostSignal::Silence | HostSignal::Sign(..)) if is_probe => {
+            CallResult::Failure
+        }
+        // A time limit may make it a slow call.
+        (HostEvidence::Unknown, HostSignal::Silence) if circuit.config().counts_slow_calls() => {
+            CallResult::Success
+        }
+        _ => CallResult::Neutral,
+    };
+    let call = attempt.permit.call?;
+    let transition = circuit.record(call, result, attempt.took, now);
+    let is_down = waits && transition.is_none() && guards.health.is_down(now);
+    transition.or_else(|| is_down.then(|| circuit.trip(now)).flatten())
 }
 
 impl Engine {
@@ -137,6 +190,8 @@ impl Engine {
     }
 
     fn report_to_guards(&mut self, attempt: &EndedAttempt, in_flight: usize, now: Timestamp) {
+        let waits = self.config.effective_outage_wait().is_some();
+        self.report_to_target_health(attempt, now);
         let state = self.hosts.get_mut(attempt.permit.host);
         let Some(guards) = &mut state.guards else {
             return;
@@ -150,9 +205,12 @@ impl Engine {
         {
             latency.record(took, now);
         }
-        let circuit = guards.circuit.as_mut().zip(attempt.permit.call);
-        let transition = circuit
-            .and_then(|(circuit, call)| circuit.record(call, attempt.verdict, attempt.took, now));
+        let signal = attempt.signal_at(&guards.health);
+        let evidence = guards.health.record(signal, now);
+        let transition = report_to_breaker(guards, attempt, (signal, evidence), waits, now);
+        if let (Some(outage), HostSignal::Sign(_, cause)) = (&mut guards.outage, signal) {
+            outage.cause = cause;
+        }
         if let Some(transition) = transition {
             // After the breaker closes, the host starts slowly: otherwise all waiting fetches would
             // start at once.
@@ -162,9 +220,25 @@ impl Engine {
                 CircuitTransition::Closed => self.stats.circuits_closed += 1,
                 CircuitTransition::Opened { .. } => self.stats.circuits_opened += 1,
             }
-            let host = state.key.clone();
-            self.outputs
-                .push_event(|| DecisionEvent::CircuitChanged { host, transition });
+            let key = state.key.clone();
+            self.outputs.push_event(|| DecisionEvent::CircuitChanged {
+                host: key,
+                transition,
+            });
+            match transition {
+                CircuitTransition::Closed => self.end_outage(attempt.permit.host, now),
+                CircuitTransition::Opened { .. } => self.begin_outage(attempt.permit.host, now),
+            }
+        }
+    }
+
+    /// A balanced target has the health of all its endpoints together.
+    fn report_to_target_health(&mut self, attempt: &EndedAttempt, now: Timestamp) {
+        if attempt.host != attempt.permit.host
+            && self.hosts.contains(attempt.host)
+            && let Some(guards) = self.hosts.guards_mut(attempt.host)
+        {
+            guards.health.record(attempt.signal_at(&guards.health), now);
         }
     }
 

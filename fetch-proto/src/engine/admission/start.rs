@@ -76,7 +76,10 @@ impl Engine {
             return;
         }
         match self.obstacle(host, now) {
-            Some(Obstacle::Until(at)) => self.timers.set_host(host, at),
+            Some(Obstacle::Until(at)) => {
+                self.timers.set_host(host, at);
+                self.give_up_if_due(host, now);
+            }
             Some(Obstacle::Indefinite) => {}
             None => {
                 let is_queued = &mut self.hosts.get_mut(host).in_turn_queue;
@@ -90,6 +93,8 @@ impl Engine {
     fn obstacle(&self, host: u32, now: Timestamp) -> Option<Obstacle> {
         let state = self.hosts.get(host);
         match &state.target {
+            // Its fetches take their turn, and fail.
+            Some(_) if self.host_down_error(host, now).is_some() => None,
             None => self.host_obstacle(host, false, now),
             Some(target) => {
                 let mut earliest = Some(Obstacle::Indefinite);
@@ -135,7 +140,8 @@ impl Engine {
             self.hosts.get_mut(host).in_turn_queue = false;
             let is_ready = self.obstacle(host, now).is_none();
             let front = self.hosts.queue_front(host).filter(|_| is_ready);
-            if let Some(index) = front {
+            let probe = front.and_then(|_| self.draw_probe(host));
+            if let Some(index) = probe.or(front) {
                 match self.take_turn(host, index, now) {
                     TurnResult::Started(attempt) => return Some(attempt),
                     TurnResult::Held => return None,
@@ -156,6 +162,12 @@ impl Engine {
         }
         self.hosts.dequeue(host, &mut self.fetches, index);
         self.mark_for_poll(index);
+        if let Some(error) = self.host_down_error(host, now)
+            && let Some(slot) = self.fetches.get_mut(index)
+        {
+            slot.fetch.reject(error, now);
+            return TurnResult::NotStarted;
+        }
         let Some(slot) = self.fetches.get_mut(index) else {
             return TurnResult::NotStarted;
         };
@@ -258,7 +270,9 @@ impl Engine {
             return TurnResult::NotStarted;
         };
         let before = slot.fetch.latest_attempt();
-        let (fetch, mut context) = with_context(slot, &mut self.hosts, &mut self.retry_budget);
+        let outages = self.config.effective_outage_wait();
+        let (fetch, mut context) =
+            with_context(slot, &mut self.hosts, &mut self.retry_budget, outages);
         let attempt = fetch.start_with(now, url, &mut context);
         let permit = AttemptPermit {
             call,

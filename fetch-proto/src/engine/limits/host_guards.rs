@@ -6,8 +6,10 @@ use core::time::Duration;
 use crate::engine::config::{EngineConfig, LoadShedding};
 use crate::guards::breaker::{CallNotPermitted, CircuitBreaker, OnOpen};
 use crate::guards::budget::RetryTokens;
+use crate::guards::health::HostHealth;
 use crate::guards::latency::RecentLatency;
 use crate::guards::limiter::ConcurrencyLimiter;
+use crate::guards::outage::HostOutage;
 use crate::guards::pacing::HostPacer;
 use crate::guards::throttle::RequestThrottler;
 use crate::model::time::Timestamp;
@@ -17,9 +19,12 @@ use crate::model::time::Timestamp;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct HostGuards {
     pub(crate) circuit: Option<CircuitBreaker>,
+    pub(crate) health: HostHealth,
     pub(crate) latency: Option<RecentLatency>,
     pub(crate) limiter: Option<ConcurrencyLimiter>,
     pub(crate) pacer: Option<HostPacer>,
+    /// The current outage, if fetches wait for hosts that are down.
+    pub(crate) outage: Option<HostOutage>,
     pub(crate) retry_tokens: Option<RetryTokens>,
     pub(crate) throttler: Option<RequestThrottler>,
     /// When the current series of too long queue waits started.
@@ -41,7 +46,7 @@ impl HostGuards {
     pub(crate) fn set_config(&mut self, config: &EngineConfig, seed: u64) {
         set_guard(
             &mut self.circuit,
-            config.breaker,
+            config.host_breaker(),
             CircuitBreaker::set_config,
             |breaker| CircuitBreaker::new(breaker, seed),
         );
@@ -77,8 +82,18 @@ impl HostGuards {
     /// Until when the open breaker defers fetches; `None` if it lets calls through or fails fast.
     pub(crate) fn deferred_until(&self, now: Timestamp) -> Option<CallNotPermitted> {
         let circuit = self.circuit.as_ref()?;
-        let defers = circuit.config().on_open == OnOpen::Defer;
+        let defers = circuit.config().on_open == OnOpen::Defer && !self.is_given_up();
         circuit.denial(now).filter(|_| defers)
+    }
+
+    /// Whether the host is down and no longer waited for.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.outage.is_some_and(|outage| outage.is_given_up)
+    }
+
+    /// Whether fetches wait for the host because it is down.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.outage.is_some_and(|outage| !outage.is_given_up)
     }
 
     /// Whether the breaker is open and ends fetches instead of deferring them.

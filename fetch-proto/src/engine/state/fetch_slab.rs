@@ -197,6 +197,12 @@ impl FetchSlab {
         self.entries.get_mut(index as usize)?.slot.as_mut()
     }
 
+    /// A slot chosen by a random word, live or not; `None` if there are none.
+    pub(crate) fn draw(&self, word: u64) -> Option<u32> {
+        let slots = u64::try_from(self.entries.len()).ok()?;
+        word.checked_rem(slots).map(|index| index as u32)
+    }
+
     /// The indices of all live fetches, in ascending order.
     pub(crate) fn indices(&self) -> Vec<u32> {
         let live = |(i, entry): (usize, &SlabEntry)| entry.slot.is_some().then_some(i as u32);

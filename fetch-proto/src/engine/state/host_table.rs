@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -28,6 +29,9 @@ pub(crate) struct HostState {
     pub(crate) guards: Option<Box<HostGuards>>,
     /// Attempts in flight.
     pub(crate) in_flight: usize,
+    /// Whether the time limits of its fetches are held, because it is waited for.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) is_held: bool,
     /// Whether it is in the queue of hosts that may start an attempt.
     pub(crate) in_turn_queue: bool,
     /// Live fetches that belong to it, plus one if it is a balanced target, plus one for each
@@ -38,6 +42,9 @@ pub(crate) struct HostState {
     pub(crate) next_start: Option<Timestamp>,
     /// No attempt starts before this time, because the server asked for a pause.
     pub(crate) paused_until: Option<Timestamp>,
+    /// When the current pause began.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) paused_since: Option<Timestamp>,
     /// Fetches in its queue.
     pub(crate) queued: usize,
     /// Limits the attempts in flight during a slow start, after a pause or an open breaker.
@@ -100,6 +107,8 @@ pub(crate) struct HostTable {
     free: Vec<u32>,
     index: HashMap<Box<str>, u32>,
     scratch: String,
+    /// Hosts that are down, in ascending order.
+    down: BTreeSet<u32>,
 }
 
 impl HostTable {
@@ -145,6 +154,7 @@ impl HostTable {
             free,
             index,
             scratch,
+            ..
         } = self;
         let key = origin(url, scratch);
         if let Some(host) = index.get(key) {
@@ -156,8 +166,10 @@ impl HostTable {
             endpoint_of: Vec::new(),
             in_flight: 0,
             in_turn_queue: false,
+            is_held: false,
             live: 0,
             next_start: None,
+            paused_since: None,
             paused_until: None,
             queued: 0,
             ramp_limit: None,
@@ -181,6 +193,19 @@ impl HostTable {
         number
     }
 
+    /// The hosts that are down.
+    pub(crate) fn down(&self) -> impl Iterator<Item = u32> {
+        self.down.iter().copied()
+    }
+
+    pub(crate) fn set_down(&mut self, host: u32, is_down: bool) {
+        if is_down {
+            self.down.insert(host);
+        } else {
+            self.down.remove(&host);
+        }
+    }
+
     /// All numbers that hosts have or had, in ascending order.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
         0..self.hosts.len() as u32
@@ -196,6 +221,7 @@ impl HostTable {
             return;
         }
         self.index.remove(&state.key);
+        self.down.remove(&host);
         self.hosts[host as usize] = None;
         self.free.push(host);
     }
@@ -287,6 +313,13 @@ impl From<SerializedHosts> for HostTable {
                 .map(|(_, number)| number)
                 .collect(),
             index: keys.collect(),
+            down: numbered()
+                .filter(|(host, _)| {
+                    let guards = host.as_ref().and_then(|host| host.guards.as_ref());
+                    guards.is_some_and(|guards| guards.outage.is_some())
+                })
+                .map(|(_, number)| number)
+                .collect(),
             scratch: String::new(),
             hosts,
         }

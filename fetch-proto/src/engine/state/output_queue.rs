@@ -37,6 +37,11 @@ impl OutputQueue {
         }
     }
 
+    /// Adds a decision that is reported even if events are not enabled.
+    pub(crate) fn push_important_event(&mut self, event: DecisionEvent) {
+        self.events.push_back(event);
+    }
+
     pub(crate) fn push(&mut self, output: EngineOutput) {
         self.outputs.push_back(output);
     }

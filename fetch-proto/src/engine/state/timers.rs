@@ -31,6 +31,13 @@ impl EngineTimers {
         self.hosts.set(host, Some(NextWake { at, why }));
     }
 
+    /// Sets the deadline of a host, unless it has an earlier one.
+    pub(crate) fn advance_host(&mut self, host: u32, at: Timestamp) {
+        if self.hosts.get(host).is_none_or(|wake| wake.at > at) {
+            self.set_host(host, at);
+        }
+    }
+
     pub(crate) fn earliest(&self) -> Option<NextWake> {
         let heaps = [self.fetches.peek(), self.hosts.peek()];
         heaps.into_iter().flatten().map(|(wake, _)| wake).min()
@@ -65,6 +72,12 @@ impl TimerHeap {
     /// The earliest deadline and its key.
     pub(crate) fn peek(&self) -> Option<(NextWake, u32)> {
         self.heap.first().copied()
+    }
+
+    /// The deadline of `key`.
+    fn get(&self, key: u32) -> Option<NextWake> {
+        let position = self.positions.get(key as usize)?;
+        self.heap.get(*position as usize).map(|(wake, _)| *wake)
     }
 
     /// Sets, moves or removes the deadline of `key`.

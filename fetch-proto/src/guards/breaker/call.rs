@@ -37,11 +37,13 @@ impl BreakerCall {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum CallResult {
-    /// The host is unhealthy: a refused or broken connection, a timeout, status 408 or 5xx.
+    /// The host is down: no connection, a connection that was closed before the response, status
+    /// 502, 503 or 504.
     Failure,
-    /// No evidence: the call was cancelled or never sent, or got 429, which only limits the rate.
+    /// No evidence: the call was cancelled or never sent, ended at a time limit, or got 429, which
+    /// only limits the rate.
     Neutral,
-    /// The host answered, with any other status such as 200 or 404.
+    /// The host answered, with any other status such as 200, 404 or 500.
     Success,
 }
 

@@ -42,6 +42,8 @@ pub struct CircuitBreaker {
     generation: u64,
     /// Breaks since it was last closed.
     breaks: u32,
+    /// When it first opened since it was last closed.
+    opened_at: Option<Timestamp>,
     seed: u64,
     phase: CircuitPhase,
     calls: CallWindow,
@@ -70,6 +72,7 @@ impl CircuitBreaker {
             config,
             generation: 0,
             breaks: 0,
+            opened_at: None,
             seed,
             phase: CircuitPhase::Closed,
         }
@@ -184,6 +187,14 @@ impl CircuitBreaker {
         }
     }
 
+    /// Opens a closed circuit because of evidence outside its counts. Returns the transition, or
+    /// `None` if it is not closed or its mode does not let it open.
+    pub(crate) fn trip(&mut self, now: Timestamp) -> Option<CircuitTransition> {
+        let is_closed = matches!(self.phase, CircuitPhase::Closed);
+        let can_open = is_closed && self.config.mode == BreakerMode::Normal;
+        can_open.then(|| self.open(TripReason::Consecutive, now))
+    }
+
     /// The state at `now`.
     ///
     /// ```
@@ -280,13 +291,15 @@ impl CircuitBreaker {
         self.set_phase(CircuitPhase::Closed);
         self.calls.clear();
         self.breaks = 0;
+        self.opened_at = None;
         CircuitTransition::Closed
     }
 
     fn open(&mut self, trip: TripReason, now: Timestamp) -> CircuitTransition {
+        let age = now.saturating_since(*self.opened_at.get_or_insert(now));
         let length = self
             .config
-            .break_duration(self.breaks, self.seed, self.generation);
+            .break_duration(self.breaks, age, self.seed, self.generation);
         let until = now + length;
         self.set_phase(CircuitPhase::Open { until });
         self.breaks = self.breaks.saturating_add(1);

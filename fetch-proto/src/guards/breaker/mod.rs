@@ -26,14 +26,17 @@ pub use mode::{BreakerMode, OnOpen};
 /// - 8 calls are the minimum to judge a host: two URLs of three attempts each cannot open a
 ///   circuit, three can.
 /// - The 30 s window is more than twice the longest attempt
-///   ([`Timeouts::attempt`](crate::Timeouts::attempt) is 6 s), so that even a host that only times
-///   out fills it with two attempts at a time.
+///   ([`Timeouts::attempt`](crate::Timeouts::attempt) is 6 s), so that even a host whose address does
+///   not respond fills it with two attempts at a time.
 /// - 20 failures in a row open the circuit of a busy host that was healthy before, without filling
 ///   half of its window. With half of all calls failing, 20 in a row have a probability of 10^-6.
 /// - The first break of 5 s is about as long as a restart. It doubles up to a minute, so that a dead
 ///   host costs about two attempts per minute.
 /// - Two successes of three probes close it: one lucky answer does not close it, and one unlucky
 ///   answer does not reopen it.
+///
+/// Only refused and unreachable connections, connections that are closed before the response, and the
+/// statuses 502, 503 and 504 are failures, and not all of them: [`HostEvidence`](crate::HostEvidence).
 ///
 /// Every value is valid; out-of-range values are clamped as documented.
 ///
@@ -65,6 +68,10 @@ pub struct Breaker {
     pub mode: BreakerMode,
     /// How fetches of a host with an open circuit are handled.
     pub on_open: OnOpen,
+    /// The part of the outage so far that a break lasts, in thousandths, within
+    /// [`open_base`](field@Self::open_base) and [`open_cap`](field@Self::open_cap); 0 for exponential
+    /// growth.
+    pub open_age_ratio: u16,
     /// The duration of the first break: [`open`](Self::open).
     pub open_base: Duration,
     /// The duration of the longest break, without jitter.
@@ -98,6 +105,7 @@ impl Breaker {
         minimum_calls: 8,
         mode: BreakerMode::Normal,
         on_open: OnOpen::Defer,
+        open_age_ratio: 0,
         open_base: Duration::from_secs(5),
         open_cap: Duration::from_secs(60),
         open_factor: 2,
@@ -109,6 +117,21 @@ impl Breaker {
         slow_after: Duration::from_secs(5),
         slow_ratio: None,
         window: Duration::from_secs(30),
+    };
+
+    /// For hosts that are waited for: [`OutageWait`](crate::OutageWait). Opens after 20 failures in a
+    /// row, whatever their ratio. A break lasts about a seventh of the outage so far, from 500 ms to 5
+    /// s, and one successful probe closes it: a host that is back is found soon, whether it was away for
+    /// seconds or minutes.
+    pub const FOR_OUTAGES: Self = Self {
+        failure_ratio: None,
+        open_age_ratio: 150,
+        open_base: Duration::from_millis(500),
+        open_cap: Duration::from_secs(5),
+        open_jitter: 200,
+        probe_successes: 1,
+        probes: 1,
+        ..Self::DEFAULT
     };
 
     /// Sets how many failures in a row open it; `None` disables this criterion. Default 20; 0
@@ -267,6 +290,11 @@ impl Breaker {
         self
     }
 
+    /// Whether slow calls open it.
+    pub(crate) fn counts_slow_calls(&self) -> bool {
+        self.slow_ratio.is_some()
+    }
+
     fn is_slow(&self, took: Duration) -> bool {
         took > self.slow_after
     }
@@ -281,10 +309,14 @@ impl Breaker {
         self.probes.max(1)
     }
 
-    /// Duration of the break after `n` earlier ones; `generation` varies the jitter of each.
-    fn break_duration(&self, n: u32, seed: u64, generation: u64) -> Duration {
+    /// Duration of the break after `n` earlier ones, when the circuit was closed `age` ago;
+    /// `generation` varies the jitter of each.
+    fn break_duration(&self, n: u32, age: Duration, seed: u64, generation: u64) -> Duration {
         let growth = u64::from(self.open_factor).saturating_pow(n);
-        let grown = nanos(self.open_base).saturating_mul(growth);
+        let grown = match self.open_age_ratio {
+            0 => nanos(self.open_base).saturating_mul(growth),
+            ratio => (nanos(age) / 1000 * u64::from(ratio)).max(nanos(self.open_base)),
+        };
         let low = grown.min(nanos(self.open_cap));
         let more = u128::from(low) * u128::from(self.open_jitter) / 1000;
         let high = u64::try_from(u128::from(low) + more).unwrap_or(u64::MAX);

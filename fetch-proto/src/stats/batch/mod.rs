@@ -7,8 +7,8 @@ mod tests;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use crate::model::failure::TimeLimit;
-use crate::model::outcome::{FetchError, FetchOutcome};
+use crate::model::failure::{FailureKind, TimeLimit};
+use crate::model::outcome::{AttemptEnd, FetchError, FetchOutcome};
 use crate::stats::histogram::DurationHistogram;
 
 /// The figures of one fetch, for [`BatchStats::record`].
@@ -304,7 +304,8 @@ impl BatchStats {
         self.cancelled
     }
 
-    /// Number of requests sent.
+    /// Number of requests sent. Attempts for which this machine had no file descriptor or port are not
+    /// among them.
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().attempts(), 0);
@@ -380,6 +381,10 @@ fn name(limit: TimeLimit) -> &'static str {
 impl From<&FetchOutcome> for FetchSample {
     fn from(outcome: &FetchOutcome) -> Self {
         let last = outcome.last_attempt();
+        // Without a descriptor or port, no request left this machine.
+        let is_unsent = AttemptEnd::Failed(FailureKind::Exhausted);
+        let attempts = outcome.attempts.iter();
+        let sent = attempts.filter(|attempt| attempt.end != is_unsent).count();
         Self {
             end: match outcome.result {
                 Ok(finish) => SampleEnd::Status(finish.status),
@@ -387,7 +392,7 @@ impl From<&FetchOutcome> for FetchSample {
                 Err(FetchError::TimedOut(limit)) => SampleEnd::TimedOut(limit),
                 Err(error) => SampleEnd::Failed(error.as_str()),
             },
-            attempts: u32::try_from(outcome.attempts.len()).unwrap_or(u32::MAX),
+            attempts: u32::try_from(sent).unwrap_or(u32::MAX),
             retries: u32::from(outcome.retries),
             redirects: u32::from(outcome.redirects),
             bytes: outcome.result.map_or(0, |finish| finish.bytes),

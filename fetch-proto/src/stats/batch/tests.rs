@@ -1,4 +1,6 @@
 use super::*;
+use crate::Policy;
+use crate::testing::{FetchScript, failure, status};
 use alloc::string::ToString;
 
 fn stats() -> BatchStats {
@@ -115,4 +117,14 @@ fn serialized_form_has_percentiles() {
     let json = serde_json::to_value(stats()).unwrap();
     assert_eq!(json["failed"]["dns"], 2);
     assert_eq!(json["total"]["count"], 8);
+}
+
+#[test]
+fn attempts_without_a_file_descriptor_are_no_requests() {
+    let exhausted = || failure(FailureKind::Exhausted);
+    let mut script = FetchScript::new(Policy::default());
+    script.answers([exhausted(), exhausted(), status(200)]);
+    let run = script.run();
+    assert_eq!(run.outcome().attempts.len(), 3);
+    assert_eq!(FetchSample::from(run.outcome()).attempts, 1);
 }

@@ -1,6 +1,6 @@
 //! Settings of the builder: concurrency, rates and windows.
 
-use fetch_proto::{EngineConfig, Pacing, Rate};
+use fetch_proto::{EngineConfig, OutageWait, Pacing, Rate};
 
 use super::Builder;
 use crate::settings::adapter::Adapter;
@@ -34,18 +34,6 @@ impl<A: Adapter> Builder<A> {
             self.errors.push(BuildError::new("concurrency", reason));
         }
         self.update_config(|config| config.concurrency(attempts))
-    }
-
-    /// Waits for hosts that refuse requests for a while instead of failing fetches: a host that limits
-    /// the rate of requests (429, or 503 while it also answers normally) gets as many as it accepts,
-    /// and its refusals do not use up attempts. Default: off, so that failures show at once.
-    ///
-    /// ```
-    /// let fetcher = fetch_smol::Fetcher::builder().wait_for_outages().build()?;
-    /// # Ok::<(), fetch_driver::BuildError>(())
-    /// ```
-    pub fn wait_for_outages(self) -> Self {
-        self.update_config(|config| config.pacing(Pacing::default()))
     }
 
     /// Sets the maximum rate of attempts at one host. Default: no limit.
@@ -117,6 +105,26 @@ impl<A: Adapter> Builder<A> {
     pub fn undelivered(mut self, outcomes: usize) -> Self {
         self.settings.undelivered = Some(outcomes);
         self
+    }
+
+    /// Waits for hosts that are down, instead of failing one fetch after the other: while no
+    /// connection to a host is possible, or its gateway answers 502, 503 or 504, its fetches wait, up to
+    /// 300 s, and up to 30 s if it has not answered once. A host that limits the rate of requests (429,
+    /// or 503 while it also answers normally) gets as many as it accepts, and its refusals do not use
+    /// up attempts: [`Pacing`](fetch_proto::Pacing). See
+    /// [`OutageWait`](fetch_proto::OutageWait), which has the details; other times are set by
+    /// [`config`](Self::config). Default: off, so that tests and services see failures at once.
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().wait_for_outages().build()?;
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn wait_for_outages(self) -> Self {
+        self.update_config(|config| {
+            config
+                .wait_for_outages(OutageWait::default())
+                .pacing(Pacing::default())
+        })
     }
 
     /// Sets how many fetches may be active at once: queued, in flight, or waiting for a retry. It

@@ -89,6 +89,11 @@ impl ActiveFetch {
         self.result.take()
     }
 
+    /// The waker of its consumer, if that waits; the caller must wake it.
+    pub(crate) fn take_waker(&self) -> Option<Waker> {
+        self.sender.take_waker()
+    }
+
     /// The permit that the attempt which ended last holds for the outcome.
     pub(crate) fn take_permit(&mut self) -> Option<AttemptPermit> {
         self.result.as_mut()?.permit.take()

@@ -39,6 +39,12 @@ impl<T> QueueSender<T> {
         self.0.queue.push(item).ok()?;
         self.0.receiver.take()
     }
+
+    /// The waker of the receiver, if it waits; the caller must wake it.
+    #[must_use]
+    pub(crate) fn take_waker(&self) -> Option<Waker> {
+        self.0.receiver.take()
+    }
 }
 
 impl<T> Clone for QueueSender<T> {

@@ -83,6 +83,14 @@ impl OutcomeSender {
         }
     }
 
+    /// The waker of the consumer, if outcomes go to a queue and it waits; the caller must wake it.
+    pub(crate) fn take_waker(&self) -> Option<Waker> {
+        match &self.target {
+            Some(DeliveryTarget::Queue(queue)) => queue.take_waker(),
+            _ => None,
+        }
+    }
+
     /// The URL's text, for the outcome.
     pub(crate) fn take_url(&mut self) -> String {
         core::mem::take(&mut self.url)
