@@ -162,9 +162,13 @@ fn describe_timeouts(limits: &Timeouts) -> String {
             Some(format!("{name}{:?}", (*limit)?))
         });
     let set: Vec<_> = set.collect();
+    let scope = match (limits.attempt, limits.attempt_covers_body) {
+        (Some(_), false) => "; a body that is saved or streamed takes longer",
+        _ => "",
+    };
     match set.is_empty() {
         true => ", without limit".to_owned(),
-        false => format!(", within {}", set.join(", ")),
+        false => format!(", within {}{scope}", set.join(", ")),
     }
 }
 

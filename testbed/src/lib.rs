@@ -27,6 +27,7 @@
 
 mod connection;
 mod endpoints;
+mod flood_server;
 mod lock;
 mod proxy;
 mod scripted_http2;
@@ -37,6 +38,7 @@ mod site;
 mod state;
 
 pub use endpoints::{ENDPOINTS, Endpoint, Fault, byte_at};
+pub use flood_server::{Flood, FloodServer};
 pub use proxy::{Proxy, ProxyBuilder};
 pub use scripted_http2::{ScriptedHttp2, ScriptedReply};
 pub use site::{Certificate, Site, SiteBuilder};

@@ -175,7 +175,8 @@ async fn serve(
     }
 }
 
-async fn read_frame(stream: &mut TcpStream) -> io::Result<(u8, u8, u32, Vec<u8>)> {
+/// The kind, flags, stream and payload of the next frame.
+pub(crate) async fn read_frame(stream: &mut TcpStream) -> io::Result<(u8, u8, u32, Vec<u8>)> {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
@@ -197,7 +198,12 @@ async fn write_frame(
     id: u32,
     payload: &[u8],
 ) -> io::Result<()> {
+    stream.write_all(&frame(kind, flags, id, payload)).await
+}
+
+/// The bytes of a frame.
+pub(crate) fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_be_bytes();
     let head = [&length[1..], &[kind, flags], &id.to_be_bytes()].concat();
-    stream.write_all(&[&head, payload].concat()).await
+    [&head, payload].concat()
 }

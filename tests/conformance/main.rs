@@ -21,11 +21,11 @@ use harness::behaviour::{Behaviour, BehaviourGroup};
 use harness::{decision_log, results_table};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use lifecycle::{cancellation, large_batch, runtimes};
-use messages::{bodies, cookies, failures, redirects, responses};
+use messages::{bodies, cookies, downloads, failures, redirects, responses};
 use policies::{request_limits, resilience, retries, time_limits};
 
 /// All behaviours, in the order of the results table.
-const BEHAVIOUR_GROUPS: [BehaviourGroup; 16] = [
+const BEHAVIOUR_GROUPS: [BehaviourGroup; 17] = [
     responses::GROUP,
     failures::GROUP,
     tls::GROUP,
@@ -37,6 +37,7 @@ const BEHAVIOUR_GROUPS: [BehaviourGroup; 16] = [
     proxies::GROUP,
     cookies::GROUP,
     bodies::GROUP,
+    downloads::GROUP,
     cancellation::GROUP,
     request_limits::GROUP,
     resilience::GROUP,

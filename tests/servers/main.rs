@@ -2,6 +2,7 @@
 //!
 //! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run.
 
+mod downloads;
 mod statuses;
 
 use std::process::ExitCode;
@@ -9,6 +10,6 @@ use std::process::ExitCode;
 use fetch_testbed::servers::run_tests;
 
 fn main() -> ExitCode {
-    let tests = [statuses::TESTS];
+    let tests = [downloads::TESTS, statuses::TESTS];
     run_tests(&tests.concat())
 }

@@ -128,6 +128,17 @@ fn parse_coding(name: &str) -> ParsedCoding {
 }
 
 impl ContentCoding {
+    /// How many coded bytes may come before the first decoded one. A block of zstd may have 128 KiB,
+    /// and a skippable frame may precede it; the others need a few hundred bytes.
+    pub(crate) fn margin(self) -> u64 {
+        match self {
+            #[cfg(feature = "zstd")]
+            Self::Zstd => 256 * 1024,
+            #[cfg(any(feature = "brotli", feature = "gzip"))]
+            _ => 8 * 1024,
+        }
+    }
+
     /// A reader that decodes `coded`.
     #[cfg_attr(
         not(any(feature = "brotli", feature = "gzip", feature = "zstd")),

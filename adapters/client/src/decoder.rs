@@ -1,6 +1,7 @@
 //! Decoding of a body of limited length.
 
 use std::io;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,12 +9,18 @@ use fetch_driver::{FailureKind, TransportError};
 use futures_io::AsyncBufRead;
 use futures_lite::io::BufReader;
 
+use crate::coded_input::{CodedInput, DecodeState};
 use crate::coding::{ContentCoding, DecodedReader};
+use crate::lock::lock;
 
 /// The largest decoded chunk, in bytes.
 const CHUNK_SIZE: usize = 32 * 1024;
 
 /// Decodes a body while it arrives, up to a limit.
+///
+/// The limit also bounds the coded bytes: at most eight for each decoded one, and 256 KiB (zstd) or
+/// 8 KiB (the others) before the first. Decoding lets other tasks run whenever a [`TurnBudget`](crate::TurnBudget) is
+/// used up.
 ///
 /// ```
 /// use fetch_transport_util::BodyDecoder;
@@ -25,10 +32,9 @@ const CHUNK_SIZE: usize = 32 * 1024;
 /// ```
 pub struct BodyDecoder {
     buffer: Box<[u8]>,
-    /// Decoded bytes so far.
-    decoded: u64,
     max: u64,
     reader: DecodedReader,
+    state: Arc<Mutex<DecodeState>>,
 }
 
 /// Why decoding stopped.
@@ -36,6 +42,8 @@ pub struct BodyDecoder {
 pub enum DecodeError {
     /// The reader failed, or the coded data is invalid.
     Broken(io::Error),
+    /// The coded data decodes to nothing, or to far less than it is long.
+    Empty(TransportError),
     /// The decoded body is longer than the limit.
     TooLarge(TransportError),
 }
@@ -67,19 +75,22 @@ impl BodyDecoder {
         codings: &[ContentCoding],
         max: u64,
     ) -> Self {
+        let state = Arc::<Mutex<DecodeState>>::default();
         let mut codings = codings.iter().rev();
         let mut reader: DecodedReader = match codings.next() {
-            Some(last) => last.decode(coded),
+            Some(last) => last.decode(CodedInput::new(coded, last.margin(), state.clone())),
             None => Box::pin(coded),
         };
         for coding in codings {
-            reader = coding.decode(BufReader::new(reader));
+            let reader_before = BufReader::new(reader);
+            let input = CodedInput::new(reader_before, coding.margin(), state.clone());
+            reader = coding.decode(input);
         }
         Self {
             buffer: vec![0; CHUNK_SIZE].into_boxed_slice(),
-            decoded: 0,
             max,
             reader,
+            state,
         }
     }
 
@@ -98,12 +109,27 @@ impl BodyDecoder {
     /// assert!(matches!(chunk, Err(DecodeError::TooLarge(_))));
     /// ```
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, DecodeError>> {
-        let read = ready!(self.reader.as_mut().poll_read(cx, &mut self.buffer));
+        ready!(lock(&self.state).turn.poll(cx));
+        let Poll::Ready(read) = self.reader.as_mut().poll_read(cx, &mut self.buffer) else {
+            let mut state = lock(&self.state);
+            if let Some(empty) = state.excess.take() {
+                let error = TransportError::new(FailureKind::Decode, empty);
+                return Poll::Ready(Err(DecodeError::Empty(error)));
+            }
+            // Either the decoders have stopped at the end of the turn, or there is no input.
+            if state.turn.poll(cx).is_ready() {
+                state.turn.reset();
+            }
+            return Poll::Pending;
+        };
         Poll::Ready(match read {
             Ok(0) => Ok(None),
             Ok(n) => {
-                self.decoded += n as u64;
-                if self.decoded > self.max {
+                let mut state = lock(&self.state);
+                state.excess = None;
+                state.turn.spend(n);
+                state.decoded += n as u64;
+                if state.decoded > self.max {
                     let text = format!("over {} bytes when decoded", self.max);
                     let error = TransportError::new(FailureKind::BodyTooLarge, text);
                     return Poll::Ready(Err(DecodeError::TooLarge(error)));
@@ -118,7 +144,7 @@ impl BodyDecoder {
 impl std::fmt::Debug for BodyDecoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BodyDecoder")
-            .field("decoded", &self.decoded)
+            .field("decoded", &lock(&self.state).decoded)
             .field("max", &self.max)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod coded_input;
 mod coding;
 mod decoder;
 #[cfg(feature = "gzip")]
@@ -9,6 +10,7 @@ mod lock;
 mod message;
 #[cfg(feature = "client-pool")]
 mod pool;
+mod turn;
 
 pub use coding::{ContentCoding, accepted_codings, remove_codings};
 pub use decoder::{BodyDecoder, DecodeError};
@@ -24,3 +26,4 @@ pub use pool::transport::{ClientFactory, PooledTransport};
 pub use pool::upload::UploadReader;
 #[cfg(feature = "client-pool")]
 pub use pool::{ClientLease, ClientPool};
+pub use turn::TurnBudget;

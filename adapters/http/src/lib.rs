@@ -6,6 +6,7 @@ mod config;
 mod connect;
 mod connector;
 mod error;
+mod flood;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;

@@ -196,6 +196,9 @@ impl<R: HttpRuntime> TransportInner<R> {
         let max_head = connector.config().max_head;
         let (parts, body) = match acquired {
             AcquiredConnection::Exclusive(conn) => {
+                if !request.repeatable && !reused {
+                    Box::pin(connector.settle(&conn)).await;
+                }
                 let (accept, ours) = (self.accept.as_ref(), (progress, connector.pool()));
                 let exchange = http1::exchange(conn, request, accept, reused, max_head, ours);
                 let (head, body) = exchange.await?;

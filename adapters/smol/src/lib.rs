@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use fetch_http::raise_fd_limit;
+use smol::future;
 
 fetch_driver::export_adapter!(Smol);
 
@@ -24,7 +25,7 @@ fetch_driver::export_adapter!(Smol);
 /// let executor = Arc::new(smol::Executor::new());
 /// let adapter = Smol::on(&executor);
 /// let fetcher = Builder::new(adapter.clone()).build()?;
-/// let outcome = adapter.block_on(executor.run(fetcher.fetch(&url)));
+/// let outcome = adapter.run(fetcher.fetch(&url));
 /// assert!(outcome.is_success());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -60,9 +61,42 @@ impl Smol {
         }
     }
 
+    /// Runs `future` and the tasks of this adapter's executor on this thread, until `future` has ended.
+    /// If everything runs on one executor, this needs the fewest system calls. On the global executor
+    /// it is the same as `smol::block_on`.
+    ///
+    /// Unlike `executor.run`, which runs up to 200 tasks before it looks for new events of sockets, this
+    /// does so after a millisecond at the latest. Servers that send as fast as they are read then cannot
+    /// delay other fetches.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use fetch_smol::{Builder, Smol};
+    /// # let site = fetch_testbed::Site::start()?;
+    /// # let url = site.url("/get");
+    ///
+    /// let executor = Arc::new(smol::Executor::new());
+    /// let adapter = Smol::on(&executor);
+    /// let fetcher = Builder::new(adapter.clone()).build()?;
+    /// let outcome = adapter.run(fetcher.fetch(&url));
+    /// assert!(outcome.is_success());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        match &self.executor {
+            None => smol::block_on(future),
+            Some(executor) => self.reactor.block_on(async {
+                match executor.upgrade() {
+                    Some(executor) => future::or(future, run_tasks(&executor)).await,
+                    None => future.await,
+                }
+            }),
+        }
+    }
+
     /// Runs `future` to its end on this thread, which also waits for the sockets of this adapter's
-    /// fetchers. If everything runs on one executor, this needs the fewest system calls. On the global
-    /// executor it is the same as `smol::block_on`.
+    /// fetchers. Unlike [`Smol::run`], it does not run the tasks of the adapter's executor: `future`
+    /// does. On the global executor it is the same as `smol::block_on`.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -88,6 +122,30 @@ impl Smol {
 impl Default for Smol {
     fn default() -> Self {
         Self::new(None)
+    }
+}
+
+/// The longest time for which tasks run before the thread looks for new events, unless one task takes
+/// longer.
+const MAX_TURN: Duration = Duration::from_millis(1);
+
+/// The most tasks that run before the thread looks for new events.
+const MAX_TASKS: usize = 200;
+
+/// Runs the tasks of `executor`, in turns. Never ends.
+async fn run_tasks<T>(executor: &smol::Executor<'_>) -> T {
+    loop {
+        executor.tick().await;
+        let (mut tasks, mut since) = (0, None);
+        while executor.try_tick() {
+            tasks += 1;
+            let now = Instant::now();
+            let turn = now.saturating_duration_since(*since.get_or_insert(now));
+            if tasks >= MAX_TASKS || turn >= MAX_TURN {
+                future::yield_now().await;
+                (tasks, since) = (0, None);
+            }
+        }
     }
 }
 
@@ -157,7 +215,11 @@ impl fetch_driver::Adapter for Smol {
         let executor = Arc::new(smol::Executor::new());
         let adapter = Self::on(&executor);
         let driver = build(&adapter)?;
-        let run = move || adapter.block_on(executor.run(driver));
+        // The thread owns the executor: the adapter has a weak reference.
+        let run = move || {
+            let _executor = executor;
+            adapter.run(driver);
+        };
         let thread = std::thread::Builder::new().name("fetch-all".to_owned());
         let started = thread.spawn(run);
         started.map_err(|error| BuildError::new("threads", error.to_string()))?;

@@ -19,6 +19,7 @@ use crate::output::record::RecordBuilder;
 use crate::output::target::print_stdout;
 use crate::output::{OutputEncoding, OutputTarget};
 use crate::plan::DryRunPlan;
+use crate::save::BodyStore;
 use crate::writer::{OutputOptions, OutputThread};
 
 /// The most hosts with separate counts.
@@ -51,6 +52,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     .map_err(CliError::internal)?;
     let shared = Arc::new(SharedProgress::default());
     let silent = plan.silent;
+    let store = Arc::new(BodyStore::checks_only(&input.template.method));
     let reader = ListReader {
         template: input.template,
         ledger: None,
@@ -58,7 +60,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
         duplicates: input.dedupe.then(Default::default),
         seq: 0,
         shared: shared.clone(),
-        store: None,
+        store,
         print: Box::new(move |message| {
             if !silent {
                 let _ = writeln!(std::io::stderr(), "fetch-all: {message}");

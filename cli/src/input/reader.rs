@@ -51,7 +51,7 @@ pub(crate) struct ListReader {
     pub(crate) duplicates: Option<DuplicateFilter>,
     pub(crate) shared: Arc<SharedProgress>,
     /// Where bodies are saved.
-    pub(crate) store: Option<Arc<BodyStore>>,
+    pub(crate) store: Arc<BodyStore>,
     /// Writes the records of malformed and skipped lines.
     pub(crate) writer: RecordWriter,
     /// Prints a message on stderr.
@@ -293,10 +293,7 @@ impl ListReader {
             Some(row) => self.writer.row_id(request.text(), row).state_key(),
             None => self.writer.line_id(request.text().as_bytes()).state_key(),
         };
-        batch.push(match &self.store {
-            Some(store) => store.attach_to(request, digest, self.seq, item),
-            None => request,
-        });
+        batch.push(self.store.attach_to(request, digest, self.seq, item));
     }
 
     /// Whether the request is to be fetched: neither a duplicate nor completed according to the
@@ -327,9 +324,7 @@ impl ListReader {
 
     /// Writes a record if the file of the request exists, and returns whether it does.
     fn skip_existing(&mut self, request: &Request, item: Option<&RowAttachment>) -> bool {
-        let store = self.store.as_ref();
-        let Some(file) = store.and_then(|store| store.existing_file(request.url(), self.seq, item))
-        else {
+        let Some(file) = self.store.existing_file(request.url(), self.seq, item) else {
             return false;
         };
         self.shared.skipped.fetch_add(1, Relaxed);

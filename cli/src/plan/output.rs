@@ -35,7 +35,7 @@ pub(crate) struct OutputPlan {
     pub(crate) report: Option<AtomicFile>,
     pub(crate) state: Option<ResumeState>,
     /// Where bodies are saved or digested.
-    pub(crate) store: Option<BodyStore>,
+    pub(crate) store: BodyStore,
     pub(crate) target: OutputTarget,
     /// The format of `-w`, printed for each URL besides its record.
     pub(crate) write_out: Option<WriteOut>,
@@ -66,16 +66,18 @@ impl OutputPlan {
             check_stdout()?;
         }
         let (target, state) = open(args, records, format, template, warnings)?;
-        let store = args.save.is_asked_for();
         let resume = state.as_ref().map(|state| &state.resume);
-        let store = store.then(|| {
-            let options = args.save.options();
-            BodyStore::open(&options, &template.method, headers, resume, warnings)
-        });
+        let store = match args.save.is_asked_for() {
+            true => {
+                let options = args.save.options();
+                BodyStore::open(&options, &template.method, headers, resume, warnings)?
+            }
+            false => BodyStore::checks_only(&template.method),
+        };
         Ok(Self {
             format,
             record_headers: args.report.record_headers,
-            store: store.transpose()?,
+            store,
             recording: recording
                 .map(|path| ObservedFile::create("--record", path))
                 .transpose()?,

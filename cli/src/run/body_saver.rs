@@ -48,7 +48,8 @@ impl BodySaver {
         self.running == 0
     }
 
-    /// Starts to save the body of an outcome; returns the outcome if it failed and so has no body.
+    /// Starts to save the body of an outcome; returns the outcome if it failed and so has no body, or
+    /// if its body is not needed.
     #[expect(
         clippy::result_large_err,
         reason = "the outcome is returned, not an error"
@@ -58,6 +59,9 @@ impl BodySaver {
             if !is_cancelled(&outcome) {
                 self.store.forget_partial(&outcome, &self.builder);
             }
+            return Err(outcome);
+        }
+        if !self.store.needs_body_of(&outcome) {
             return Err(outcome);
         }
         self.running += 1;

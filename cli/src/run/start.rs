@@ -50,7 +50,8 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     let executor = Arc::new(Executor::new());
     let own = Smol::on(&executor);
     // Several threads have their own executors, and this thread only waits for them.
-    let adapter = match plan.client.settings.threads > 1 {
+    let has_threads = plan.client.settings.threads > 1;
+    let adapter = match has_threads {
         true => Smol::default(),
         false => own,
     };
@@ -72,7 +73,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         body,
         plan.output.record_headers,
     ));
-    let store = plan.output.store.take().map(Arc::new);
+    let store = Arc::new(plan.output.store);
     let state_view = plan.output.state.as_ref().map(|state| state.view.clone());
     let (output, writer) = OutputSetup {
         encoding: OutputEncoding {
@@ -123,7 +124,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         epoch,
         eta: EtaEstimator::new(HostLimits::new(&plan.client.settings.config)),
         fetcher,
-        body_saver: store.map(|store| BodySaver::new(store, builder, plan.stop.fail)),
+        body_saver: Some(BodySaver::new(store, builder, plan.stop.fail)),
         max_errors: plan.stop.max_errors,
         monitor,
         painted: Duration::ZERO,
@@ -136,7 +137,10 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         stopping: false,
         total: plan.input.list.total,
     };
-    let end = adapter.block_on(executor.run(run.drive(&mut fetches)));
+    let end = match has_threads {
+        true => smol::block_on(executor.run(run.drive(&mut fetches))),
+        false => adapter.run(run.drive(&mut fetches)),
+    };
     let code = run.finish(end, fetches, output, plan.is_demo)?;
     // The recording ends when its driver is dropped.
     drop((adapter, executor));
@@ -174,7 +178,7 @@ struct OutputSetup {
     /// A bar on the same terminal.
     progress: Option<ProgressDisplay>,
     state: Option<ResumeState>,
-    store: Option<Arc<BodyStore>>,
+    store: Arc<BodyStore>,
     target: OutputTarget,
     write_out: Option<WriteOut>,
 }
@@ -182,7 +186,7 @@ struct OutputSetup {
 impl OutputSetup {
     fn start(mut self) -> Result<(OutputThread, RecordWriter), CliError> {
         if let Some(state) = &mut self.state {
-            state.archives = self.store;
+            state.archives = Some(self.store);
         }
         let builder = self.encoding.builder.clone();
         let lines = self.write_out.map(|write_out| {

@@ -44,6 +44,8 @@ pub(crate) struct BodyStore {
     /// The algorithm of the field `checksum`.
     algorithm: Option<DigestAlgorithm>,
     archives: Option<Mutex<Archives>>,
+    /// Whether it only verifies the checksums of rows, because no option keeps or digests bodies.
+    checks_only: bool,
     directory: Option<BodyDirectory>,
     disk: Arc<DiskStatus>,
     method: Method,
@@ -63,7 +65,16 @@ struct Archives {
 }
 
 impl BodyStore {
-    /// The request, whose response body will be spooled here. `digest` identifies it in other runs.
+    /// Whether the body of the outcome is saved, digested or verified.
+    pub(crate) fn needs_body_of(&self, outcome: &Outcome) -> bool {
+        self.needs_body(RowAttachment::of(outcome))
+    }
+
+    fn needs_body(&self, row: Option<&RowAttachment>) -> bool {
+        !self.checks_only || row.is_some_and(|row| row.checksum.is_some())
+    }
+
+    /// The request, whose response body will be spooled here if it is needed. `digest` identifies it in other runs.
     pub(crate) fn attach_to(
         &self,
         request: Request,
@@ -71,6 +82,9 @@ impl BodyStore {
         seq: u64,
         row: Option<&RowAttachment>,
     ) -> Request {
+        if !self.needs_body(row) {
+            return request;
+        }
         let Some(partial) = &self.partial else {
             return request.save(self.spool.clone());
         };
@@ -141,7 +155,10 @@ impl BodyStore {
             && *method != Method::Head
             && !matches!(body.bytes, BodyBytes::Dropped);
         let ext = extension(content_type(response));
-        let mut result = verify(&body, row);
+        let mut result = match response.status.is_success() {
+            true => verify(&body, row),
+            false => Ok(()),
+        };
         if result.is_ok()
             && wanted
             && let Some(directory) = &self.directory

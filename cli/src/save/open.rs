@@ -60,6 +60,28 @@ impl SaveResume {
 }
 
 impl BodyStore {
+    /// Keeps nothing: verifies the checksums of rows while their bodies pass.
+    pub(crate) fn checks_only(method: &Method) -> Self {
+        let disk = Arc::new(DiskStatus::default());
+        Self {
+            algorithm: None,
+            archives: None,
+            checks_only: true,
+            directory: None,
+            disk: disk.clone(),
+            method: method.clone(),
+            partial: None,
+            skip_existing: false,
+            spool: Arc::new(BodySpool {
+                algorithm: None,
+                all: false,
+                directory: None,
+                disk,
+            }),
+            _temporary: None,
+        }
+    }
+
     /// `headers` are the fields of every request, `resume` is what `--state` knows about bodies. Messages
     /// about what was repaired are added to `notes`.
     ///
@@ -163,6 +185,7 @@ impl BodyStore {
         let (used, partial) = used.unzip();
         Ok(Self {
             algorithm: save.algorithm,
+            checks_only: false,
             directory,
             disk: disk.clone(),
             method: method.clone(),

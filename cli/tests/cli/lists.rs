@@ -125,6 +125,27 @@ fn a_body_is_saved_under_out_if_its_checksum_matches() {
 }
 
 #[test]
+fn a_checksum_is_verified_without_keeping_the_body() {
+    let site = site();
+    let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let rows = ["/bytes/0", "/bytes/1", "/status/404"]
+        .map(|path| json!({"url": site.url(path), "checksum": empty}).to_string());
+    let plain = json!({"url": site.url("/bytes/9")}).to_string();
+    let (_list, path) = named("rows.jsonl", format!("{}\n{plain}", rows.join("\n")));
+    let records = fetch_all(&["-i", &path]).records();
+    let of = |seq: u64| records.iter().find(|record| record["seq"] == seq).unwrap();
+    let outcomes = [1, 2, 3, 4].map(|seq| of(seq)["outcome"].clone());
+    assert_eq!(
+        outcomes,
+        ["ok", "checksum", "http_error", "ok"].map(|o| json!(o))
+    );
+    assert!(
+        of(4)["sha256"].is_null(),
+        "only what is verified is digested"
+    );
+}
+
+#[test]
 fn priority_and_timeout_of_a_row_apply() {
     let site = site();
     let row = |n: u32, priority: i32| {

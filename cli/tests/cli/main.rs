@@ -5,6 +5,7 @@ mod bodies;
 mod continued;
 mod crowds;
 mod curl;
+mod floods;
 mod formats;
 mod input;
 mod kills;

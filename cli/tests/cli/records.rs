@@ -14,7 +14,7 @@ fn a_record_has_every_field_of_the_schema_in_order() {
         content_type error_type errormsg exitcode started_at time_queue time_namelookup \
         time_connect time_appconnect time_pretransfer time_posttransfer time_starttransfer \
         time_redirect time_total num_retries num_redirects num_connects remote_ip remote_port \
-        size_request size_header size_download size_delivered attempts";
+        size_request size_header size_download resumed_from size_delivered attempts";
     let mut at = 0;
     for field in expected.split_whitespace() {
         let found = line[at..].find(&format!("\"{field}\":"));

@@ -3,6 +3,8 @@
 //! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run. With
 //! `FETCH_ALL_NIGHTLY=1` the long tests run too.
 
+mod connections;
+mod downloads;
 mod outages;
 mod reload;
 mod support;
@@ -13,6 +15,12 @@ use std::process::ExitCode;
 use fetch_testbed::servers::run_tests;
 
 fn main() -> ExitCode {
-    let tests = [outages::TESTS, reload::TESTS, throttles::TESTS];
+    let tests = [
+        connections::TESTS,
+        downloads::TESTS,
+        outages::TESTS,
+        reload::TESTS,
+        throttles::TESTS,
+    ];
     run_tests(&tests.concat())
 }

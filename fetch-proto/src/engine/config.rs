@@ -270,7 +270,9 @@ impl EngineConfig {
 
     /// The breaker that hosts have.
     pub(crate) fn host_breaker(&self) -> Option<Breaker> {
-        self.breaker.or(self.outages.map(|_| Breaker::FOR_OUTAGES))
+        let waits = self.outages.is_some_and(|wait| !wait.max.is_zero());
+        self.breaker
+            .or_else(|| waits.then_some(Breaker::FOR_OUTAGES))
     }
 
     /// How long fetches wait for hosts that are down, if they do: not with a breaker that fails fast.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bodies;
 pub(crate) mod cookies;
+pub(crate) mod downloads;
 pub(crate) mod failures;
 pub(crate) mod redirects;
 pub(crate) mod responses;

@@ -154,7 +154,7 @@ impl<C: Unpin> Stream for PooledBody<C> {
                 return Poll::Ready(None);
             }
             Err(DecodeError::Broken(error)) => this.convert(error),
-            Err(DecodeError::TooLarge(error)) => error,
+            Err(DecodeError::Empty(error) | DecodeError::TooLarge(error)) => error,
         };
         this.cancel();
         Poll::Ready(Some(Err(error)))

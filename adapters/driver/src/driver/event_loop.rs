@@ -19,6 +19,7 @@ use crate::driver::connect_timeout;
 use crate::driver::exchange::{AttemptExchange, BodyMode};
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::table::FetchTable;
+use crate::driver::loop_turn::LoopTurn;
 use crate::driver::outcome_pipeline::OutcomePipeline;
 use crate::driver::permits::AttemptPermits;
 use crate::driver::siblings::Siblings;
@@ -36,6 +37,9 @@ const STEPS_PER_YIELD: usize = 256;
 
 /// Consumers submit more requests once this part of the window is free.
 const REFILL_DIVISOR: usize = 64;
+/// How many times in a row exchanges are polled before anything else gets a chance. Exchanges that
+/// have more to read than one turn allows wake themselves again and again.
+const MAX_STREAK: u32 = 8;
 
 /// Engine steps per clock read. The time passed in may lag by the few microseconds these steps take.
 const STEPS_PER_CLOCK_READ: usize = 8;
@@ -57,6 +61,7 @@ pub(super) struct Driver<T, F, S> {
     pub(super) waiting_reported: usize,
     /// How many fetches may be active at once.
     pub(super) window: usize,
+    pub(super) turn: LoopTurn,
 }
 
 /// What ended a wait.
@@ -91,7 +96,11 @@ where
             let wake_at = idle.wake.map(|wake| wake.at);
             self.set_timer(&mut timer, &mut timer_at, wake_at);
             let wait = |cx: &mut Context<'_>| {
-                self.poll_event(cx, commands.as_mut(), &mut timer, is_connected)
+                let event = self.poll_event(cx, commands.as_mut(), &mut timer, is_connected);
+                if event.is_pending() {
+                    self.turn.restart();
+                }
+                event
             };
             match poll_fn(wait).await {
                 WakeEvent::Attempts(list) => self.poll_attempts(list).await,
@@ -119,9 +128,12 @@ where
         timer: &mut impl Timer,
         is_connected: bool,
     ) -> Poll<WakeEvent> {
-        if let Poll::Ready(list) = self.attempts.poll_woken(cx) {
+        let is_their_turn = self.turn.streak < MAX_STREAK;
+        if is_their_turn && let Poll::Ready(list) = self.attempts.poll_woken(cx) {
+            self.turn.streak += 1;
             return Poll::Ready(WakeEvent::Attempts(list));
         }
+        self.turn.streak = 0;
         if is_connected {
             let mut taken = Vec::new();
             while taken.len() < STEPS_PER_YIELD {
@@ -145,7 +157,13 @@ where
         {
             return Poll::Ready(WakeEvent::Siblings);
         }
-        timer.poll_fired(cx).map(|()| WakeEvent::Timer)
+        if timer.poll_fired(cx).is_ready() {
+            return Poll::Ready(WakeEvent::Timer);
+        }
+        if is_their_turn {
+            return Poll::Pending;
+        }
+        self.attempts.poll_woken(cx).map(WakeEvent::Attempts)
     }
 
     /// Sets the timer, unless it already fires early enough. An early wake costs one turn; setting
@@ -295,13 +313,13 @@ where
 
     /// Polls the exchanges that were woken and reports to the engine what happened.
     async fn poll_attempts(&mut self, list: Vec<usize>) {
-        for (i, index) in list.iter().enumerate() {
+        for index in &list {
             let (engine, siblings) = (&mut self.engine, self.siblings.as_ref());
             self.attempts
                 .poll_exchange(*index, &mut self.fetches, |id, input, now| {
                     call_engine(engine, siblings, |engine| engine.handle(id, input, now));
                 });
-            if (i + 1).is_multiple_of(STEPS_PER_YIELD) {
+            if self.turn.is_over_after_poll(self.clock) {
                 futures_lite::future::yield_now().await;
             }
         }

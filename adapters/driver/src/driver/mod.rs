@@ -6,6 +6,7 @@ mod connect_timeout;
 mod event_loop;
 pub(crate) mod exchange;
 pub(crate) mod fetches;
+mod loop_turn;
 mod outcome_pipeline;
 pub(crate) mod outcomes;
 pub(crate) mod permits;
@@ -25,6 +26,7 @@ use crate::driver::command::DriverHandle;
 use crate::driver::event_loop::Driver;
 use crate::driver::exchange::start_exchange;
 use crate::driver::fetches::table::FetchTable;
+use crate::driver::loop_turn::LoopTurn;
 use crate::driver::outcome_pipeline::OutcomePipeline;
 use crate::driver::outcomes::fallback::Fallbacks;
 use crate::driver::permits::AttemptPermits;
@@ -90,6 +92,7 @@ pub(crate) fn new_driver<T: Transport>(
         submissions: SubmissionQueue::new::<T>(headers, settings.share),
         waiting_reported: 0,
         window: settings.config.window_size(),
+        turn: LoopTurn::default(),
     };
     (handle, run_in_turns(transport, driver.run(commands, timer)))
 }

@@ -199,6 +199,9 @@ impl Error {
                     "check on the server whether it did; such requests are repeated if `unanswered` \
                      is among the failures to retry"
                 }
+                F::Tls if !self.0.detail.as_deref().is_some_and(mentions_certificate) => {
+                    "check which protocol versions and cipher suites the server offers"
+                }
                 F::Tls => "check the server's certificate and name, or trust its CA",
                 F::Unsupported => "use an http or https URL",
                 _ => return None,
@@ -218,6 +221,11 @@ impl Error {
             _ => return None,
         })
     }
+}
+
+/// Whether the text of a TLS failure is about a certificate, and not about protocol versions.
+fn mentions_certificate(detail: &str) -> bool {
+    detail.contains("certificate")
 }
 
 /// The step in which an attempt ended.

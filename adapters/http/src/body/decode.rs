@@ -76,7 +76,7 @@ impl DecodedBody {
                 Ok(from_source) => from_source,
                 Err(error) => DecodeError::invalid_data(error),
             },
-            Err(DecodeError::TooLarge(error)) => error,
+            Err(DecodeError::Empty(error) | DecodeError::TooLarge(error)) => error,
         };
         self.done = true;
         lock(&self.source).raw.close();

@@ -1,12 +1,14 @@
 //! The options of the transport from a fetcher's settings.
 
+use std::sync::Arc;
+
 #[cfg(feature = "tls")]
 use fetch_driver::ClientIdentity;
 #[cfg(not(feature = "socks"))]
 use fetch_driver::ProxyKind;
 use fetch_driver::{BuildError, Http2Mode, ProxyRules, Settings};
 
-use super::HttpConfig;
+use super::{HttpConfig, SharedConnections};
 use crate::connect::exhaustion::raise_fd_limit;
 use crate::pool::limit::ConnectionLimit;
 
@@ -44,10 +46,11 @@ impl HttpConfig {
             .idle_timeout(settings.pool.idle_timeout)
             .max_connections(max_connections(settings, files));
         let max = config.max_connections;
-        let limit = settings
-            .shared_state
-            .get_or_init(|| ConnectionLimit::new(max));
-        config.shared_limit = Some(limit);
+        let shared = settings.shared_state.get_or_init(|| SharedConnections {
+            limit: Arc::new(ConnectionLimit::new(max)),
+            verdicts: Arc::default(),
+        });
+        config.shared = Some(shared);
         config = with_routes(config, settings)?;
         for (host, port, addresses) in &settings.route.resolve {
             config = config.resolve(host, *port, addresses.iter().copied());

@@ -14,6 +14,7 @@ use crate::connect::dns::{DnsResolver, SystemResolver};
 use crate::connect::route::RouteRules;
 #[cfg(feature = "tls")]
 use crate::connect::tls::TlsOptions;
+use crate::connect::verdicts::ProxyVerdicts;
 use crate::pool::limit::ConnectionLimit;
 
 /// The options of an [`HttpTransport`](crate::HttpTransport).
@@ -38,7 +39,8 @@ pub struct HttpConfig {
     pub(crate) resolver: Arc<dyn DnsResolver>,
     pub(crate) routes: RouteRules,
     /// The limit that the transports of one fetcher share.
-    shared_limit: Option<Arc<ConnectionLimit>>,
+    /// What the transports of a fetcher share: the limit on connections and what proxies answered.
+    shared: Option<Arc<SharedConnections>>,
     #[cfg(feature = "tls")]
     pub(crate) tls: TlsOptions,
 }
@@ -55,11 +57,18 @@ impl Default for HttpConfig {
             overrides: HashMap::new(),
             resolver: Arc::new(SystemResolver),
             routes: RouteRules::default(),
-            shared_limit: None,
+            shared: None,
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
         }
     }
+}
+
+/// What the transports of one fetcher share.
+#[derive(Debug)]
+struct SharedConnections {
+    limit: Arc<ConnectionLimit>,
+    verdicts: Arc<ProxyVerdicts>,
 }
 
 impl HttpConfig {
@@ -154,14 +163,22 @@ impl HttpConfig {
     pub fn max_connections(mut self, max: usize) -> Self {
         self.max_connections = max.max(1);
         // This limit replaces the one of the settings.
-        self.shared_limit = None;
+        self.shared = None;
         self
     }
 
     /// The limit on connections, shared with other transports if the settings are.
     pub(crate) fn connection_limit(&self) -> Arc<ConnectionLimit> {
-        let separate = || Arc::new(ConnectionLimit::new(self.max_connections));
-        self.shared_limit.clone().unwrap_or_else(separate)
+        match &self.shared {
+            Some(shared) => shared.limit.clone(),
+            None => Arc::new(ConnectionLimit::new(self.max_connections)),
+        }
+    }
+
+    /// What proxies answered to the credentials, shared in the same way.
+    pub(crate) fn proxy_verdicts(&self) -> Arc<ProxyVerdicts> {
+        let shared = self.shared.as_ref();
+        shared.map_or_else(Arc::default, |shared| shared.verdicts.clone())
     }
 
     /// The largest response head in bytes; 64 KiB by default, at least 1 KiB.

@@ -1,5 +1,6 @@
 //! The parts of opening a connection: route, names, address race, TLS, tunnels.
 
+pub(crate) mod addresses;
 pub(crate) mod dns;
 pub(crate) mod exhaustion;
 pub(crate) mod race;
@@ -7,3 +8,4 @@ pub(crate) mod route;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 pub(crate) mod tunnel;
+pub(crate) mod verdicts;

@@ -14,12 +14,12 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 type BoxedFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Connects to whichever address answers first. The other attempts are dropped.
+/// Connects to whichever address answers first, in this order. The other attempts are dropped.
 pub(crate) async fn connect_any<R: HttpRuntime>(
     runtime: &R,
     addrs: Vec<SocketAddr>,
 ) -> Result<(R::Stream, SocketAddr), ConnectError> {
-    let mut untried = interleave_families(addrs).into_iter();
+    let mut untried = addrs.into_iter();
     let mut race = ConnectRace {
         failed: Vec::new(),
         running: Vec::new(),
@@ -78,7 +78,7 @@ impl<S> ConnectRace<'_, S> {
 }
 
 /// Alternates between IPv4 and IPv6, starting with the family that the resolver put first.
-fn interleave_families(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
+pub(crate) fn interleave_families(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addrs.first().map(SocketAddr::is_ipv6) else {
         return addrs;
     };
@@ -100,6 +100,21 @@ impl ConnectError {
     /// Whether this machine ran out of descriptors or ports, so that the server is not to blame.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.0.iter().any(|(_, error)| is_exhausted(error))
+    }
+}
+
+impl ConnectError {
+    /// The error of the only address, if `target` ends with that address.
+    pub(crate) fn into_sole(mut self, target: &str) -> Result<io::Error, Self> {
+        match self.0.pop() {
+            Some((addr, error)) if self.0.is_empty() && target.ends_with(&addr.to_string()) => {
+                Ok(error)
+            }
+            last => {
+                self.0.extend(last);
+                Err(self)
+            }
+        }
     }
 }
 

@@ -13,7 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, PeerIncompatible,
+    RootCertStore, SignatureScheme,
 };
 
 use crate::error::describe;
@@ -152,7 +153,11 @@ impl TlsOptions {
 }
 
 // The default method fits: rustls decrypts records into its own buffer and copies from there.
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for TlsStream<S> {}
+impl<S: ByteStream> ByteStream for TlsStream<S> {
+    fn start_turn(&mut self) {
+        self.get_mut().0.start_turn();
+    }
+}
 
 /// Why a private key cannot be read, without quoting it.
 fn key_error(pem: &[u8], error: &rustls::pki_types::pem::Error) -> String {
@@ -205,11 +210,26 @@ fn handshake_error(host: &str, error: io::Error) -> TransportError {
             format!("the certificate of {host} {}", certificate_problem(why)),
             error,
         ),
-        Some(rustls::Error::AlertReceived(_)) => describe(
-            FailureKind::Tls,
-            format!("{host} refused the handshake"),
-            error,
-        ),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            let text = match alert {
+                AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
+                    format!("{host} shares no cipher suite with this client")
+                }
+                AlertDescription::ProtocolVersion => format!("{host} {OLD_TLS}"),
+                _ => format!("{host} refused the handshake"),
+            };
+            describe(FailureKind::Tls, text, error)
+        }
+        Some(rustls::Error::PeerIncompatible(why)) => {
+            let text = match why {
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => {
+                    format!("{host} {OLD_TLS}")
+                }
+                _ => format!("{host} and this client have no way to do TLS in common"),
+            };
+            describe(FailureKind::Tls, text, error)
+        }
         Some(rustls::Error::InvalidMessage(_)) => describe(
             FailureKind::Tls,
             format!("{host} answers on this port, but not TLS"),
@@ -224,6 +244,9 @@ fn handshake_error(host: &str, error: io::Error) -> TransportError {
         ),
     }
 }
+
+/// What a server does that speaks no version of TLS that rustls does.
+const OLD_TLS: &str = "speaks only protocol versions before TLS 1.2";
 
 fn certificate_problem(why: &CertificateError) -> &'static str {
     match why {

@@ -8,6 +8,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use http::StatusCode;
 
 use super::route::proxy_authorization;
+use crate::flood::MAX_INFORMATIONAL;
 
 /// The most fields in the proxy's response.
 const MAX_FIELDS: usize = 100;
@@ -47,9 +48,39 @@ impl fmt::Display for TunnelError {
                 let reason = reason.and_then(|status| status.canonical_reason());
                 let separator = if reason.is_some() { " " } else { "" };
                 let reason = reason.unwrap_or_default();
-                write!(f, "it answered CONNECT with {status}{separator}{reason}")
+                let meaning = match status {
+                    403 => "it does not allow this destination: ",
+                    _ => "",
+                };
+                write!(
+                    f,
+                    "{meaning}it answered CONNECT with {status}{separator}{reason}"
+                )
             }
             Self::TooLong(max) => write!(f, "its answer to CONNECT is over {max} bytes"),
+        }
+    }
+}
+
+impl TunnelError {
+    /// Whether the proxy does not accept the credentials.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. })
+    }
+
+    /// Whether the proxy answered, and so accepted the credentials unless it says otherwise.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// Whether the same request would be refused again: 408, 425, 429 and most 5xx may pass.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } => true,
+            Self::Refused(status) => {
+                matches!(status, 300..=407 | 409..=424 | 426..=428 | 430..=499 | 501)
+            }
+            Self::InvalidResponse(_) | Self::Io(_) | Self::TooLong(_) => false,
         }
     }
 }
@@ -93,11 +124,18 @@ pub(crate) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
 async fn read_status<S: AsyncRead + Unpin>(stream: &mut S, max: usize) -> Result<u16, TunnelError> {
     let mut head = Vec::new();
     let mut buffer = [0; 2048];
+    let mut informational = 0;
     loop {
         while let Some((status, length)) = parse_head(&head)? {
             let rest = head.split_off(length);
             head = rest;
             if (100..200).contains(&status) {
+                informational += 1;
+                if informational > MAX_INFORMATIONAL {
+                    return Err(TunnelError::InvalidResponse(
+                        "it sends informational responses (1xx) without a final one",
+                    ));
+                }
                 continue;
             }
             // In TLS and HTTP the client speaks first, so these bytes are not from the server.
@@ -207,6 +245,7 @@ mod tests {
     #[test]
     fn responses_are_parsed_for_every_split() {
         let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(9_000));
+        let informational = "HTTP/1.1 100 \r\n\r\n".repeat(300);
         let table = [
             ("HTTP/1.0 200 Connection established\r\n\r\n", ""),
             ("HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n", ""),
@@ -222,6 +261,7 @@ mod tests {
             ("HTTP/1.1 200 O", "closed"),
             ("", "closed"),
             (&long, "over 4096 bytes"),
+            (&informational, "without a final one"),
         ];
         for (answer, expected) in table {
             for piece in [1, 7, 2048] {
@@ -235,6 +275,18 @@ mod tests {
                 assert!(text.contains(expected) && !text.contains("hush"), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn a_status_that_will_not_change_is_final() {
+        for (status, is_final) in [(403, true), (404, true), (429, false), (503, false)] {
+            assert_eq!(
+                TunnelError::Refused(status).is_final(),
+                is_final,
+                "{status}"
+            );
+        }
+        assert!(TunnelError::Unauthorized { sent: true }.is_final());
     }
 
     #[test]

@@ -1,21 +1,36 @@
 //! Dialing: opens a stream to the server along a route.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fetch_driver::{AttemptPhase, AttemptProgress, FailureKind, Proxy, TransportError};
 
 use super::Connector;
+use crate::connect::addresses::AddressTrial;
 use crate::connect::exhaustion::is_exhausted;
 use crate::connect::route::ConnectRoute;
 use crate::connect::{race, tunnel};
 use crate::error::describe;
+use crate::io::byte_stream::ReadinessCached;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 
-/// A stream to the server, and the peer's address: that of the proxy, if there is one.
-pub(super) type DialedStream<R> = (<R as HttpRuntime>::Stream, Option<SocketAddr>);
+/// A stream to the server.
+pub(super) struct DialedStream<S> {
+    pub(super) stream: ReadinessCached<S>,
+    /// The peer: the server, or the proxy if there is one. None for a Unix socket.
+    pub(super) peer: Option<DialedPeer>,
+}
+
+/// The other end of a TCP connection.
+pub(super) struct DialedPeer {
+    pub(super) addr: SocketAddr,
+    /// How long connecting took: at least a round trip.
+    pub(super) connect_time: Duration,
+    pub(super) trial: Option<Box<AddressTrial>>,
+}
 
 impl<R: HttpRuntime> Connector<R> {
     /// Connects to `origin` on `route`, and marks when the addresses are known.
@@ -24,7 +39,7 @@ impl<R: HttpRuntime> Connector<R> {
         origin: OriginRef<'_>,
         route: ConnectRoute<'_>,
         progress: &AttemptProgress,
-    ) -> Result<DialedStream<R>, TransportError> {
+    ) -> Result<DialedStream<R::Stream>, TransportError> {
         let (host, port) = self.config.routes.target(origin);
         match route {
             ConnectRoute::Direct => {
@@ -43,7 +58,8 @@ impl<R: HttpRuntime> Connector<R> {
             ConnectRoute::Unix(path) => {
                 progress.mark(AttemptPhase::Resolved);
                 let stream = Box::pin(self.dial_unix(path)).await?;
-                Ok((stream, None))
+                let (stream, peer) = (ReadinessCached::new(stream), None);
+                Ok(DialedStream { stream, peer })
             }
         }
     }
@@ -54,23 +70,50 @@ impl<R: HttpRuntime> Connector<R> {
         host: &str,
         port: u16,
         progress: &AttemptProgress,
-    ) -> Result<DialedStream<R>, TransportError> {
-        let (mut stream, remote) = self.dial_proxy(proxy, progress).await?;
+    ) -> Result<DialedStream<R::Stream>, TransportError> {
+        let checked = self.verdicts.check(proxy, &self.runtime).await;
+        let first = checked
+            .map_err(|text| TransportError::new(FailureKind::ProxyRefused, text.to_string()))?;
+        let mut dialed = self.dial_proxy(proxy, progress).await?;
         let authority = format!("{host}:{port}");
         let max_head = self.config.max_head;
-        let opened = tunnel::open_tunnel(&mut stream, proxy, &authority, max_head).await;
-        opened.map_err(|error| {
-            let text = format!("to {authority} through the proxy {proxy}");
-            describe(FailureKind::Connect, text, error)
-        })?;
-        Ok((stream, remote))
+        let opened = tunnel::open_tunnel(&mut dialed.stream, proxy, &authority, max_head).await;
+        match opened {
+            Err(error) if error.is_unauthorized() => {
+                let text = format!("through the proxy {proxy}: {error}");
+                if self.verdicts.refuse(proxy, &text) {
+                    log::warn!(
+                        target: "fetch_http",
+                        "no connection {text}; it is not asked again, and all URLs through it fail"
+                    );
+                }
+                Err(TransportError::new(FailureKind::ProxyRefused, text))
+            }
+            Err(error) => {
+                let kind = match error.is_final() {
+                    true => FailureKind::ProxyRefused,
+                    false => FailureKind::Connect,
+                };
+                let text = format!("to {authority} through the proxy {proxy}");
+                if let (Some(first), true) = (first, error.is_answer()) {
+                    first.accept();
+                }
+                Err(describe(kind, text, error))
+            }
+            Ok(()) => {
+                if let Some(first) = first {
+                    first.accept();
+                }
+                Ok(dialed)
+            }
+        }
     }
 
     pub(super) async fn dial_proxy(
         &self,
         proxy: &Proxy,
         progress: &AttemptProgress,
-    ) -> Result<DialedStream<R>, TransportError> {
+    ) -> Result<DialedStream<R::Stream>, TransportError> {
         let addrs = self.resolve(proxy.host(), proxy.port()).await?;
         progress.mark(AttemptPhase::Resolved);
         self.connect(addrs, || format!("to the proxy {proxy}"))
@@ -84,7 +127,7 @@ impl<R: HttpRuntime> Connector<R> {
         _: &str,
         _: u16,
         _: &AttemptProgress,
-    ) -> Result<DialedStream<R>, TransportError> {
+    ) -> Result<DialedStream<R::Stream>, TransportError> {
         let text = format!("the proxy {proxy} needs the feature `socks`");
         Err(TransportError::new(FailureKind::Unsupported, text))
     }
@@ -104,14 +147,17 @@ impl<R: HttpRuntime> Connector<R> {
         })
     }
 
-    /// Connects to the first address that answers.
+    /// Connects to the first address that answers, and to those that failed lately last.
     async fn connect(
         &self,
         addrs: Vec<SocketAddr>,
         target: impl Fn() -> String,
-    ) -> Result<DialedStream<R>, TransportError> {
+    ) -> Result<DialedStream<R::Stream>, TransportError> {
+        let mut addrs = race::interleave_families(addrs);
+        self.failed_addresses.sort(&mut addrs);
+        let (count, started) = (addrs.len(), Instant::now());
         let connected = race::connect_any(&self.runtime, addrs).await;
-        let (stream, remote) = connected.map_err(|error| {
+        let (stream, addr) = connected.map_err(|error| {
             if error.is_exhausted() {
                 self.pool.close_idle();
                 describe(
@@ -120,10 +166,23 @@ impl<R: HttpRuntime> Connector<R> {
                     error,
                 )
             } else {
-                describe(FailureKind::Connect, target(), error)
+                // A target that is an address is not named twice.
+                let target = target();
+                match error.into_sole(&target) {
+                    Ok(error) => describe(FailureKind::Connect, target, error),
+                    Err(error) => describe(FailureKind::Connect, target, error),
+                }
             }
         })?;
-        Ok((stream, Some(remote)))
+        let peer = DialedPeer {
+            addr,
+            connect_time: started.elapsed(),
+            trial: self.failed_addresses.watch(addr, count),
+        };
+        Ok(DialedStream {
+            stream: ReadinessCached::new(stream),
+            peer: Some(peer),
+        })
     }
 
     /// The addresses of a host as written in a URL, in the order to try them.
@@ -142,6 +201,10 @@ impl<R: HttpRuntime> Connector<R> {
                 return Ok(ips.iter().map(with_port).collect());
             }
         }
+        if is_local_name(host) {
+            let ips = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            return Ok(ips.iter().map(with_port).collect());
+        }
         match self.dns.lookup(host).await {
             Ok(ips) => Ok(ips.iter().map(with_port).collect()),
             Err(error) => {
@@ -155,6 +218,14 @@ impl<R: HttpRuntime> Connector<R> {
             }
         }
     }
+}
+
+/// Whether this is a name below `localhost`, which names this machine without DNS (RFC 6761, section
+/// 6.3). `localhost` itself is left to the system, which may know more of it.
+fn is_local_name(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let (_, last) = host.rsplit_once('.').unwrap_or_default();
+    last.eq_ignore_ascii_case("localhost")
 }
 
 /// The address, if the host of a URL is one.

@@ -7,24 +7,39 @@ pub(crate) mod open;
 mod socks;
 
 use std::sync::Arc;
+#[cfg(all(feature = "tls", feature = "http2"))]
+use std::sync::OnceLock;
+
+use std::time::Duration;
 
 use fetch_driver::Http2Mode;
 use futures_lite::future;
 
 use crate::config::HttpConfig;
+use crate::connect::addresses::FailedAddresses;
 use crate::connect::dns::DnsCache;
+use crate::connect::verdicts::ProxyVerdicts;
+use crate::http1::H1Connection;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 use crate::pool::ConnectionPool;
+
+/// How long a server usually takes at most to accept a connection.
+const ACCEPT_TIME: Duration = Duration::from_millis(10);
 
 /// Takes connections from the pool, and opens new ones.
 pub(crate) struct Connector<R> {
     config: HttpConfig,
     dns: Arc<DnsCache>,
     pool: Arc<ConnectionPool>,
+    failed_addresses: Arc<FailedAddresses>,
+    verdicts: Arc<ProxyVerdicts>,
     runtime: R,
     #[cfg(feature = "tls")]
     tls: futures_rustls::TlsConnector,
+    /// For origins that require HTTP/1.1: it does not offer HTTP/2.
+    #[cfg(all(feature = "tls", feature = "http2"))]
+    tls_http1: OnceLock<futures_rustls::TlsConnector>,
 }
 
 impl<R: HttpRuntime> Connector<R> {
@@ -32,9 +47,13 @@ impl<R: HttpRuntime> Connector<R> {
         Self {
             dns: Arc::new(DnsCache::new(config.resolver.clone(), config.dns_ttl)),
             pool: ConnectionPool::new(config.connection_limit(), config.idle_timeout),
+            failed_addresses: Arc::default(),
+            verdicts: config.proxy_verdicts(),
             runtime,
             #[cfg(feature = "tls")]
             tls: config.tls.connector(config.http2 != Http2Mode::Off),
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            tls_http1: OnceLock::new(),
             config,
         }
     }
@@ -56,6 +75,38 @@ impl<R: HttpRuntime> Connector<R> {
                 Http2Mode::PriorKnowledge => true,
                 _ => origin.tls,
             }
+    }
+
+    /// Whether `origin` answered over HTTP/2 that it requires HTTP/1.1.
+    #[cfg(feature = "http2")]
+    pub(super) fn is_http1_required(&self, origin: OriginRef<'_>) -> bool {
+        self.may_share(origin) && self.pool.h2().is_http1_required(origin)
+    }
+
+    /// What does the TLS handshakes with `origin`.
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(&self, origin: OriginRef<'_>) -> &futures_rustls::TlsConnector {
+        #[cfg(feature = "http2")]
+        if self.is_http1_required(origin) {
+            return self
+                .tls_http1
+                .get_or_init(|| self.config.tls.connector(false));
+        }
+        let _ = origin;
+        &self.tls
+    }
+
+    /// Waits before a request that must not be lost goes out on a new connection without TLS, for
+    /// longer than a round trip. A server that shuts down resets the connections that it has not
+    /// accepted yet. After this pause, that has been noticed.
+    pub(crate) fn settle(&self, conn: &H1Connection) -> impl Future<Output = ()> + Send + use<R> {
+        let connect_time = conn.connect_time.filter(|_| !conn.origin.key().tls);
+        let runtime = self.runtime.clone();
+        async move {
+            if let Some(connect_time) = connect_time {
+                runtime.sleep(connect_time + ACCEPT_TIME).await;
+            }
+        }
     }
 
     /// Starts a task that closes idle connections that are expired or that the server closed, even

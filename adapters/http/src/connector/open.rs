@@ -1,16 +1,18 @@
 //! A new connection, up to the point where it speaks HTTP.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+#[cfg(feature = "tls")]
+use fetch_driver::FailureKind;
 use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
 use url::Url;
 
 use super::Connector;
+use super::dial::{DialedPeer, DialedStream};
 use crate::http1::H1Connection;
 #[cfg(feature = "http2")]
 use crate::http2::{self, StreamLease};
-use crate::io::byte_stream::{ByteStream, ReadinessCached};
+use crate::io::byte_stream::ByteStream;
 use crate::io::runtime::HttpRuntime;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
@@ -35,37 +37,57 @@ impl<R: HttpRuntime> Connector<R> {
     ) -> Result<AcquiredConnection, TransportError> {
         let routes = &self.config.routes;
         let origin = Arc::new(routes.origin(url)?);
-        let (stream, remote) = self.dial(origin.key(), routes.route(url), progress).await?;
-        progress.mark_connected(ConnectionInfo::new(remote, false));
-        let stream = ReadinessCached::new(stream);
         #[cfg(feature = "tls")]
         if origin.key().tls {
             // Boxed, like other large futures that most connections do not need, because many
             // connections may be opening at once.
-            return Box::pin(self.open_tls(stream, origin, remote, permit, progress)).await;
+            return Box::pin(self.open_tls(origin, url, permit, progress)).await;
         }
+        let DialedStream { stream, peer } =
+            self.dial(origin.key(), routes.route(url), progress).await?;
+        progress.mark_connected(ConnectionInfo::new(
+            peer.as_ref().map(|peer| peer.addr),
+            false,
+        ));
         // Without TLS there is no negotiation: HTTP/2 needs prior knowledge.
         let is_http2 = self.may_share(origin.key());
-        self.start(stream, is_http2, origin, remote, permit).await
+        #[cfg(feature = "http2")]
+        let is_http2 = is_http2 && !self.is_http1_required(origin.key());
+        self.start(stream, is_http2, origin, peer, permit).await
     }
 
-    /// Does the TLS handshake, which negotiates the protocol.
+    /// Connects and does the TLS handshake, which negotiates the protocol. If the handshake fails at
+    /// one of several addresses, the next one follows.
     #[cfg(feature = "tls")]
-    async fn open_tls<S>(
+    async fn open_tls(
         &self,
-        stream: S,
         origin: Arc<Origin>,
-        remote: Option<SocketAddr>,
+        url: &Url,
         permit: ConnectionPermit,
         progress: &AttemptProgress,
-    ) -> Result<AcquiredConnection, TransportError>
-    where
-        S: ByteStream + 'static,
-    {
-        let stream = crate::connect::tls::handshake(&self.tls, origin.key().host, stream).await?;
+    ) -> Result<AcquiredConnection, TransportError> {
+        let mut failed = 0;
+        let (stream, peer) = loop {
+            let route = self.config.routes.route(url);
+            let DialedStream { stream, peer } = self.dial(origin.key(), route, progress).await?;
+            let remote = peer.as_ref().map(|peer| peer.addr);
+            progress.mark_connected(ConnectionInfo::new(remote, false));
+            let (tls, host) = (self.tls(origin.key()), origin.key().host);
+            match crate::connect::tls::handshake(tls, host, stream).await {
+                Ok(stream) => break (stream, peer),
+                Err(error) => {
+                    let trial = peer.and_then(|peer| peer.trial);
+                    let others = trial.map_or(0, |trial| trial.others);
+                    if error.kind() != FailureKind::Tls || failed >= others {
+                        return Err(error);
+                    }
+                    failed += 1;
+                }
+            }
+        };
         progress.mark(fetch_driver::AttemptPhase::TlsDone);
         let is_http2 = crate::connect::tls::has_negotiated_http2(&stream);
-        self.start(stream, is_http2, origin, remote, permit).await
+        self.start(stream, is_http2, origin, peer, permit).await
     }
 
     async fn start<S>(
@@ -73,24 +95,37 @@ impl<R: HttpRuntime> Connector<R> {
         stream: S,
         is_http2: bool,
         origin: Arc<Origin>,
-        remote: Option<SocketAddr>,
+        peer: Option<DialedPeer>,
         permit: ConnectionPermit,
     ) -> Result<AcquiredConnection, TransportError>
     where
         S: ByteStream + 'static,
     {
         self.start_sweeper();
+        let remote = peer.as_ref().map(|peer| peer.addr);
+        let connect_time = peer.as_ref().map(|peer| peer.connect_time);
+        let trial = peer.and_then(|peer| peer.trial);
         #[cfg(feature = "http2")]
         if is_http2 {
             let place = (self.pool.h2(), permit);
             let max_head = self.config.max_head;
-            let started = http2::start(&self.runtime, stream, origin, remote, place, max_head);
+            let started = http2::start(
+                &self.runtime,
+                stream,
+                origin,
+                remote,
+                trial,
+                place,
+                max_head,
+            );
             return Ok(AcquiredConnection::Shared(Box::pin(started).await?));
         } else if self.may_share(origin.key()) {
             self.pool.h2().remember_http1(&origin);
         }
         let _ = is_http2;
-        let conn = H1Connection::new(stream, origin, remote, self.pool.sweep_queue(), permit);
+        let queue = self.pool.sweep_queue();
+        let mut conn = H1Connection::new(stream, origin, remote, queue, permit);
+        (conn.connect_time, conn.trial) = (connect_time, trial);
         Ok(AcquiredConnection::Exclusive(conn))
     }
 }
@@ -98,6 +133,7 @@ impl<R: HttpRuntime> Connector<R> {
 #[cfg(all(test, feature = "async-io"))]
 mod tests {
     use std::io;
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use fetch_driver::Clock;

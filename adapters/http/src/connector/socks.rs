@@ -10,7 +10,8 @@ use tokio_socks::{Error, TargetAddr};
 
 use super::Connector;
 use super::dial::{DialedStream, parse_ip};
-use crate::io::runtime::{HttpRuntime, HttpStream};
+use crate::io::byte_stream::ByteStream;
+use crate::io::runtime::HttpRuntime;
 
 /// The address or name to which the proxy connects.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,7 @@ impl<R: HttpRuntime> Connector<R> {
         host: &str,
         port: u16,
         progress: &AttemptProgress,
-    ) -> Result<DialedStream<R>, TransportError> {
+    ) -> Result<DialedStream<R::Stream>, TransportError> {
         let targets: Vec<_> = match parse_ip(host) {
             Some(ip) => vec![SocksTarget::Addr(SocketAddr::new(ip, port))],
             None if proxy.kind() == ProxyKind::Socks5h => vec![SocksTarget::Name(host, port)],
@@ -36,13 +37,32 @@ impl<R: HttpRuntime> Connector<R> {
                 addrs.into_iter().map(SocksTarget::Addr).collect()
             }
         };
+        let checked = self.verdicts.check(proxy, &self.runtime).await;
+        let mut first = checked
+            .map_err(|text| TransportError::new(FailureKind::ProxyRefused, text.to_string()))?;
         let mut last_error = None;
         for target in targets {
             // After an error, the connection to the proxy cannot be used again.
-            let (stream, remote) = self.dial_proxy(proxy, progress).await?;
-            match connect_through(stream, proxy, target).await {
-                Ok(stream) => return Ok((stream, remote)),
+            let dialed = self.dial_proxy(proxy, progress).await?;
+            match connect_through(dialed.stream, proxy, target).await {
+                Ok(stream) => {
+                    if let Some(first) = first {
+                        first.accept();
+                    }
+                    let peer = dialed.peer;
+                    return Ok(DialedStream { stream, peer });
+                }
+                Err(error) if is_unauthorized(&error) => {
+                    let text = format!("through the proxy {proxy}: {}", error_text(&error));
+                    self.verdicts.refuse(proxy, &text);
+                    return Err(TransportError::new(FailureKind::ProxyRefused, text));
+                }
                 Err(error) => {
+                    if !matches!(error, Error::Io(_))
+                        && let Some(first) = first.take()
+                    {
+                        first.accept();
+                    }
                     let may_try_next = is_target_error(&error);
                     last_error = Some(error);
                     if !may_try_next {
@@ -58,7 +78,7 @@ impl<R: HttpRuntime> Connector<R> {
 }
 
 /// Asks `proxy`, to which `stream` is connected, to connect to `target`.
-async fn connect_through<S: HttpStream>(
+async fn connect_through<S: ByteStream>(
     stream: S,
     proxy: &Proxy,
     target: SocksTarget<'_>,
@@ -95,6 +115,16 @@ fn error_text(error: &Error) -> String {
         Error::Io(error) => format!("the SOCKS handshake failed: {error}"),
         refusal => format!("it could not connect: {refusal}"),
     }
+}
+
+/// Whether the proxy does not accept the credentials, or wants some.
+fn is_unauthorized(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::AuthorizationRequired
+            | Error::NoAcceptableAuthMethods
+            | Error::PasswordAuthFailure(_)
+    )
 }
 
 /// Whether another address of the target may work.

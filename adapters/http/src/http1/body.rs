@@ -16,9 +16,6 @@ use super::upload::{Upload, UploadError};
 use crate::error::describe;
 use crate::pool::ConnectionPool;
 
-/// The most bytes discarded in one poll, so that other tasks get a turn.
-const MAX_DISCARD: usize = 1024 * 1024;
-
 /// An HTTP/1.1 response body. After its end the connection goes back to the pool, if it can serve
 /// another request. In any other case it is closed.
 pub(crate) struct H1Body {
@@ -195,12 +192,7 @@ fn poll_discarding(
     progress: &AttemptProgress,
     cx: &mut Context<'_>,
 ) -> Poll<NextChunk> {
-    let mut discarded = 0;
     while *left > 0 {
-        if discarded >= MAX_DISCARD {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
         let received = if conn.unread.is_empty() {
             let read = ready!(conn.poll_read(cx, |bytes, unread| {
@@ -218,7 +210,6 @@ fn poll_discarding(
             return Poll::Ready(Err(body_cut(None, conn.origin.key())));
         }
         progress.add_received_ahead(received);
-        discarded += received;
         *left -= received as u64;
     }
     Poll::Ready(Ok(None))
@@ -241,12 +232,7 @@ fn poll_chunked(
     loop {
         let item = decoder.next(&mut conn.unread);
         match item.map_err(|error| invalid_chunk(&error, conn.origin.key()))? {
-            ChunkedItem::Data(data) => {
-                // If the end has arrived already, the connection is free now. An error in what
-                // follows is reported by the next call.
-                while decoder.skip_framing(&mut conn.unread).unwrap_or(false) {}
-                return Poll::Ready(Ok(Some(data)));
-            }
+            ChunkedItem::Data(data) => return Poll::Ready(Ok(Some(data))),
             ChunkedItem::End => return Poll::Ready(Ok(None)),
             ChunkedItem::NeedMore => {}
         }

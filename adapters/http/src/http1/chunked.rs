@@ -2,15 +2,22 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::flood::FramingOverhead;
+
 /// The most bytes of chunk extensions and trailer fields in one response. They are ignored; without
 /// a limit, a server could send them forever.
 const MAX_IGNORED: usize = 16 * 1024;
+
+/// Chunks shorter than this, in bytes, are joined if they have arrived together. A body of many
+/// small chunks would otherwise take a multiple of its length in memory, and time.
+const SMALL: usize = 4 * 1024;
 
 /// Separates data from framing.
 #[derive(Debug)]
 pub(super) struct ChunkedDecoder {
     /// How many more bytes of extensions and trailer fields are allowed.
     ignored_left: usize,
+    overhead: FramingOverhead,
     state: ChunkedState,
 }
 
@@ -40,10 +47,16 @@ pub(super) enum ChunkedItem {
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct ChunkedError(pub(super) &'static str);
 
+impl ChunkedError {
+    /// There is far more framing than data.
+    pub(super) const FLOOD: Self = Self("over 256 KiB of framing");
+}
+
 impl ChunkedDecoder {
     pub(super) fn new() -> Self {
         Self {
             ignored_left: MAX_IGNORED,
+            overhead: FramingOverhead::default(),
             state: ChunkedState::Size,
         }
     }
@@ -54,12 +67,8 @@ impl ChunkedDecoder {
             let state = self.state;
             match state {
                 ChunkedState::Data(left) if !buf.is_empty() => {
-                    let here = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
-                    self.state = match left - here as u64 {
-                        0 => ChunkedState::DataEnd,
-                        left => ChunkedState::Data(left),
-                    };
-                    return Ok(ChunkedItem::Data(buf.split_to(here).freeze()));
+                    let data = self.take_data(left, buf);
+                    return Ok(ChunkedItem::Data(self.join_small(data, buf).freeze()));
                 }
                 ChunkedState::End => return Ok(ChunkedItem::End),
                 _ if !self.skip_framing(buf)? => return Ok(ChunkedItem::NeedMore),
@@ -68,15 +77,53 @@ impl ChunkedDecoder {
         }
     }
 
+    /// Takes the data at the start of `buf`, of a chunk of which `left` bytes are still to come.
+    fn take_data(&mut self, left: u64, buf: &mut BytesMut) -> BytesMut {
+        let here = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
+        self.state = match left - here as u64 {
+            0 => ChunkedState::DataEnd,
+            left => ChunkedState::Data(left),
+        };
+        self.overhead.add_content(here as u64);
+        buf.split_to(here)
+    }
+
+    /// Adds the small chunks that follow to `first`, if it is small. If the end has arrived, the
+    /// decoder is complete afterwards. An error in what follows is reported by the next call.
+    fn join_small(&mut self, first: BytesMut, buf: &mut BytesMut) -> BytesMut {
+        let mut data = first;
+        let mut is_joined = false;
+        loop {
+            while self.skip_framing(buf).unwrap_or(false) {}
+            let ChunkedState::Data(left) = self.state else {
+                return data;
+            };
+            let here = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
+            if here == 0 || here >= SMALL || data.len() >= SMALL {
+                return data;
+            }
+            if !is_joined {
+                let mut joined = BytesMut::with_capacity((data.len() + buf.len()).min(2 * SMALL));
+                joined.extend_from_slice(&data);
+                (data, is_joined) = (joined, true);
+            }
+            data.extend_from_slice(&self.take_data(left, buf));
+        }
+    }
+
     /// Skips one piece of framing at the start of `buf`. False if there is none, or it is
     /// incomplete.
-    pub(super) fn skip_framing(&mut self, buf: &mut BytesMut) -> Result<bool, ChunkedError> {
+    fn skip_framing(&mut self, buf: &mut BytesMut) -> Result<bool, ChunkedError> {
         match self.state {
             ChunkedState::Size => {
                 // A size has at most 16 digits; the rest of a longer line is extensions.
                 let Some(line) = self.find_line(buf, 18)? else {
                     return Ok(false);
                 };
+                self.overhead.add_framing(line as u64 + 4);
+                if self.overhead.is_flood() {
+                    return Err(ChunkedError::FLOOD);
+                }
                 self.state = match parse_size(&buf[..line])? {
                     0 => ChunkedState::Trailer,
                     size => ChunkedState::Data(size),
@@ -207,6 +254,49 @@ mod tests {
         ] {
             assert!(decode(coded.as_bytes(), 100).is_err(), "{coded:?}");
         }
+    }
+
+    #[test]
+    fn small_chunks_that_arrived_together_are_joined() {
+        let coded = "1\r\na\r\n".repeat(5_000) + "0\r\n\r\n";
+        let (mut decoder, mut buf) = (ChunkedDecoder::new(), BytesMut::from(coded.as_bytes()));
+        let mut lengths = Vec::new();
+        while let ChunkedItem::Data(data) = decoder.next(&mut buf).unwrap() {
+            assert!(data.iter().all(|byte| *byte == b'a'));
+            lengths.push(data.len());
+        }
+        assert_eq!(lengths, [SMALL, 5_000 - SMALL]);
+        assert!(decoder.is_complete());
+        // Large ones are not copied.
+        let large = "x".repeat(SMALL);
+        let coded = format!("1\r\na\r\n{SMALL:x}\r\n{large}\r\n1\r\na\r\n");
+        let (mut decoder, mut buf) = (ChunkedDecoder::new(), BytesMut::from(coded.as_bytes()));
+        let mut lengths = Vec::new();
+        while let ChunkedItem::Data(data) = decoder.next(&mut buf).unwrap() {
+            lengths.push(data.len());
+        }
+        assert_eq!(lengths, [1, SMALL, 1]);
+    }
+
+    #[test]
+    fn an_error_behind_small_chunks_follows_their_data() {
+        let coded = b"1\r\na\r\n1\r\nb\r\nx\r\n";
+        let (mut decoder, mut buf) = (ChunkedDecoder::new(), BytesMut::from(&coded[..]));
+        let data = decoder.next(&mut buf).unwrap();
+        assert_eq!(data, ChunkedItem::Data(Bytes::from_static(b"ab")));
+        assert!(decoder.next(&mut buf).is_err() && decoder.next(&mut buf).is_err());
+    }
+
+    #[test]
+    fn endless_chunks_of_one_byte_are_a_flood_and_those_of_three_are_not() {
+        for (chunk, is_flood) in [("1\r\na\r\n", true), ("3\r\nabc\r\n", false)] {
+            let coded = chunk.repeat(300_000);
+            let decoded = decode(coded.as_bytes(), 4_096);
+            assert_eq!(decoded == Err(ChunkedError::FLOOD), is_flood, "{chunk}");
+        }
+        // A body of 80,000 such chunks is still read.
+        let coded = "1\r\na\r\n".repeat(80_000) + "0\r\n\r\n";
+        assert_eq!(decode(coded.as_bytes(), 4_096).unwrap().0.len(), 80_000);
     }
 
     #[test]

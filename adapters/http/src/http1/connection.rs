@@ -11,6 +11,7 @@ use std::{fmt, io};
 use bytes::BytesMut;
 use futures_io::AsyncRead;
 
+use crate::connect::addresses::AddressTrial;
 use crate::io::byte_stream::{ByteStream, SCRATCH};
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
@@ -25,6 +26,10 @@ thread_local! {
 /// One connection, used exclusively by its holder. Dropping it closes it at once.
 pub(crate) struct H1Connection {
     pub(crate) origin: Arc<Origin>,
+    /// How long connecting took, over TCP.
+    pub(crate) connect_time: Option<Duration>,
+    /// Until the server answers: whether its address works.
+    pub(crate) trial: Option<Box<AddressTrial>>,
     /// The address at the other end. A Unix socket has none.
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) watcher: Arc<IdleWatcher>,
@@ -50,6 +55,8 @@ impl H1Connection {
         // Boxed, because it moves with every request.
         Box::new(Self {
             closes_at: None,
+            connect_time: None,
+            trial: None,
             origin,
             remote,
             stream: Box::new(stream),
@@ -67,6 +74,7 @@ impl H1Connection {
             return false;
         }
         let mut cx = Context::from_waker(&self.waker);
+        self.stream.start_turn();
         let stream = Pin::new(&mut self.stream);
         self.unread.is_empty() && stream.poll_read(&mut cx, &mut [0]).is_pending()
     }

@@ -30,6 +30,9 @@ pub(super) fn body_cut(error: Option<io::Error>, origin: OriginRef<'_>) -> Trans
 
 /// The framing of a chunked body is invalid.
 pub(super) fn invalid_chunk(error: &ChunkedError, origin: OriginRef<'_>) -> TransportError {
-    let text = format!("{origin} sent an invalid chunk or trailer");
+    let text = match *error {
+        ChunkedError::FLOOD => format!("{origin} sends chunks with hardly any data"),
+        _ => format!("{origin} sent an invalid chunk or trailer"),
+    };
     describe(FailureKind::Protocol, text, error.0)
 }

@@ -31,6 +31,7 @@ pub(crate) async fn exchange(
     (progress, pool): (AttemptProgress, &Arc<ConnectionPool>),
 ) -> Result<(ResponseHead, H1Body), TransportError> {
     let parser = HeadParser {
+        informational: 0,
         is_head_request: outgoing.method == Method::HEAD,
         max_head,
     };
@@ -100,7 +101,7 @@ impl H1Exchange {
             let text = format!("sending the request body to {}", self.conn.origin.key());
             return Poll::Ready(Err(describe(FailureKind::RequestBody, text, error)));
         }
-        let (parser, received_any) = (self.parser, &mut self.received_any);
+        let (parser, received_any) = (&mut self.parser, &mut self.received_any);
         loop {
             let polled = self.conn.poll_read(cx, |received, unread| {
                 *received_any |= !received.is_empty();
@@ -115,6 +116,9 @@ impl H1Exchange {
                 Ok(None) => return Poll::Ready(Err(self.connection_error(None))),
                 Err(error) => return Poll::Ready(Err(self.connection_error(Some(error)))),
             };
+            if let Some(trial) = self.conn.trial.take() {
+                trial.succeed();
+            }
             match parsed {
                 Ok(Some(head)) => return Poll::Ready(Ok(head)),
                 Ok(None) => {}
@@ -179,6 +183,10 @@ impl H1Exchange {
     fn invalid_head(&self, error: HeadError) -> TransportError {
         let (origin, max_head) = (self.conn.origin.key(), self.parser.max_head);
         match error {
+            HeadError::Flood => TransportError::new(
+                FailureKind::Protocol,
+                format!("{origin} sends informational responses (1xx) without a final one"),
+            ),
             HeadError::TooLarge => TransportError::new(
                 FailureKind::Protocol,
                 format!("the response head from {origin} is over {max_head} bytes or 100 fields"),

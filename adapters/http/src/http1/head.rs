@@ -8,6 +8,8 @@ use fetch_transport_util::has_body;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
+use crate::flood::MAX_INFORMATIONAL;
+
 /// The most fields of a head.
 const MAX_FIELDS: usize = 100;
 
@@ -34,6 +36,8 @@ pub(super) enum BodyFraming {
 /// Why a head is not accepted.
 #[derive(Debug)]
 pub(super) enum HeadError {
+    /// Too many informational heads.
+    Flood,
     Syntax(String),
     /// Over the limit on bytes or fields.
     TooLarge,
@@ -42,6 +46,8 @@ pub(super) enum HeadError {
 /// Parses the head of one response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeadParser {
+    /// How many informational heads were skipped.
+    pub(super) informational: usize,
     /// Whether the request was HEAD: the response has no body, whatever its head says.
     pub(super) is_head_request: bool,
     /// The largest head, in bytes.
@@ -52,7 +58,7 @@ impl HeadParser {
     /// The final head, once it is complete, from the bytes `received` now and those `unread` before.
     /// Bytes after the head stay in `unread`.
     pub(super) fn parse(
-        self,
+        &mut self,
         received: &[u8],
         unread: &mut BytesMut,
     ) -> Result<Option<ResponseHead>, HeadError> {
@@ -76,6 +82,10 @@ impl HeadParser {
             // 101 is final: no request asks for another protocol.
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Some(head));
+            }
+            self.informational += 1;
+            if self.informational > MAX_INFORMATIONAL {
+                return Err(HeadError::Flood);
             }
         }
         Ok(None)
@@ -282,13 +292,15 @@ mod tests {
     }
 
     const GET: HeadParser = HeadParser {
+        informational: 0,
         is_head_request: false,
         max_head: 1_000,
     };
 
     fn head(text: &str) -> Result<ResponseHead, HeadError> {
         let mut unread = BytesMut::new();
-        GET.parse(text.as_bytes(), &mut unread)
+        { GET }
+            .parse(text.as_bytes(), &mut unread)
             .map(|head| head.expect(text))
     }
 
@@ -300,7 +312,7 @@ mod tests {
             let (mut unread, mut found) = (BytesMut::new(), None);
             for received in text.chunks(step) {
                 match &found {
-                    None => found = GET.parse(received, &mut unread).unwrap(),
+                    None => found = { GET }.parse(received, &mut unread).unwrap(),
                     Some(_) => unread.extend_from_slice(received),
                 }
             }
@@ -382,9 +394,26 @@ mod tests {
     }
 
     #[test]
+    fn endless_informational_heads_are_a_flood() {
+        let one = b"HTTP/1.1 103 Early\r\n\r\n";
+        for at_once in [1, 7, 1_000] {
+            let (mut parser, mut unread) = (GET, BytesMut::new());
+            let mut heads = 0;
+            let error = loop {
+                heads += at_once;
+                if let Err(error) = parser.parse(&one.repeat(at_once), &mut unread) {
+                    break error;
+                }
+            };
+            assert!(matches!(error, HeadError::Flood), "{error:?}");
+            assert!((256..=1_000).contains(&heads));
+        }
+    }
+
+    #[test]
     fn a_response_to_head_has_no_body() {
         let text = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
-        let parser = HeadParser {
+        let mut parser = HeadParser {
             is_head_request: true,
             ..GET
         };
@@ -422,12 +451,12 @@ mod tests {
             format!("{many}\r\n"),
         ] {
             let text = format!("HTTP/1.1 200 OK\r\n{fields}");
-            let parsed = GET.parse(text.as_bytes(), &mut BytesMut::new());
+            let parsed = { GET }.parse(text.as_bytes(), &mut BytesMut::new());
             assert!(matches!(parsed, Err(HeadError::TooLarge)), "{parsed:?}");
             // The same, byte by byte.
             let mut unread = BytesMut::new();
             let mut bytes = text.as_bytes().chunks(1);
-            assert!(bytes.any(|byte| GET.parse(byte, &mut unread).is_err()));
+            assert!(bytes.any(|byte| { GET }.parse(byte, &mut unread).is_err()));
         }
     }
 }

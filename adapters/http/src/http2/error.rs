@@ -6,11 +6,28 @@ use std::sync::atomic::Ordering;
 use fetch_driver::{FailureKind, TransportError};
 use h2::Reason;
 
+use super::frame_meter::FrameFlood;
 use super::handle::CloseReason;
 use super::lease::StreamLease;
 use crate::error::{describe, find_source};
 
-const CALM: &str = "asks for fewer requests (ENHANCE_YOUR_CALM)";
+/// The largest request head, in bytes, that every server accepts.
+const COMMON_HEAD: usize = 4096;
+
+/// ENHANCE_YOUR_CALM: of a large request head, some servers complain in this way.
+fn calm_text(lease: &StreamLease) -> String {
+    match lease.head_size {
+        0..=COMMON_HEAD => "asks for fewer requests (ENHANCE_YOUR_CALM)".to_owned(),
+        size => format!(
+            "did not accept the request: its head of {size} bytes is probably too large \
+             (ENHANCE_YOUR_CALM)"
+        ),
+    }
+}
+
+/// This side's limits on small DATA, CONTINUATION and RST_STREAM frames, or on a head, were reached.
+const LOCAL_CALM: &str =
+    "sends too many HTTP/2 frames without data, or too large a head (ENHANCE_YOUR_CALM)";
 
 /// The connection was closed before the request could be sent.
 pub(super) fn unsent_error(lease: &StreamLease) -> TransportError {
@@ -18,7 +35,7 @@ pub(super) fn unsent_error(lease: &StreamLease) -> TransportError {
         lease.retire_with_older();
         let origin = lease.handle.shared.origin.key();
         let text = format!("{origin} had closed the connection");
-        TransportError::new(FailureKind::Stale { sent: false }, text)
+        TransportError::new(lease.unprocessed(false), text)
     })
 }
 
@@ -48,15 +65,18 @@ pub(super) fn head_error(
         let upload = lease.upload.as_ref();
         let is_queued = upload.is_some_and(|upload| !upload.started.load(Ordering::Relaxed));
         let text = format!("{origin} had closed the connection");
-        let sent = !is_unsent && !is_queued;
-        return describe(FailureKind::Stale { sent }, text, error);
+        let kind = match is_unsent || is_queued {
+            true => lease.unprocessed(false),
+            false => FailureKind::Stale { sent: true },
+        };
+        return describe(kind, text, error);
     }
     if let Some(native) = native {
         if native.is_go_away() {
             // The task sees it too, but perhaps after the next attempt.
             lease.retire();
         }
-        let (kind, text) = protocol_error(native, false);
+        let (kind, text) = protocol_error(native, false, lease);
         let text = match native.is_library() && native.is_reset() {
             true => format!("sent an invalid head, or one over {max_head} bytes: it {text}"),
             false => text,
@@ -85,6 +105,9 @@ pub(super) fn head_error(
 
 /// The error of a connection that was closed for a reason which the request's own error may lack.
 fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<TransportError> {
+    if let Some(error) = flood_error(lease) {
+        return Some(error);
+    }
     let shared = &lease.handle.shared;
     let origin = shared.origin.key();
     let local = native.filter(|native| native.is_go_away() && native.is_library());
@@ -93,12 +116,16 @@ fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<Trans
         .or_else(|| shared.close_reason.get().copied())?;
     let settled = shared.settled.load(Ordering::Acquire);
     match (reason.is_local, reason.reason) {
+        (true, Reason::ENHANCE_YOUR_CALM) => {
+            let text = format!("{origin} {LOCAL_CALM}");
+            Some(TransportError::new(FailureKind::Protocol, text))
+        }
         (true, reason) if !settled => {
             let text = format!("{origin} does not speak HTTP/2 ({reason:?})");
             Some(TransportError::new(FailureKind::Protocol, text))
         }
         (false, Reason::ENHANCE_YOUR_CALM) => {
-            let text = format!("{origin} {CALM}");
+            let text = format!("{origin} {}", calm_text(lease));
             Some(TransportError::new(FailureKind::Io, text))
         }
         _ => None,
@@ -128,8 +155,11 @@ pub(super) fn body_error(error: hyper::Error, lease: &StreamLease) -> TransportE
     if let Some(error) = request_body_error(lease) {
         return error;
     }
+    if let Some(error) = flood_error(lease) {
+        return error;
+    }
     if let Some(native) = find_source::<h2::Error>(&error).filter(|native| !native.is_io()) {
-        let (kind, text) = protocol_error(native, true);
+        let (kind, text) = protocol_error(native, true, lease);
         return describe(
             kind,
             format!("{origin} {text}, inside the response body"),
@@ -152,13 +182,13 @@ pub(super) fn truncated_body(lease: &StreamLease) -> TransportError {
 
 /// The failure kind and text for GOAWAY, RST_STREAM or an invalid frame. A request whose response
 /// had `started` was certainly processed.
-fn protocol_error(error: &h2::Error, started: bool) -> (FailureKind, String) {
+fn protocol_error(error: &h2::Error, started: bool, lease: &StreamLease) -> (FailureKind, String) {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
     let name = format!("{reason:?}");
     if reason == Reason::ENHANCE_YOUR_CALM {
         return match error.is_library() {
-            true => (FailureKind::Io, "sent too many unneeded frames".to_owned()),
-            false => (FailureKind::Io, CALM.to_owned()),
+            true => (FailureKind::Protocol, LOCAL_CALM.to_owned()),
+            false => (FailureKind::Io, calm_text(lease)),
         };
     }
     if error.is_library() {
@@ -169,19 +199,20 @@ fn protocol_error(error: &h2::Error, started: bool) -> (FailureKind, String) {
         };
         return (kind, format!("violated the HTTP/2 protocol ({name})"));
     }
+    if reason == Reason::HTTP_1_1_REQUIRED && !started {
+        lease.require_http1();
+        let text = format!("requires HTTP/1.1 for this request ({name})");
+        return (lease.unprocessed(false), text);
+    }
     if error.is_go_away() && !started {
         // hyper only ends the requests that the server did not process.
         let text = format!("is closing the connection and did not process the request ({name})");
-        return (FailureKind::Stale { sent: false }, text);
+        return (lease.unprocessed(true), text);
     }
     match reason {
         Reason::REFUSED_STREAM if !started => {
             let text = format!("did not process the request ({name})");
-            (FailureKind::Stale { sent: false }, text)
-        }
-        Reason::HTTP_1_1_REQUIRED => {
-            let text = format!("requires HTTP/1.1 for this request: switch HTTP/2 off ({name})");
-            (FailureKind::Protocol, text)
+            (lease.unprocessed(false), text)
         }
         Reason::PROTOCOL_ERROR | Reason::COMPRESSION_ERROR | Reason::FRAME_SIZE_ERROR => {
             let text = format!("rejected the request as invalid HTTP/2 ({name})");
@@ -196,6 +227,15 @@ fn request_body_error(lease: &StreamLease) -> Option<TransportError> {
     let origin = lease.handle.shared.origin.key();
     let text = format!("sending the request body to {origin}");
     Some(describe(FailureKind::RequestBody, text, error.as_str()))
+}
+
+/// The error of a connection on which the server sent too many frames without data.
+fn flood_error(lease: &StreamLease) -> Option<TransportError> {
+    let shared = &lease.handle.shared;
+    let FrameFlood(frame) = shared.flood.get()?;
+    let origin = shared.origin.key();
+    let text = format!("{origin} sends HTTP/2 frames without data ({frame})");
+    Some(TransportError::new(FailureKind::Protocol, text))
 }
 
 fn tls_error(lease: &StreamLease) -> Option<TransportError> {

@@ -20,6 +20,7 @@ pub(crate) async fn exchange(
     max_head: usize,
     progress: AttemptProgress,
 ) -> Result<(Parts, H2Body), TransportError> {
+    lease.head_size = head_size(&outgoing);
     let (request, upload) = request::build(outgoing, &lease.handle, accept, progress.clone())?;
     lease.upload = upload;
     let mut sender = lease.handle.sender.clone();
@@ -42,4 +43,11 @@ pub(crate) async fn exchange(
     lease.mark_answered();
     let (head, body) = response.into_parts();
     Ok((head, H2Body::new(body, lease, progress)))
+}
+
+/// The size of the request's head as servers count it (RFC 9113, section 6.5.2).
+fn head_size(request: &OutgoingRequest) -> usize {
+    let fields = request.headers.iter();
+    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + 32);
+    request.url.as_str().len() + fields.sum::<usize>()
 }

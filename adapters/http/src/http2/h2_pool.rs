@@ -146,10 +146,16 @@ impl H2Pool {
         })
     }
 
-    /// The number of a new connection to `origin`, and the event that its free streams notify.
-    pub(super) fn prepare_connection(&self, origin: &Arc<Origin>) -> (u64, Arc<Event>) {
-        let freed = lock(&self.state).origin(origin).freed.clone();
-        (self.next_number.fetch_add(1, Ordering::Relaxed), freed)
+    /// The number of a new connection to `origin`, the event that its free streams notify, and the
+    /// origin's counter of answers.
+    pub(super) fn prepare_connection(
+        &self,
+        origin: &Arc<Origin>,
+    ) -> (u64, (Arc<Event>, Arc<AtomicU64>)) {
+        let mut state = lock(&self.state);
+        let state = state.origin(origin);
+        let shared = (state.freed.clone(), state.answers.clone());
+        (self.next_number.fetch_add(1, Ordering::Relaxed), shared)
     }
 
     /// Shares a new connection. The lease is its first stream.
@@ -162,7 +168,18 @@ impl H2Pool {
 
     /// Remembers that `origin` chose HTTP/1.1.
     pub(crate) fn remember_http1(&self, origin: &Arc<Origin>) {
-        lock(&self.state).origin(origin).protocol = Some(OriginProtocol::Http1);
+        let mut state = lock(&self.state);
+        let protocol = &mut state.origin(origin).protocol;
+        if *protocol != Some(OriginProtocol::Http1Required) {
+            *protocol = Some(OriginProtocol::Http1);
+        }
+    }
+
+    /// Whether `origin` answered that it requires HTTP/1.1.
+    pub(crate) fn is_http1_required(&self, origin: OriginRef<'_>) -> bool {
+        let state = lock(&self.state);
+        let origin = state.origins.get(&origin);
+        origin.is_some_and(|origin| origin.protocol == Some(OriginProtocol::Http1Required))
     }
 
     /// Remembers that the server refused a connection. True if others to the origin are open.
@@ -243,12 +260,16 @@ impl HandleOwner for H2Pool {
         if let Some(origin) = origins.get_mut(&handle.shared.origin)
             && let Some(index) = origin.position(&handle.shared)
         {
+            let limit = origin.request_limit;
             let connection = &mut origin.connections[index];
             connection.in_flight -= 1;
             is_idle = connection.in_flight == 0;
             if is_idle && (self.idle_timeout.is_zero() || handle.is_closed()) {
                 closed = Some(origin.connections.remove(index));
             } else if is_idle {
+                if connection.is_full(limit) {
+                    connection.full_since = Some(Instant::now());
+                }
                 connection.idle_key = Some(idle.insert(handle.clone()));
             }
         }
@@ -286,9 +307,24 @@ impl HandleOwner for H2Pool {
         drop(retired);
         shared.freed.notify(usize::MAX);
     }
+
+    fn learn_request_limit(&self, shared: &H2Shared, requests: usize) {
+        if requests == 0 {
+            // The server took none: it is shutting down.
+            return;
+        }
+        let mut state = lock(&self.state);
+        state.origin(&shared.origin).request_limit = Some(requests);
+    }
+
+    fn require_http1(&self, shared: &Arc<H2Shared>) {
+        lock(&self.state).origin(&shared.origin).protocol = Some(OriginProtocol::Http1Required);
+        self.retire(shared, true);
+    }
 }
 
 impl H2PoolState {
+    /// The state of `origin`.
     fn origin(&mut self, origin: &Arc<Origin>) -> &mut OriginState {
         if !self.origins.contains_key(origin) {
             self.insert(origin.clone());

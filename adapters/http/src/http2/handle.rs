@@ -1,8 +1,9 @@
 //! One shared connection: the half that requests use, and the state it shares with its task.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
@@ -10,8 +11,10 @@ use event_listener::Event;
 use http::uri::Authority;
 use hyper::client::conn::http2::SendRequest;
 
+use super::frame_meter::{FrameFlood, FrameMeter};
 use super::upload::H2RequestBody;
-use crate::io::hyper::ReadObserver;
+use crate::connect::addresses::AddressTrial;
+use crate::io::hyper::StreamObserver;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
 use fetch_transport_util::lock;
@@ -22,6 +25,8 @@ pub(crate) struct H2Handle {
     pub(super) owner: Weak<dyn HandleOwner>,
     pub(super) permit: ConnectionPermit,
     pub(crate) remote: Option<SocketAddr>,
+    /// Until the server answers: whether its address works.
+    pub(super) trial: Mutex<Option<Box<AddressTrial>>>,
     pub(super) sender: SendRequest<H2RequestBody>,
     pub(super) shared: Arc<H2Shared>,
 }
@@ -33,6 +38,12 @@ pub(super) trait HandleOwner: Send + Sync {
 
     /// Stops using this connection for requests and, if `older`, also older ones to its origin.
     fn retire(&self, shared: &Arc<H2Shared>, older: bool);
+
+    /// Remembers that the server ended this connection after so many requests.
+    fn learn_request_limit(&self, shared: &H2Shared, requests: usize);
+
+    /// Remembers that the origin requires HTTP/1.1.
+    fn require_http1(&self, shared: &Arc<H2Shared>);
 }
 
 impl H2Handle {
@@ -69,11 +80,21 @@ pub(super) struct CloseReason {
 pub(crate) struct H2Shared {
     /// Notified when a stream may be free on a connection to this origin.
     pub(super) freed: Arc<Event>,
+    /// How many requests to this origin the server has answered, on any connection.
+    pub(super) answers: Arc<AtomicU64>,
+    /// Requests that were given a stream of this connection.
+    pub(super) taken: AtomicUsize,
+    /// Requests of those that the server did not process.
+    pub(super) unprocessed: AtomicUsize,
+    /// Whether the server announced the end of the connection, and refused requests because of it.
+    pub(super) refused_by_goaway: AtomicBool,
     /// Increases with every connection opened.
     pub(super) number: u64,
     pub(super) origin: Arc<Origin>,
     /// Set if the connection did not end cleanly.
     pub(super) close_reason: OnceLock<CloseReason>,
+    /// Set if the server sent too many frames without data, which ends the connection.
+    pub(super) flood: OnceLock<FrameFlood>,
     /// Whether the server has answered any request.
     pub(super) answered: AtomicBool,
     /// Whether the server's limit on streams is known.
@@ -88,15 +109,25 @@ pub(crate) struct H2Shared {
     end_event: Event,
     abandoned: AtomicBool,
     reads: AtomicU64,
+    requests: AtomicU64,
 }
 
 impl H2Shared {
-    pub(super) fn new(origin: Arc<Origin>, number: u64, freed: Arc<Event>) -> Self {
+    pub(super) fn new(
+        origin: Arc<Origin>,
+        number: u64,
+        (freed, answers): (Arc<Event>, Arc<AtomicU64>),
+    ) -> Self {
         Self {
             freed,
+            answers,
+            taken: AtomicUsize::new(0),
+            unprocessed: AtomicUsize::new(0),
+            refused_by_goaway: AtomicBool::new(false),
             number,
             origin,
             close_reason: OnceLock::new(),
+            flood: OnceLock::new(),
             answered: AtomicBool::new(false),
             settled: AtomicBool::new(false),
             tls_error: OnceLock::new(),
@@ -106,6 +137,7 @@ impl H2Shared {
             end_event: Event::new(),
             abandoned: AtomicBool::new(false),
             reads: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
         }
     }
 
@@ -117,6 +149,7 @@ impl H2Shared {
     /// Calls `send` if the task still takes requests. It does not stop doing so during the call.
     pub(super) fn send<T>(&self, send: impl FnOnce() -> T) -> Option<T> {
         let closed = lock(&self.send_closed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         (!*closed).then(send)
     }
 
@@ -151,14 +184,41 @@ impl H2Shared {
     }
 }
 
-impl ReadObserver for Arc<H2Shared> {
-    fn on_read(&self) {
-        self.reads.fetch_add(1, Ordering::Relaxed);
+/// Follows the bytes of a connection.
+pub(super) struct ConnectionObserver {
+    frames: FrameMeter,
+    shared: Arc<H2Shared>,
+}
+
+impl ConnectionObserver {
+    pub(super) fn new(shared: Arc<H2Shared>) -> Self {
+        Self {
+            frames: FrameMeter::new(),
+            shared,
+        }
+    }
+}
+
+impl StreamObserver for ConnectionObserver {
+    fn on_read(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let shared = &self.shared;
+        if !bytes.is_empty() {
+            shared.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        let requests = shared.requests.load(Ordering::Relaxed);
+        self.frames.read(bytes, requests).map_err(|flood| {
+            let _ = shared.flood.set(flood);
+            io::Error::other("too many frames without data")
+        })
     }
 
-    fn on_read_error(&self, error: &std::io::Error) {
+    fn on_read_error(&mut self, error: &io::Error) {
         if crate::error::is_tls_error(error) {
-            let _ = self.tls_error.set(error.to_string());
+            let _ = self.shared.tls_error.set(error.to_string());
         }
+    }
+
+    fn on_write(&mut self, bytes: usize) {
+        self.frames.add_written(bytes);
     }
 }

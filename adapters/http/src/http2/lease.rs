@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use fetch_driver::FailureKind;
+
 use super::handle::{H2Handle, HandleOwner};
 use super::upload::UploadStatus;
+use fetch_transport_util::lock;
 
 /// How long a connection may be silent before a cancelled request retires it.
 const MAX_SILENCE: Duration = Duration::from_secs(1);
@@ -16,6 +19,9 @@ pub(crate) struct StreamLease {
     pub(crate) handle: Arc<H2Handle>,
     /// The status of the upload, if the request has a body.
     pub(super) upload: Option<Arc<UploadStatus>>,
+    /// The size of the request's head in bytes, before compression.
+    pub(super) head_size: usize,
+    answers_at_start: u64,
     finished: bool,
     reads_at_start: u64,
     started: Instant,
@@ -24,6 +30,8 @@ pub(crate) struct StreamLease {
 impl StreamLease {
     pub(super) fn new(handle: Arc<H2Handle>) -> Self {
         Self {
+            head_size: 0,
+            answers_at_start: handle.shared.answers.load(Ordering::Relaxed),
             finished: false,
             reads_at_start: handle.shared.reads(),
             started: Instant::now(),
@@ -41,9 +49,15 @@ impl StreamLease {
     /// read them but not applied them yet.
     pub(super) fn mark_answered(&self) {
         let shared = &self.handle.shared;
+        shared.answers.fetch_add(1, Ordering::Relaxed);
         let settled = shared.settled.load(Ordering::Acquire);
-        if !settled && !shared.answered.swap(true, Ordering::AcqRel) {
-            shared.waker.wake();
+        if !shared.answered.swap(true, Ordering::AcqRel) {
+            if let Some(trial) = lock(&self.handle.trial).take() {
+                trial.succeed();
+            }
+            if !settled {
+                shared.waker.wake();
+            }
         }
     }
 
@@ -55,6 +69,29 @@ impl StreamLease {
     /// Sends no more requests over this connection.
     pub(super) fn retire(&self) {
         self.with_owner(|owner| owner.retire(&self.handle.shared, false));
+    }
+
+    /// The failure of this request, which the server did not process. If the server announced the
+    /// end of the connection (`goaway`, for this request or another one), the number of those that it
+    /// did process is its limit on requests per connection.
+    pub(super) fn unprocessed(&self, goaway: bool) -> FailureKind {
+        let shared = &self.handle.shared;
+        let unprocessed = shared.unprocessed.fetch_add(1, Ordering::AcqRel) + 1;
+        if goaway {
+            shared.refused_by_goaway.store(true, Ordering::Release);
+        }
+        if shared.refused_by_goaway.load(Ordering::Acquire) {
+            let requests = shared.taken.load(Ordering::Acquire) - unprocessed;
+            self.with_owner(|owner| owner.learn_request_limit(shared, requests));
+        }
+        FailureKind::Unprocessed {
+            others_answered: shared.answers.load(Ordering::Relaxed) != self.answers_at_start,
+        }
+    }
+
+    /// Sends requests to the origin over HTTP/1.1 from now on.
+    pub(super) fn require_http1(&self) {
+        self.with_owner(|owner| owner.require_http1(&self.handle.shared));
     }
 
     /// Calls `act` with the pool, if it still exists. Without it, no other request uses the

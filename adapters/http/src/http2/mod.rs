@@ -9,6 +9,7 @@ mod body;
 mod connecting;
 mod error;
 mod exchange;
+mod frame_meter;
 mod h2_pool;
 mod handle;
 mod idle_list;

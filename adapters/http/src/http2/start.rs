@@ -1,7 +1,7 @@
 //! A new shared connection, on a stream whose ends agreed on HTTP/2.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fetch_driver::{FailureKind, TransportError};
 use futures_io::{AsyncRead, AsyncWrite};
@@ -9,10 +9,11 @@ use http::uri::Authority;
 use hyper::client::conn::http2::Builder;
 
 use super::h2_pool::H2Pool;
-use super::handle::{H2Handle, H2Shared};
+use super::handle::{ConnectionObserver, H2Handle, H2Shared};
 use super::lease::StreamLease;
 use super::origin_state::INITIAL_STREAM_LIMIT;
 use super::task::{ConnectionTask, TaskSpawner};
+use crate::connect::addresses::AddressTrial;
 use crate::error::describe;
 use crate::io::hyper::HyperIo;
 use crate::io::runtime::HttpRuntime;
@@ -32,6 +33,7 @@ pub(crate) async fn start<S, R>(
     stream: S,
     origin: Arc<Origin>,
     remote: Option<SocketAddr>,
+    trial: Option<Box<AddressTrial>>,
     (pool, permit): (&Arc<H2Pool>, ConnectionPermit),
     max_head: usize,
 ) -> Result<StreamLease, TransportError>
@@ -44,10 +46,10 @@ where
         NextHop::Proxy(_) => unreachable!("HTTP/2 is not offered to proxies"),
     };
     let authority = authority.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
-    let (number, freed) = pool.prepare_connection(&origin);
-    let shared = Arc::new(H2Shared::new(origin, number, freed));
+    let (number, events) = pool.prepare_connection(&origin);
+    let shared = Arc::new(H2Shared::new(origin, number, events));
     let spawner = TaskSpawner::new(runtime.clone());
-    let io = HyperIo::new(stream, shared.clone());
+    let io = HyperIo::new(stream, ConnectionObserver::new(shared.clone()));
     let handshake = Builder::new(spawner.clone())
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_max_send_streams(INITIAL_STREAM_LIMIT)
@@ -64,6 +66,7 @@ where
         owner: pool.as_owner(),
         permit,
         remote,
+        trial: Mutex::new(trial),
         sender,
         shared,
     });

@@ -10,14 +10,15 @@ use hyper::client::conn::http2::Connection;
 use hyper::rt::Executor;
 
 use super::h2_pool::H2Pool;
-use super::handle::{H2Shared, HandleOwner as _};
+use super::handle::{ConnectionObserver, H2Shared, HandleOwner as _};
 use super::origin_state::INITIAL_STREAM_LIMIT;
 use super::upload::H2RequestBody;
 use crate::io::hyper::HyperIo;
 use crate::io::runtime::HttpRuntime;
 use fetch_transport_util::lock;
 
-type HyperConnection<S, R> = Connection<HyperIo<S, Arc<H2Shared>>, H2RequestBody, TaskSpawner<R>>;
+type HyperConnection<S, R> =
+    Connection<HyperIo<S, ConnectionObserver>, H2RequestBody, TaskSpawner<R>>;
 type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Moves the bytes of one connection until either side closes it.

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use fetch_transport_util::TurnBudget;
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::runtime::{HttpStream, poll_read_zeroed};
@@ -22,6 +23,9 @@ pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
         poll_read_zeroed(self, cx, buf)
     }
 
+    /// Begins a turn, so that the next read is not put off for the sake of others.
+    fn start_turn(&mut self) {}
+
     /// Whether the stream has ended or brings something unrequested: see [`HttpStream::has_input`].
     fn has_input(&mut self) -> bool {
         false
@@ -29,13 +33,17 @@ pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
 }
 
 /// A stream that remembers when a read emptied it, and then waits for readiness instead of reading.
+/// It is also pending after each turn of reading, although there may be more to read.
 ///
-/// Streams are polled more often than there is something to read. Without this, each poll would be a
-/// `recv`.
+/// Streams are polled more often than there is something to read. Without the first, each poll would
+/// be a `recv`. Without the second, a peer that sends as fast as it is read would never let the task
+/// do anything else. All reads of all protocols come through here: heads, bodies, frames, TLS records
+/// and the answers of proxies.
 pub(crate) struct ReadinessCached<S> {
     /// Whether nothing is left to read, as far as is known.
     drained: bool,
     stream: S,
+    turn: TurnBudget,
 }
 
 impl<S> ReadinessCached<S> {
@@ -44,10 +52,11 @@ impl<S> ReadinessCached<S> {
             // A server sends nothing before the first request.
             drained: true,
             stream,
+            turn: TurnBudget::default(),
         }
     }
 
-    /// Calls `read` unless there is certainly nothing to read.
+    /// Calls `read` unless there is certainly nothing to read, or the turn is over.
     fn poll_with(
         &mut self,
         cx: &mut Context<'_>,
@@ -58,15 +67,26 @@ impl<S> ReadinessCached<S> {
         S: HttpStream,
     {
         if self.drained {
-            ready!(self.stream.poll_readable(cx))?;
+            let Poll::Ready(readable) = self.stream.poll_readable(cx) else {
+                self.turn.reset();
+                return Poll::Pending;
+            };
+            readable?;
             self.drained = false;
         }
+        ready!(self.turn.poll(cx));
         let polled = read(&mut self.stream, cx);
-        self.drained = match &polled {
-            Poll::Pending => true,
-            Poll::Ready(Ok(n)) => (1..room).contains(n),
-            Poll::Ready(Err(_)) => false,
-        };
+        match &polled {
+            Poll::Pending => {
+                self.turn.reset();
+                self.drained = true;
+            }
+            Poll::Ready(Ok(n)) => {
+                self.turn.spend(*n);
+                self.drained = (1..room).contains(n);
+            }
+            Poll::Ready(Err(_)) => {}
+        }
         polled
     }
 }
@@ -79,6 +99,10 @@ impl<S: HttpStream> ByteStream for ReadinessCached<S> {
     ) -> Poll<io::Result<usize>> {
         let room = buf.capacity() - buf.len();
         self.poll_with(cx, room, |stream, cx| stream.poll_read_spare(cx, buf))
+    }
+
+    fn start_turn(&mut self) {
+        self.turn.reset();
     }
 
     fn has_input(&mut self) -> bool {
@@ -211,6 +235,45 @@ mod tests {
         let mut buf = Vec::with_capacity(30);
         assert!(stream.poll_read_spare(&mut cx, &mut buf).is_ready());
         assert_eq!(buf.len(), 40 - (capacity - 6));
+    }
+
+    #[test]
+    fn a_stream_that_always_has_more_is_pending_after_each_turn() {
+        let mut stream = ReadinessCached::new(CountingStream {
+            bytes: usize::MAX,
+            reads: 0,
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buf = vec![0; 16 * 1024];
+        for _ in 0..3 {
+            let before = stream.stream.bytes;
+            while Pin::new(&mut stream)
+                .poll_read(&mut cx, &mut buf)
+                .is_ready()
+            {}
+            let turn = before - stream.stream.bytes;
+            assert!((1..=256 * 1024).contains(&turn), "{turn}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_drained_begins_a_new_turn() {
+        let mut stream = ReadinessCached::new(CountingStream::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buf = vec![0; 200 * 1024];
+        for _ in 0..3 {
+            stream.stream.bytes = buf.len() - 1;
+            assert!(
+                Pin::new(&mut stream)
+                    .poll_read(&mut cx, &mut buf)
+                    .is_ready()
+            );
+            assert!(
+                Pin::new(&mut stream)
+                    .poll_read(&mut cx, &mut buf)
+                    .is_pending()
+            );
+        }
     }
 
     #[test]

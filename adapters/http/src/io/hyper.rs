@@ -16,16 +16,19 @@ thread_local! {
     static SCRATCH_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Notified of the reads of a stream.
-pub(crate) trait ReadObserver: Unpin {
-    /// Called when bytes were read.
-    fn on_read(&self);
+/// Notified of what goes over a stream.
+pub(crate) trait StreamObserver: Unpin {
+    /// Called with the bytes read. An error ends the stream.
+    fn on_read(&mut self, bytes: &[u8]) -> io::Result<()>;
 
     /// Called when reading failed.
-    fn on_read_error(&self, error: &io::Error);
+    fn on_read_error(&mut self, error: &io::Error);
+
+    /// Called with the number of bytes written.
+    fn on_write(&mut self, bytes: usize);
 }
 
-/// A stream for hyper, which notifies an observer of its reads.
+/// A stream for hyper, with an observer.
 pub(crate) struct HyperIo<S, O> {
     observer: O,
     stream: S,
@@ -37,7 +40,7 @@ impl<S, O> HyperIo<S, O> {
     }
 }
 
-impl<S: AsyncRead + Unpin, O: ReadObserver> Read for HyperIo<S, O> {
+impl<S: AsyncRead + Unpin, O: StreamObserver> Read for HyperIo<S, O> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -49,28 +52,32 @@ impl<S: AsyncRead + Unpin, O: ReadObserver> Read for HyperIo<S, O> {
         }
         let room = buf.remaining().min(SCRATCH);
         let polled = Pin::new(&mut self.stream).poll_read(cx, &mut scratch[..room]);
-        match &polled {
-            Poll::Ready(Ok(n)) => {
-                buf.put_slice(&scratch[..*n]);
-                if *n > 0 {
-                    self.observer.on_read();
-                }
+        let polled = polled.map(|read| match read {
+            Ok(n) => {
+                buf.put_slice(&scratch[..n]);
+                self.observer.on_read(&scratch[..n])
             }
-            Poll::Ready(Err(error)) => self.observer.on_read_error(error),
-            Poll::Pending => {}
-        }
+            Err(error) => {
+                self.observer.on_read_error(&error);
+                Err(error)
+            }
+        });
         SCRATCH_BUFFER.set(scratch);
-        polled.map_ok(drop)
+        polled
     }
 }
 
-impl<S: AsyncWrite + Unpin, O: Unpin> Write for HyperIo<S, O> {
+impl<S: AsyncWrite + Unpin, O: StreamObserver> Write for HyperIo<S, O> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let Poll::Ready(Ok(n)) = &polled {
+            self.observer.on_write(*n);
+        }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -316,3 +316,68 @@ fn a_silent_address_does_not_delay_the_next() {
     );
     assert!(started.elapsed() >= Duration::from_millis(250));
 }
+
+#[test]
+fn names_below_localhost_are_this_machine_without_a_lookup() {
+    let resolver = TestResolver::answering(&[]);
+    let client = client_with(without_keep_alive(&resolver));
+    let site = Site::start().unwrap();
+    for host in ["foo.localhost", "a.b.LOCALHOST", "foo.localhost."] {
+        let (status, _) = block_on(fetch(&client, &url_for(&site, host))).unwrap();
+        assert_eq!(status, 200, "{host}");
+    }
+    assert_eq!(resolver.lookups(), 0);
+    let failed = block_on(failure(&client, &url_for(&site, "foolocalhost.test")));
+    assert_eq!(failed, FailureKind::Resolve);
+}
+
+/// A client for which `two.test` has a second address, 127.0.0.2, before that of `server`, and a
+/// listener at that address that never answers.
+fn with_a_silent_address(port: u16) -> (TestClient, std::net::TcpListener) {
+    let silent = std::net::TcpListener::bind(("127.0.0.2", port)).unwrap();
+    let addrs = ["127.0.0.2", "127.0.0.1"].map(|addr| addr.parse().unwrap());
+    let config = HttpConfig::new().resolve("two.test", port, addrs);
+    (client_with(config), silent)
+}
+
+#[test]
+fn the_attempt_after_a_silent_one_begins_with_the_next_address() {
+    let server = RawServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let (client, silent) = with_a_silent_address(server.port());
+    let url = format!("http://two.test:{}/", server.port());
+    let asked = smol::unblock(move || {
+        let (mut stream, _) = silent.accept()?;
+        io::Read::read_exact(&mut stream, &mut [0])?;
+        io::Result::Ok((silent, stream))
+    });
+    // The attempt is dropped, as at a timeout, when the silent address has the request.
+    let sent = async {
+        let _ = fetch(&client, &url).await;
+        panic!("an answer of the silent address");
+    };
+    let _open = block_on(sent.or(async { asked.await.unwrap() }));
+    for _ in 0..2 {
+        assert_eq!(block_on(fetch(&client, &url)).unwrap().1, b"ok");
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_tls_failure_at_one_address_is_followed_by_the_next() {
+    let site = Site::builder().tls(fetch_testbed::Certificate::Good);
+    let site = site.start().unwrap();
+    let port = site.address().port();
+    let plain = std::net::TcpListener::bind(("127.0.0.2", port)).unwrap();
+    std::thread::spawn(move || {
+        for stream in plain.incoming() {
+            let _ = io::Write::write_all(&mut stream.unwrap(), b"SSH-2.0-x\r\n");
+        }
+    });
+    let addrs = ["127.0.0.2", "127.0.0.1"].map(|addr| addr.parse().unwrap());
+    let tls = fetch_http::TlsOptions::new().add_root_pem(site.ca_pem().unwrap().as_bytes());
+    let config = HttpConfig::new().tls(tls.unwrap());
+    let client = client_with(config.resolve("localhost", port, addrs));
+    let url = format!("https://localhost:{port}/get");
+    assert_eq!(block_on(fetch(&client, &url)).unwrap().0, 200);
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fetch_driver::{AttemptPhase, FailureKind, Http2Mode, RequestBody, Transport};
 use fetch_http::{HttpConfig, TlsOptions};
-use fetch_smol::{Backoff, Policy, Request};
+use fetch_smol::{Policy, Request};
 use fetch_testbed::{Certificate, ScriptedHttp2, ScriptedReply, Site};
 use futures_lite::{FutureExt, StreamExt, future, stream};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
@@ -49,6 +49,10 @@ fn fetch_concurrently(
         kinds.sort();
         kinds
     })
+}
+
+fn unprocessed(others_answered: bool) -> FailureKind {
+    FailureKind::Unprocessed { others_answered }
 }
 
 #[test]
@@ -227,10 +231,7 @@ fn a_refused_stream_is_unsent_and_the_connection_stays_open() {
                 .map(|e| e.kind())
         })
         .collect();
-    assert_eq!(
-        kinds,
-        [None, Some(FailureKind::Stale { sent: false }), None]
-    );
+    assert_eq!(kinds, [None, Some(unprocessed(false)), None]);
     assert_eq!(server.connections(), 1);
 }
 
@@ -246,8 +247,13 @@ fn requests_after_goaway_are_unsent_and_earlier_ones_complete() {
     .unwrap();
     let client = prior_knowledge();
     let failed = fetch_concurrently(&client, vec![server.url("/"); 5]);
-    let aside = Some(FailureKind::Stale { sent: false });
-    assert_eq!(failed, [None, None, None, aside, aside]);
+    assert_eq!(failed[..3], [None; 3]);
+    for kind in &failed[3..] {
+        assert!(
+            matches!(kind, Some(FailureKind::Unprocessed { .. })),
+            "{kind:?}"
+        );
+    }
     assert_eq!(block_on(fetch(&client, &server.url("/"))).unwrap().0, 200);
     assert_eq!(server.connections(), 2);
 }
@@ -264,11 +270,7 @@ fn no_request_is_lost_to_goaway_and_refused_streams() {
     .unwrap();
     let fetcher = fetch_smol::Fetcher::builder()
         .http2(Http2Mode::PriorKnowledge)
-        .policy(
-            Policy::default()
-                .attempts(10)
-                .backoff(Backoff::default().base(Duration::ZERO)),
-        )
+        .policy(Policy::default().attempts(1))
         .concurrency(50)
         .build()
         .unwrap();
@@ -300,6 +302,21 @@ fn enhance_your_calm_has_a_plain_message() {
         assert_eq!(error.kind(), FailureKind::Io);
         assert!(error.to_string().contains("fewer requests"), "{error}");
     }
+}
+
+#[test]
+fn enhance_your_calm_after_a_large_head_is_not_told_as_too_many_requests() {
+    let calm = H2Action::GoAway(h2::Reason::ENHANCE_YOUR_CALM);
+    let server = H2Server::start(100, move |_, _| calm);
+    let mut request = get(&server.url());
+    let value = HeaderValue::try_from("x".repeat(9_000)).unwrap();
+    Arc::make_mut(&mut request.headers).insert("x-large", value);
+    let error = block_on(send(&prior_knowledge(), request)).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("too large") && !text.contains("fewer requests"),
+        "{text}"
+    );
 }
 
 #[test]

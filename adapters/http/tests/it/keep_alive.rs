@@ -210,6 +210,49 @@ fn fresh_connections_are_used_on_request() {
     assert_eq!(server.connections(), 3);
 }
 
+fn post(url: &str) -> fetch_driver::OutgoingRequest {
+    let url = Arc::new(url.parse().unwrap());
+    fetch_driver::OutgoingRequest::new(Method::POST, url)
+}
+
+#[test]
+fn a_request_that_must_not_be_repeated_gets_a_new_connection() {
+    let (site, client) = (Site::start().unwrap(), client());
+    let fetch_post = |repeatable| {
+        let mut request = post(&site.url("/anything"));
+        request.repeatable = repeatable;
+        let response = block_on(send(&client, request)).unwrap();
+        assert_eq!(response.status, 200);
+        block_on(read_body(response.body)).unwrap();
+    };
+    block_on(fetch(&client, &site.url("/get"))).unwrap();
+    fetch_post(false);
+    fetch_post(false);
+    assert_eq!(site.observed().connections, 3);
+    fetch_post(true);
+    block_on(fetch(&client, &site.url("/get"))).unwrap();
+    assert_eq!(site.observed().connections, 3);
+}
+
+#[test]
+fn a_connection_is_not_reused_after_the_servers_keep_alive_timeout() {
+    for (keep_alive, pause, connections) in [
+        ("timeout=1", 600, 2),
+        ("timeout=60", 0, 1),
+        ("timeout=5, max=0", 0, 2),
+        ("timeout=3600, max=5", 600, 1),
+    ] {
+        let server = RawServer::answering(format!(
+            "HTTP/1.1 200 OK\r\nKeep-Alive: {keep_alive}\r\nContent-Length: 2\r\n\r\nok"
+        ));
+        let client = client();
+        block_on(fetch(&client, &server.url("/"))).unwrap();
+        std::thread::sleep(Duration::from_millis(pause));
+        block_on(fetch(&client, &server.url("/"))).unwrap();
+        assert_eq!(server.connections(), connections, "{keep_alive}");
+    }
+}
+
 #[test]
 fn dropping_the_transport_closes_its_connections() {
     let (site, client) = (Site::start().unwrap(), client());

@@ -168,9 +168,9 @@ fn rejected_proxy_credentials_are_reported_but_not_shown() {
     ] {
         let client = trusting(through(&url), &site);
         let error = block_on(fetch(&client, &site.url("/get"))).unwrap_err();
-        assert_eq!(error.kind(), FailureKind::Connect);
+        assert_eq!(error.kind(), FailureKind::ProxyRefused);
         let shown = format!("{error} {error:?}");
-        let place = at(&proxy, "through the proxy http://");
+        let place = at(&proxy, "http://");
         assert!(shown.contains(words) && shown.contains(&place), "{shown}");
         assert!(!shown.contains("wrong"), "{shown}");
         // For an http URL, 407 is a response like any other.
@@ -180,15 +180,68 @@ fn rejected_proxy_credentials_are_reported_but_not_shown() {
 }
 
 #[test]
-fn a_refused_tunnel_is_a_connect_failure() {
+fn a_destination_that_the_proxy_forbids_is_refused() {
     let proxy = RawServer::answering("HTTP/1.1 403 Not Here\r\nContent-Length: 4\r\n\r\nbody");
     let client = client_with(through(&at(&proxy, "http://")));
     let error = block_on(fetch(&client, "https://a.test/")).unwrap_err();
-    assert_eq!(error.kind(), FailureKind::Connect);
+    assert_eq!(error.kind(), FailureKind::ProxyRefused);
     let text = error.to_string();
     assert!(text.contains("to a.test:443 through the proxy"), "{text}");
+    assert!(text.contains("does not allow this destination"), "{text}");
     assert!(text.contains("CONNECT with 403 Forbidden"), "{text}");
+    // Another destination may be allowed: the proxy is asked again.
+    block_on(fetch(&client, "https://b.test/")).unwrap_err();
+    assert_eq!(proxy.connections(), 2);
     block_on(wait_all_closed(&client));
+}
+
+#[test]
+fn a_proxy_is_asked_once_with_credentials_that_it_refuses() {
+    let (proxy, log) = http_proxy(Some("Basic bWU6aHVzaA=="));
+    let client = client_with(through(&at(&proxy, "http://me:wrong@")));
+    let fetches: Vec<_> = (0..50)
+        .map(|n| {
+            let client = client.clone();
+            smol::spawn(async move { fetch(&client, &format!("https://h{n}.test/")).await })
+        })
+        .collect();
+    let mut texts = Vec::new();
+    for fetch in fetches {
+        let error = block_on(fetch).unwrap_err();
+        assert_eq!(error.kind(), FailureKind::ProxyRefused);
+        texts.push(error.to_string());
+    }
+    texts.dedup();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert_eq!(log.lock().unwrap().len(), 1);
+    // Other credentials are another matter.
+    let client = client_with(through(&at(&proxy, "http://me:hush@")));
+    let site = Site::start().unwrap();
+    let url = site.url("/").replace("http:", "https:");
+    let error = block_on(fetch(&client, &url)).unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Tls, "{error}");
+}
+
+#[test]
+fn a_slow_first_tunnel_delays_others_only_shortly() {
+    let slow = RawServer::serve(|number, mut stream| {
+        read_head(&mut stream);
+        if number == 0 {
+            let _ = stream.read(&mut [0]);
+        }
+        let _ = stream.write_all(b"HTTP/1.1 502 No\r\n\r\n");
+    });
+    let client = client_with(through(&at(&slow, "http://")));
+    let stuck = async {
+        let _ = fetch(&client, "https://a.test/").await;
+        panic!("the proxy answered");
+    };
+    let other = async {
+        // The first request has claimed its turn by then.
+        future::yield_now().await;
+        fetch(&client, "https://b.test/").await.unwrap_err().kind()
+    };
+    assert_eq!(block_on(future::or(stuck, other)), FailureKind::Connect);
 }
 
 #[test]
@@ -413,12 +466,13 @@ fn socks_errors_are_reported() {
     for (url, words) in table {
         let error =
             block_on(fetch(&client_with(through(&url)), "http://127.0.0.1:9/")).unwrap_err();
-        assert_eq!(error.kind(), FailureKind::Connect);
+        let kind = match words.contains("user name") {
+            true => FailureKind::ProxyRefused,
+            false => FailureKind::Connect,
+        };
+        assert_eq!(error.kind(), kind);
         let text = error.to_string();
-        assert!(
-            text.contains("to 127.0.0.1:9 through the proxy socks5://127.0.0.1:"),
-            "{text}"
-        );
+        assert!(text.contains("socks5://127.0.0.1:"), "{text}");
         assert!(text.contains(words) && !text.contains("evil"), "{text}");
     }
 }

@@ -30,7 +30,7 @@ fn on_this_thread(
     let executor = Arc::new(smol::Executor::new());
     let adapter = Smol::on(&executor);
     let fetcher = configure(apply_case(Builder::new(adapter.clone()), case)).build()?;
-    adapter.block_on(executor.run(fetch_case(case, ports, &fetcher)))
+    adapter.run(fetch_case(case, ports, &fetcher))
 }
 
 /// Engines and connections on this many separate threads, the consumer on this thread.

@@ -122,6 +122,24 @@ impl<'a> RecordSource<'a> {
         self.attempts().last()
     }
 
+    /// The response of which the last attempt brought the rest.
+    fn resumed(&self) -> Option<&'a Response> {
+        self.fetch?.outcome.resumed_from?;
+        self.response()
+    }
+
+    /// The status of the last response; of the whole one, if it came in several parts.
+    pub(super) fn status(&self) -> Option<u16> {
+        let resumed = self.resumed().map(|response| response.status.as_u16());
+        resumed.or_else(|| self.last()?.status)
+    }
+
+    /// The decoded bytes of the last response; of the whole one, if it came in several parts.
+    pub(super) fn size_delivered(&self) -> u64 {
+        let resumed = self.resumed().map(|response| response.bytes);
+        resumed.unwrap_or_else(|| self.last().map_or(0, |last| last.bytes))
+    }
+
     pub(super) fn method(&self) -> &'a str {
         let method = self.row.map(|row| row.method.as_str());
         method.unwrap_or(&self.builder.method)

@@ -68,7 +68,7 @@ record_table! {
         host_key: Option<&'a str> = source.fetch.and_then(|fetch| fetch.host());
         method: &'a str = source.method();
         outcome: OutcomeKind = source.outcome;
-        response_code: Option<u16> = source.last().and_then(|last| last.status);
+        response_code: Option<u16> = source.status();
         http_version: Option<&'static str> = source.response().and_then(|r| http_version(r.version));
         content_type: Option<&'a str> = source.content_type();
         error_type: Option<ErrorType> = source.error_type;
@@ -93,7 +93,7 @@ record_table! {
         size_header: Option<u64> = None;
         size_download: u64 = source.fetched(|outcome| outcome.wire_bytes);
         resumed_from: Option<u64> = source.fetched(|outcome| outcome.resumed_from);
-        size_delivered: u64 = source.last().map_or(0, |last| last.bytes);
+        size_delivered: u64 = source.size_delivered();
         sha256: Option<&'a str> = source.saved().and_then(|saved| saved.sha256.as_deref());
         checksum: IfPresent<&'a str> = IfPresent(source.saved().and_then(|s| s.checksum.as_deref()));
         filename_effective: Option<&'a str> = source.file;

@@ -21,6 +21,13 @@ use crate::transport::error::TransportError;
 use crate::transport::message::{IncomingResponse, OutgoingRequest};
 use crate::transport::progress::{AttemptProgress, BodyDemand};
 
+/// The most bytes of a body that one poll takes, so that other exchanges get their turn however fast
+/// the transport reads. Transports that read the network themselves stop earlier.
+const MAX_POLL_BYTES: usize = 1024 * 1024;
+
+/// What a chunk counts at least.
+const MIN_CHUNK: usize = 4 * 1024;
+
 /// Starts the exchange of one attempt.
 pub(crate) fn start_exchange<T: Transport>(
     transport: &T,
@@ -275,18 +282,23 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
         }
     }
 
-    /// Reads to the end of the body.
+    /// Reads to the end of the body, in turns.
     fn poll(
         &mut self,
         update: &mut AttemptUpdate,
         cx: &mut Context<'_>,
     ) -> Poll<Result<ReceivedBody, TransportError>> {
+        let mut taken = 0;
         loop {
+            if taken >= MAX_POLL_BYTES {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if let Some(sending) = &mut self.sending {
-                let taken = ready!(sending.is_taken.as_mut().poll(cx));
+                let is_taken = ready!(sending.is_taken.as_mut().poll(cx));
                 self.sending = None;
                 update.pauses.push(false);
-                if !taken {
+                if !is_taken {
                     return Poll::Ready(Err(consumer_dropped()));
                 }
             }
@@ -315,6 +327,7 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
             };
             let chunk = chunk?;
             update.body_bytes += chunk.len() as u64;
+            taken += chunk.len().max(MIN_CHUNK);
             match &mut self.mode {
                 BodyMode::Collect => self.chunks.push(chunk),
                 BodyMode::Complete(_) | BodyMode::Discard | BodyMode::Lost => {}
@@ -384,10 +397,20 @@ fn consumer_dropped() -> TransportError {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_lite::stream;
 
     use super::*;
+
+    #[derive(Default)]
+    struct WakeCount(AtomicUsize);
+
+    impl std::task::Wake for WakeCount {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     /// Is ready at every second poll.
     struct SlowWriter(bool);
@@ -412,6 +435,26 @@ mod tests {
 
         fn poll_finish(&mut self, _: &mut Context<'_>) -> Poll<Result<SaveReceipt, SaveError>> {
             self.poll(Arc::new(()))
+        }
+    }
+
+    #[test]
+    fn an_endless_body_is_read_in_turns() {
+        for len in [1, 64 * 1024] {
+            let body = stream::repeat_with(move || Ok(Bytes::from(vec![0; len])));
+            let mut reader = BodyReader::new(body, BodyMode::Discard);
+            let wakes = Arc::<WakeCount>::default();
+            let waker = std::task::Waker::from(wakes.clone());
+            let mut cx = Context::from_waker(&waker);
+            for polls in 1..=3 {
+                let mut update = AttemptUpdate::default();
+                assert!(reader.poll(&mut update, &mut cx).is_pending());
+                assert_eq!(
+                    update.body_bytes,
+                    (len * 1024 * 1024 / len.max(MIN_CHUNK)) as u64
+                );
+                assert_eq!(wakes.0.load(Ordering::Relaxed), polls);
+            }
         }
     }
 
