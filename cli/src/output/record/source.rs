@@ -128,12 +128,6 @@ impl<'a> RecordSource<'a> {
         self.response()
     }
 
-    /// The status of the last response; of the whole one, if it came in several parts.
-    pub(super) fn status(&self) -> Option<u16> {
-        let resumed = self.resumed().map(|response| response.status.as_u16());
-        resumed.or_else(|| self.last()?.status)
-    }
-
     /// The decoded bytes of the last response; of the whole one, if it came in several parts.
     pub(super) fn size_delivered(&self) -> u64 {
         let resumed = self.resumed().map(|response| response.bytes);

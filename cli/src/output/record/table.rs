@@ -68,7 +68,7 @@ record_table! {
         host_key: Option<&'a str> = source.fetch.and_then(|fetch| fetch.host());
         method: &'a str = source.method();
         outcome: OutcomeKind = source.outcome;
-        response_code: Option<u16> = source.status();
+        response_code: Option<u16> = source.last().and_then(|last| last.status);
         http_version: Option<&'static str> = source.response().and_then(|r| http_version(r.version));
         content_type: Option<&'a str> = source.content_type();
         error_type: Option<ErrorType> = source.error_type;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
-use fetch_proto::{Method, Policy, PolicyRules, RedirectPolicy};
+use fetch_proto::{Method, OverCap, Policy, PolicyRules, RedirectPolicy, RetryAfterPolicy};
 use serde_json::Value;
 
 use super::*;
@@ -73,8 +73,8 @@ const SETTINGS: &[Setting] = &[
     ("retry_after.cap", "'7s'", "8s", &["--max-retry-after", "9"]),
     (
         "retry_after.over",
-        "'defer'",
-        "clamp",
+        "'clamp'",
+        "fail",
         &["--max-retry-after", "9"],
     ),
     (
@@ -148,7 +148,11 @@ fn the_table_has_every_setting() {
     for (name, value) in policy.as_object().unwrap() {
         // A setting with parts that is off by default serializes as null.
         let is_known = match value.as_object() {
-            Some(parts) => parts.keys().all(|part| has(&format!("{name}.{part}"))),
+            // Whether a limit covers a body follows from whether it was set.
+            Some(parts) => parts
+                .keys()
+                .filter(|part| !part.ends_with("_covers_body"))
+                .all(|part| has(&format!("{name}.{part}"))),
             None => SETTINGS.iter().any(|(key, ..)| key.starts_with(name)),
         };
         assert!(has(name) || is_known, "{name}");
@@ -195,7 +199,13 @@ fn an_attempt_timeout_of_the_file_replaces_the_built_in_ones() {
 #[test]
 fn redirects_are_off_and_the_queue_has_no_limit_unless_a_source_sets_them() {
     let policy = |options| Policy::clone(rules(None, &[], options).default_policy());
-    let expected = Policy::default().redirects(RedirectPolicy::NONE);
+    let retry_after = RetryAfterPolicy {
+        over: OverCap::Defer,
+        ..RetryAfterPolicy::DEFAULT
+    };
+    let expected = Policy::default()
+        .redirects(RedirectPolicy::NONE)
+        .retry_after(retry_after);
     let timeouts = expected.timeouts.queue(None);
     assert_eq!(policy(&[]), expected.clone().timeouts(timeouts));
     let followed = expected.redirects(RedirectPolicy::default());
@@ -240,4 +250,20 @@ fn every_rule_has_the_other_options() {
                 .redirects(RedirectPolicy::default())
         );
     }
+}
+
+#[test]
+fn hosts_that_are_down_are_waited_for_unless_a_source_turns_it_off() {
+    let of = |file: Option<&str>, options: &[&str]| {
+        let file = file.map(|text| PolicyFile::parse("p.toml", text).unwrap());
+        let sources = PolicySources::new(&args(options)).unwrap();
+        let config = sources.config(file.as_ref()).unwrap();
+        config.outages.map(|wait| wait.max)
+    };
+    assert_eq!(of(None, &[]), seconds(300));
+    assert_eq!(of(None, &["--host-max-wait", "0"]), None);
+    let file = Some("limits.host_max_wait = '7s'");
+    assert_eq!(of(file, &[]), seconds(7));
+    assert_eq!(of(file, &["--host-max-wait", "9"]), seconds(9));
+    assert_eq!(of(Some("limits.host_max_wait = '0s'"), &[]), None);
 }
