@@ -140,6 +140,7 @@ pub use guards::hedge::{Hedge, HedgeDelay};
 pub use guards::latency::RecentLatency;
 pub use guards::limiter::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter, Gradient2, Vegas};
 pub use guards::outage::OutageWait;
+pub use guards::pacing::Pacing;
 pub use guards::rate::{Rate, RateError, RateLimiter};
 pub use guards::stall::{StallGuard, ThroughputMeter};
 pub use guards::throttle::{RequestThrottler, Throttle};

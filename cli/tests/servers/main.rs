@@ -8,6 +8,7 @@ mod downloads;
 mod outages;
 mod reload;
 mod support;
+mod throttles;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         downloads::TESTS,
         outages::TESTS,
         reload::TESTS,
+        throttles::TESTS,
     ];
     run_tests(&tests.concat())
 }

@@ -12,6 +12,7 @@ use crate::guards::budget::RetryBudget;
 use crate::guards::hedge::{Hedge, HedgeDelay};
 use crate::guards::limiter::AdaptiveConcurrency;
 use crate::guards::outage::{self, OutageWait};
+use crate::guards::pacing::Pacing;
 use crate::guards::rate::Rate;
 use crate::guards::throttle::Throttle;
 use crate::policy::Policy;
@@ -43,6 +44,8 @@ pub struct EngineConfig {
     pub host_budget: Option<RetryBudget>,
     /// How fast attempts at one host may start.
     pub host_rate: Option<Rate>,
+    /// How hosts that limit the rate of requests are paced.
+    pub pacing: Option<Pacing>,
     /// How long fetches wait for hosts that are down, if they do:
     /// [`wait_for_outages`](Self::wait_for_outages).
     pub outages: Option<OutageWait>,
@@ -283,6 +286,7 @@ impl EngineConfig {
         self.adaptive.is_some()
             || self.breaker.is_some()
             || self.host_budget.is_some()
+            || self.pacing.is_some()
             || self.outages.is_some()
             || self.shed.is_some()
             || self.throttle.is_some()
@@ -330,6 +334,20 @@ impl EngineConfig {
     #[must_use]
     pub fn host_rate(mut self, rate: Rate) -> Self {
         self.host_rate = Some(rate);
+        self
+    }
+
+    /// Sets that the starts at a host that answers 429, or 503 while it also answers normally, are
+    /// spaced so that it accepts nearly all. Such an answer does not use up an attempt. Default: no
+    /// pacing.
+    ///
+    /// ```
+    /// use fetch_proto::{EngineConfig, Pacing};
+    /// let config = EngineConfig::default().pacing(Pacing::default());
+    /// ```
+    #[must_use]
+    pub fn pacing(mut self, pacing: impl Into<Option<Pacing>>) -> Self {
+        self.pacing = pacing.into();
         self
     }
 
@@ -427,6 +445,7 @@ impl Default for EngineConfig {
             events: false,
             host_budget: None,
             host_rate: None,
+            pacing: None,
             outages: None,
             per_host: None,
             rate: None,

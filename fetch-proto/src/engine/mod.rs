@@ -37,6 +37,7 @@ use self::state::turn_queue::TurnQueue;
 use crate::fetch::Fetch;
 use crate::fetch::request::{FetchRequest, ShareKey};
 use crate::guards::limiter::ConcurrencyLimiter;
+use crate::guards::pacing::{HostPacer, PacedAnswer, Refusal};
 use crate::model::attempt::{HeadSummary, Input, InputEffect};
 use crate::model::event::DecisionEvent;
 use crate::model::failure::FailureKind;
@@ -235,9 +236,24 @@ impl Engine {
         };
         let permit = slot.permits.iter().find(|one| one.number == id.number);
         let serving_host = permit.map_or(slot.host, |permit| permit.host);
+        let refusal = match &input {
+            Input::Head(head) => {
+                let sent = slot.fetch.awaits_head_since(id);
+                let answer = sent.map(|sent| PacedAnswer {
+                    is_first: id.number == 1,
+                    retry_after: head.retry_after,
+                    sent,
+                    status: head.status,
+                });
+                let pacing = (&mut self.hosts, &mut self.outputs);
+                answer.and_then(|answer| report_to_pacer(pacing, serving_host, &answer, now))
+            }
+            _ => None,
+        };
         let outages = self.config.effective_outage_wait();
         let (fetch, mut context) =
             with_context(slot, &mut self.hosts, &mut self.retry_budget, outages);
+        context.refusal = refusal;
         if fetch.handle_with(id, input, now, &mut context) == InputEffect::Stale {
             self.stats.stale_inputs += 1;
             return InputEffect::Stale;
@@ -374,6 +390,9 @@ impl Engine {
             limit: limiter.map(ConcurrencyLimiter::limit),
             live: host.live,
             paused_until: host.paused_until.filter(|until| *until > now),
+            pace: guards
+                .and_then(|guards| guards.pacer.as_ref())
+                .and_then(HostPacer::interval),
             queued: host.queued,
             retries_left: tokens.map(|tokens| tokens.available_retries(now)),
         })
@@ -396,6 +415,30 @@ impl Engine {
     fn intern_host(&mut self, url: &Url) -> u32 {
         self.hosts.intern(url, &self.config, self.random.seed())
     }
+}
+
+/// Reports a response head to the pacer of the host. Returns why the host refused the request, if
+/// it is paced and did.
+fn report_to_pacer(
+    (hosts, outputs): (&mut HostTable, &mut OutputQueue),
+    host: u32,
+    answer: &PacedAnswer,
+    now: Timestamp,
+) -> Option<Refusal> {
+    let state = hosts.get_mut(host);
+    let pacer = state.guards.as_mut()?.pacer.as_mut()?;
+    let was_active = pacer.interval().is_some();
+    pacer.record(answer, now);
+    let key = &state.key;
+    match (was_active, pacer.interval()) {
+        (false, Some(interval)) => outputs.push_event(|| DecisionEvent::PacingStarted {
+            host: key.clone(),
+            interval,
+        }),
+        (true, None) => outputs.push_event(|| DecisionEvent::PacingEnded { host: key.clone() }),
+        _ => {}
+    }
+    pacer.refusal(answer.status, now)
 }
 
 /// The pause that a response requests for its host: the longer of those by its `RateLimit` fields

@@ -1,5 +1,7 @@
 //! Counts of an engine, and the state of a host.
 
+use core::time::Duration;
+
 use crate::guards::breaker::CircuitState;
 use crate::model::outcome::{FetchError, FetchOutcome};
 use crate::model::time::Timestamp;
@@ -107,6 +109,8 @@ pub struct HostStats {
     pub limit: Option<usize>,
     /// Its fetches that have not ended.
     pub live: usize,
+    /// The time between two starts, if it is paced because it limits the rate of requests.
+    pub pace: Option<Duration>,
     /// The end of a pause that its server asked for.
     pub paused_until: Option<Timestamp>,
     /// Its fetches that wait in its queue.

@@ -6,6 +6,7 @@ use crate::guards::budget::RetryKind;
 use crate::guards::health::HostHealth;
 use crate::guards::hedge::Hedge;
 use crate::guards::outage::HostOutage;
+use crate::guards::pacing::Refusal;
 use crate::model::time::Timestamp;
 
 /// State that a fetch shares with others: its host's guards, and budgets over all hosts.
@@ -18,6 +19,9 @@ pub(crate) trait FetchContext {
 
     /// Whether one of the attempts in flight is a probe of the host's half-open breaker.
     fn is_probe(&self) -> bool;
+
+    /// Why the paced host refused the request whose response is handled; `None` if it did not.
+    fn refusal(&self) -> Option<Refusal>;
 
     /// The state of the host, if fetches wait for hosts that are down.
     fn outage(&mut self) -> Option<OutageView<'_>>;
@@ -59,6 +63,10 @@ impl FetchContext for StandaloneContext {
 
     fn is_probe(&self) -> bool {
         false
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        None
     }
 
     fn outage(&mut self) -> Option<OutageView<'_>> {

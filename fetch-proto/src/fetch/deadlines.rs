@@ -62,7 +62,8 @@ impl Fetch {
             };
             match wake.why {
                 WakeReason::Backoff => {
-                    self.backoff += now.saturating_since(self.waiting_since);
+                    let waited = now.saturating_since(self.waiting_since);
+                    self.backoff += waited;
                     self.request_slot(now);
                 }
                 WakeReason::Hedge => self.request_hedge(context, now),
@@ -118,6 +119,9 @@ impl Fetch {
     }
 
     pub(super) fn back_off_until(&mut self, until: Timestamp, now: Timestamp) {
+        if self.waits_for_host {
+            self.hold_limits(now);
+        }
         if until > now {
             self.waiting_since = now;
             self.state = FetchState::BackingOff { until };

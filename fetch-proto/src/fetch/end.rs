@@ -206,6 +206,10 @@ impl Fetch {
                 self.probe_retries = self.probe_retries.saturating_add(1);
                 self.last_delay = plan.delay.into();
             }
+            RetryDelaySource::Throttled => {
+                self.throttle_retries = self.throttle_retries.saturating_add(1);
+                self.waits_for_host = true;
+            }
             RetryDelaySource::Progress => {
                 self.count_progress_retry();
                 self.earlier_retries = self.earlier_retries.saturating_add(self.counted_attempts);

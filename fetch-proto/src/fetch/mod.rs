@@ -91,6 +91,11 @@ pub struct Fetch {
     exhaustion_retries: u8,
     /// Retries after an attempt that was a breaker's probe.
     probe_retries: u8,
+    /// Retries after a paced host refused only this request.
+    throttle_retries: u8,
+    /// Whether it waits for its next attempt because its host refuses requests. Its limits do not run
+    /// then.
+    waits_for_host: bool,
     /// Free retries of a request that the server did not process, since it last answered any.
     unprocessed_retries: u8,
     queued: CompactDuration,
@@ -199,6 +204,8 @@ impl Fetch {
             policy,
             exhaustion_retries: 0,
             probe_retries: 0,
+            throttle_retries: 0,
+            waits_for_host: false,
             unprocessed_retries: 0,
             queued: CompactDuration::default(),
             hedging: HedgeState::default(),
@@ -267,6 +274,12 @@ impl Fetch {
     /// Whether an attempt is in flight. An aborted one is not.
     pub(crate) fn is_in_flight(&self) -> bool {
         !self.in_flight.is_empty()
+    }
+
+    /// When this attempt started, if it is in flight and no response head has arrived.
+    pub(crate) fn awaits_head_since(&self, id: AttemptId) -> Option<Timestamp> {
+        let attempt = self.attempt(id)?;
+        attempt.status.is_none().then_some(attempt.timings.started)
     }
 
     /// Whether it waits for a slot, and has reported it.

@@ -6,6 +6,7 @@ use super::{Fetch, FetchContext};
 use crate::fetch::request::RequestBodyKind;
 use crate::guards::budget::RetryKind;
 use crate::guards::health::OutageSign;
+use crate::guards::pacing::Refusal;
 use crate::model::event::RetryDelaySource;
 use crate::model::failure::{FailureCause, FailureKind};
 use crate::model::outcome::GiveUpReason;
@@ -33,6 +34,12 @@ pub(super) struct RetryPlan {
 /// How many retries after exhausted file descriptors or ports do not count as attempts.
 const MAX_EXHAUSTION_RETRIES: u8 = 100;
 
+/// How many retries after a paced host refused only this request do not count as attempts. Fewer
+/// are needed unless the host refuses this URL whatever the rate.
+const MAX_THROTTLE_RETRIES: u8 = 10;
+
+/// The delay before the first retry at a paced host. It doubles up to 32 times as long.
+const THROTTLE_DELAY: Duration = Duration::from_millis(50);
 /// How many retries of requests that the server did not process do not count as attempts, while it
 /// answers no other request to the origin. The bound ends fetches from a server that only refuses.
 const MAX_UNPROCESSED_RETRIES: u8 = 10;
@@ -70,6 +77,7 @@ impl Fetch {
         if self.has_consumed_body() {
             return Err(Some(GiveUpReason::BodyNotReplayable));
         }
+        let throttled = class == RetryClass::Throttled && self.is_free_throttle(context);
         let max_wait = context.outage().map(|view| view.max_wait);
         let probe = match self.outage_retry(cause, context) {
             OutageRetry::Free => true,
@@ -77,15 +85,20 @@ impl Fetch {
             OutageRetry::Ordinary => max_wait.is_none() && self.is_free_probe(context),
         };
         let progressed = self.has_progressed() && !matches!(cause, FailureCause::Status(_));
-        if !probe && !progressed && self.counted_attempts >= self.policy.attempts.get() {
+        let is_free = probe || throttled || progressed;
+        if !is_free && self.counted_attempts >= self.policy.attempts.get() {
             return Err(Some(GiveUpReason::Attempts));
         }
-        let plan = self.plan_delay(class, asked, progressed, max_wait);
+        let plan = if throttled {
+            self.plan_throttle_delay(asked, max_wait)
+        } else {
+            self.plan_delay(class, asked, progressed, max_wait)
+        };
         let plan = plan.ok_or(Some(GiveUpReason::RetryAfterTooLong))?;
         let starts_at = now + plan.delay;
         // The limits do not run while the host is paused, if hosts are waited for.
         let is_held = max_wait.is_some() && plan.pace == RetryDelaySource::RetryAfter;
-        if !is_held && self.is_too_late(starts_at) {
+        if !is_held && !throttled && self.is_too_late(starts_at) {
             return Err(Some(GiveUpReason::TotalTimeout));
         }
         if let Some(open) = context.open_circuit(now) {
@@ -93,6 +106,9 @@ impl Fetch {
             if open.fails_fast || self.is_too_late(until) {
                 return Err(Some(GiveUpReason::CircuitOpen));
             }
+        }
+        if throttled {
+            return Ok(plan);
         }
         if probe {
             let pace = RetryDelaySource::Probe;
@@ -116,6 +132,18 @@ impl Fetch {
         self.policy.attempts.get() > 1
             && self.probe_retries < MAX_PROBE_RETRIES
             && context.is_probe()
+    }
+
+    /// Whether the host is paced and refused the request because of the rate, so that a retry counts
+    /// neither as an attempt nor against a budget. A policy with one attempt has no retries at all.
+    fn is_free_throttle(&self, context: &dyn FetchContext) -> bool {
+        self.policy.attempts.get() > 1
+            && match context.refusal() {
+                Some(Refusal::Single) => self.throttle_retries < MAX_THROTTLE_RETRIES,
+                // The host ends this, once it has accepted nothing for too long.
+                Some(Refusal::All) => true,
+                None => false,
+            }
     }
 
     /// How an outage of the host affects a retry, if hosts that are down are waited for. A fetch with
@@ -243,16 +271,7 @@ impl Fetch {
         };
         let backoff = self.policy.backoff.for_class(class);
         let backoff = backoff.delay(self.seed, retry, self.last_delay.into());
-        let rule = self.policy.retry_after;
-        let asked = match asked {
-            Some(asked) if asked > rule.cap => match rule.over {
-                OverCap::Clamp => Some(rule.cap),
-                OverCap::Defer if max_wait.is_none_or(|max| asked <= max) => Some(asked),
-                OverCap::Defer | OverCap::Fail => return None,
-            },
-            asked => asked,
-        };
-        Some(match asked {
+        Some(match self.bounded_pause(asked, max_wait)? {
             Some(asked) if asked >= backoff => RetryPlan {
                 delay: asked,
                 pace: RetryDelaySource::RetryAfter,
@@ -261,6 +280,41 @@ impl Fetch {
                 delay: backoff,
                 pace: RetryDelaySource::Backoff,
             },
+        })
+    }
+
+    /// The delay before a retry at a paced host, which spaces the attempts itself. It grows so that
+    /// one URL is not refused again and again; `None` if the server asks for a longer one than the
+    /// policy allows.
+    fn plan_throttle_delay(
+        &self,
+        asked: Option<Duration>,
+        max_wait: Option<Duration>,
+    ) -> Option<RetryPlan> {
+        let own = THROTTLE_DELAY * (1 << self.throttle_retries.min(5));
+        Some(RetryPlan {
+            delay: self
+                .bounded_pause(asked, max_wait)?
+                .unwrap_or_default()
+                .max(own),
+            pace: RetryDelaySource::Throttled,
+        })
+    }
+
+    /// The pause that the server asks for, within the policy's cap; `None` if it is too long.
+    fn bounded_pause(
+        &self,
+        asked: Option<Duration>,
+        max_wait: Option<Duration>,
+    ) -> Option<Option<Duration>> {
+        let rule = self.policy.retry_after;
+        Some(match asked {
+            Some(asked) if asked > rule.cap => match rule.over {
+                OverCap::Clamp => Some(rule.cap),
+                OverCap::Defer if max_wait.is_none_or(|max| asked <= max) => Some(asked),
+                OverCap::Defer | OverCap::Fail => return None,
+            },
+            asked => asked,
         })
     }
 }

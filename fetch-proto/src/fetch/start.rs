@@ -37,6 +37,9 @@ impl Fetch {
             return None;
         }
         self.queued += waited;
+        if core::mem::take(&mut self.waits_for_host) {
+            self.release_limits(now);
+        }
         if self.started.is_none() {
             self.started = Some(now);
             self.reset_held_total(now);

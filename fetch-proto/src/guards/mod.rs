@@ -9,6 +9,7 @@ pub(crate) mod hedge;
 pub(crate) mod latency;
 pub(crate) mod limiter;
 pub(crate) mod outage;
+pub(crate) mod pacing;
 pub(crate) mod rate;
 mod rolling_window;
 pub(crate) mod stall;

@@ -108,6 +108,19 @@ pub enum DecisionEvent {
         /// For how long.
         pause: Duration,
     },
+    /// The starts at a host are spaced because it refuses requests that come too fast:
+    /// [`Pacing`](crate::Pacing). The interval changes afterwards.
+    PacingStarted {
+        /// Scheme, host and port.
+        host: Box<str>,
+        /// The first interval between two starts.
+        interval: Duration,
+    },
+    /// The starts at a host are no longer spaced, because it accepts all requests.
+    PacingEnded {
+        /// Scheme, host and port.
+        host: Box<str>,
+    },
     /// A fault is injected.
     FaultInjected {
         /// The number of the attempt.
@@ -206,6 +219,9 @@ pub enum RetryDelaySource {
     Progress,
     /// The server's `Retry-After`.
     RetryAfter,
+    /// The pace of a host that refuses requests because of their rate: [`Pacing`](crate::Pacing).
+    /// Does not count as an attempt.
+    Throttled,
 }
 
 impl fmt::Display for DecisionEvent {
@@ -261,6 +277,15 @@ impl fmt::Display for DecisionEvent {
                     f,
                     "{host}: paused for {pause:?} at the request of the server"
                 )
+            }
+            Self::PacingStarted { host, interval } => {
+                write!(
+                    f,
+                    "{host}: limits the rate of requests: one every {interval:?} at first"
+                )
+            }
+            Self::PacingEnded { host } => {
+                write!(f, "{host}: no longer limits the rate of requests")
             }
             Self::FaultInjected { attempt, fault } => {
                 write!(f, "attempt {attempt}: injected fault: {fault}")
@@ -330,6 +355,7 @@ impl fmt::Display for RetryDelaySource {
             Self::Probe => "probe",
             Self::Progress => "progress",
             Self::RetryAfter => "Retry-After",
+            Self::Throttled => "throttled",
         })
     }
 }

@@ -30,6 +30,9 @@ only in a list. A top-level [[outage]] affects all hosts. Random numbers come fr
   unavailable       the share answered with 503
   resets, stalls    the share reset, or never answered
   throttle, burst   requests above a rate such as "100/s" get 429; a burst is allowed after a pause
+  throttle_later    { from, rate }: another rate from a time on
+  throttle_status   429 or 503, for requests above the throttle or the quota [default: 429]
+  quota             requests above "100/m" within each minute get 429, at whatever speed they come
   retry_after       the Retry-After of every 503 and 429
   capacity          { workers, queue }: a request occupies a worker for its latency; when the queue
                     is full, 503. Workers finish even if the client has given up

@@ -26,12 +26,23 @@ pub(super) struct HostTable {
     capacity: Option<CapacityTable>,
     errors: Option<RequestShare>,
     latency: Option<LatencyField>,
+    quota: Option<ThrottleRate>,
     rejection: Option<TextDuration>,
     resets: Option<RequestShare>,
     retry_after: Option<TextDuration>,
     stalls: Option<RequestShare>,
     throttle: Option<ThrottleRate>,
+    throttle_later: Option<LaterThrottle>,
+    throttle_status: Option<Spanned<u16>>,
     unavailable: Option<RequestShare>,
+}
+
+/// The throttle from a later time on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LaterThrottle {
+    from: TextDuration,
+    rate: ThrottleRate,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,9 +102,7 @@ impl HostTable {
         if let Some(wait) = self.retry_after {
             server = server.retry_after(wait.0);
         }
-        if let Some(rate) = self.throttle(document)? {
-            server = server.throttle(rate);
-        }
+        server = self.limits(server, document)?;
         if let Some(capacity) = &self.capacity {
             let workers = *capacity.workers.get_ref();
             if workers == 0 {
@@ -103,6 +112,31 @@ impl HostTable {
             server = server.capacity(workers, capacity.queue);
         }
         self.body(server, document)
+    }
+
+    /// Sets the limits on the rate of requests.
+    fn limits(
+        &self,
+        mut server: ServerModel,
+        document: &TomlDocument,
+    ) -> Result<ServerModel, CliError> {
+        if let Some(rate) = self.throttle(document)? {
+            server = server.throttle(rate);
+        }
+        if let Some(later) = &self.throttle_later {
+            server = server.throttle_later(later.from.0, later.rate.0);
+        }
+        if let Some(quota) = &self.quota {
+            server = server.quota(quota.0);
+        }
+        if let Some(status) = &self.throttle_status {
+            if !matches!(status.get_ref(), 429 | 503) {
+                let why = "servers that limit the rate answer 429 or 503: write one of them";
+                return Err(document.error_at(status.span(), why));
+            }
+            server = server.throttle_status(*status.get_ref());
+        }
+        Ok(server)
     }
 
     fn throttle(&self, document: &TomlDocument) -> Result<Option<Rate>, CliError> {

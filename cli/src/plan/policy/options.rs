@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Backoff, EngineConfig, OutageWait, OverCap, PolicyLayer, PolicyPatch, Rate, RedirectPolicy,
-    RetryAfterPolicy, TimeoutsPatch,
+    Backoff, EngineConfig, OutageWait, OverCap, Pacing, PolicyLayer, PolicyPatch, Rate,
+    RedirectPolicy, RetryAfterPolicy, TimeoutsPatch,
 };
 
 use super::retry_conditions;
@@ -22,7 +22,8 @@ pub(super) fn defaults(args: &CliArgs) -> Result<EngineConfig, CliError> {
     let config = EngineConfig::default()
         .concurrency(limits.concurrency)
         .per_host(limits.per_host)
-        .wait_for_outages(outage_wait(args.retry.host_max_wait));
+        .wait_for_outages(outage_wait(args.retry.host_max_wait))
+        .pacing(pacing(args.retry.host_max_wait));
     // The built-in rules set only attempt timeouts, which -m sets for all URLs.
     let layer =
         PolicyLayer::new(default_patch(args)).replace_rules(args.timeouts.max_time.is_some());
@@ -113,7 +114,9 @@ impl OptionLayer {
             config = config.per_host(attempts);
         }
         if self.host_max_wait.is_some() {
-            config = config.wait_for_outages(outage_wait(self.host_max_wait));
+            config = config
+                .wait_for_outages(outage_wait(self.host_max_wait))
+                .pacing(pacing(self.host_max_wait));
         }
         if let Some(rate) = self.rate {
             config = config.rate(rate);
@@ -187,6 +190,11 @@ fn outage_wait(max: Option<Duration>) -> Option<OutageWait> {
     let wait = OutageWait::default();
     let wait = max.map_or(wait, |max| wait.max(max));
     Some(wait).filter(|wait| !wait.max.is_zero())
+}
+
+/// How hosts that limit the rate of requests are paced: as long as hosts that are down are waited for.
+fn pacing(max: Option<Duration>) -> Option<Pacing> {
+    outage_wait(max).map(|wait| Pacing::default().max_wait(wait.max))
 }
 
 /// Zero means no limit, as in curl.

@@ -13,6 +13,7 @@ use crate::guards::breaker::OnOpen;
 use crate::guards::budget::{RetryKind, RetryTokens};
 use crate::guards::hedge::Hedge;
 use crate::guards::outage::OutageWait;
+use crate::guards::pacing::Refusal;
 use crate::model::time::Timestamp;
 
 /// The guards of a fetch's host and the budget over all hosts.
@@ -21,6 +22,8 @@ pub(crate) struct EngineContext<'a> {
     cold: &'a mut Option<Box<ColdState>>,
     guards: Option<&'a mut HostGuards>,
     has_probe: bool,
+    /// Why the paced host refused the request, if it did.
+    pub(crate) refusal: Option<Refusal>,
     max_wait: Option<Duration>,
     tokens: Option<&'a mut RetryTokens>,
 }
@@ -35,6 +38,7 @@ pub(crate) fn with_context<'a>(
     let context = EngineContext {
         guards: hosts.guards_mut(slot.host),
         has_probe: slot.has_probe(),
+        refusal: None,
         max_wait: outages.map(|wait| wait.max),
         tokens: budget.tokens_mut(),
         cold: &mut slot.cold,
@@ -62,6 +66,10 @@ impl FetchContext for EngineContext<'_> {
 
     fn is_probe(&self) -> bool {
         self.has_probe
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        self.refusal
     }
 
     fn outage(&mut self) -> Option<OutageView<'_>> {

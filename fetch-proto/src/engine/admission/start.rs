@@ -15,6 +15,7 @@ use crate::engine::state::turn_queue::TurnQueue;
 use crate::fetch::Fetch;
 use crate::guards::balance::EndpointResult;
 use crate::guards::breaker::CallResult;
+use crate::guards::pacing::HostPacer;
 use crate::model::attempt::Attempt;
 use crate::model::event::DecisionEvent;
 use crate::model::fault::InjectedFault;
@@ -122,7 +123,9 @@ impl Engine {
         }
         let denied = denied.and_then(|denied| denied.until);
         let rate = state.rate.as_ref().map(|rate| rate.next_allowed(now));
-        let times = [state.paused_until, state.next_start, rate, denied];
+        let pacer = state.guards.as_ref().and_then(|g| g.pacer.as_ref());
+        let pace = pacer.and_then(HostPacer::next_start);
+        let times = [state.paused_until, state.next_start, rate, pace, denied];
         let latest = times.into_iter().flatten().max();
         latest.filter(|at| *at > now).map(Obstacle::Until)
     }
@@ -338,6 +341,9 @@ impl Engine {
         if let Some(rate) = &mut state.rate {
             let taken = rate.try_acquire(now);
             debug_assert!(taken.is_ok(), "checked before: it is within its rate");
+        }
+        if let Some(pacer) = state.guards.as_mut().and_then(|g| g.pacer.as_mut()) {
+            pacer.record_start(now);
         }
         // The throttle of a balanced target counts the requests to all its endpoints.
         let target = (host != permit.host).then_some(host);

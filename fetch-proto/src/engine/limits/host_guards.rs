@@ -1,4 +1,4 @@
-//! The guards of one host: breaker, adaptive limit, retry tokens, throttle, load shedding.
+//! The guards of one host: breaker, adaptive limit, pacing, retry tokens, throttle, load shedding.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -10,6 +10,7 @@ use crate::guards::health::HostHealth;
 use crate::guards::latency::RecentLatency;
 use crate::guards::limiter::ConcurrencyLimiter;
 use crate::guards::outage::HostOutage;
+use crate::guards::pacing::HostPacer;
 use crate::guards::throttle::RequestThrottler;
 use crate::model::time::Timestamp;
 
@@ -21,6 +22,7 @@ pub(crate) struct HostGuards {
     pub(crate) health: HostHealth,
     pub(crate) latency: Option<RecentLatency>,
     pub(crate) limiter: Option<ConcurrencyLimiter>,
+    pub(crate) pacer: Option<HostPacer>,
     /// The current outage, if fetches wait for hosts that are down.
     pub(crate) outage: Option<HostOutage>,
     pub(crate) retry_tokens: Option<RetryTokens>,
@@ -53,6 +55,12 @@ impl HostGuards {
             config.adaptive,
             ConcurrencyLimiter::set_config,
             |adaptive| ConcurrencyLimiter::new(adaptive, seed),
+        );
+        set_guard(
+            &mut self.pacer,
+            config.pacing,
+            HostPacer::set_config,
+            HostPacer::new,
         );
         set_guard(
             &mut self.retry_tokens,
@@ -112,14 +120,15 @@ impl HostGuards {
         now.saturating_since(since) >= shedding.interval
     }
 
-    /// When breaker, throttle and retry budget are idle, if no other attempt is made. The adaptive
+    /// When breaker, pacing, throttle and retry budget are idle, if no other attempt is made. The adaptive
     /// limit and the latency measurements do not keep a host.
     pub(crate) fn idle_at(&self) -> Timestamp {
         let circuit = self.circuit.as_ref().map(CircuitBreaker::idle_at);
         let throttler = self.throttler.as_ref().map(RequestThrottler::idle_at);
         let retry_tokens = self.retry_tokens.as_ref().map(RetryTokens::idle_at);
-        let all = circuit.into_iter().chain(throttler).chain(retry_tokens);
-        all.max().unwrap_or(Timestamp::START)
+        let pacer = self.pacer.as_ref().map(HostPacer::idle_at);
+        let all = [circuit, pacer, throttler, retry_tokens];
+        all.into_iter().flatten().max().unwrap_or(Timestamp::START)
     }
 }
 

@@ -4,6 +4,7 @@ mod basics;
 mod breakers;
 mod limits;
 mod outages;
+mod pacing;
 mod properties;
 mod reconfigure;
 mod retries;

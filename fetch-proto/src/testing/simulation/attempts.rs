@@ -19,6 +19,8 @@ pub(super) struct SimulatedAttempt {
     /// A unique number, by which events for an earlier attempt in the same entry are recognised.
     pub(super) serial: u64,
     pub(super) stage: AttemptStage,
+    /// The status if the result is that it is over a limit.
+    pub(super) throttle_status: u16,
 }
 
 /// The next event of an attempt.
@@ -116,6 +118,7 @@ mod tests {
             id: AttemptId { fetch, number },
             serial,
             stage: AttemptStage::Head(RequestResult::Ok, None),
+            throttle_status: 429,
         }
     }
 

@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::host_summary::RequestResult;
 use super::server::{Outage, OutageKind, ServerCapacity, ServerModel};
 use crate::guards::rate::RateLimiter;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, nanos};
 use crate::random::{between, mix};
 
 /// The state of a simulated host.
@@ -20,6 +20,8 @@ pub(super) struct SimulatedHost {
     pool: Option<WorkerPool>,
     pub(super) server: ServerModel,
     throttle: Option<RateLimiter>,
+    /// The number of the current window of the quota, and the requests accepted in it.
+    window: (u64, u32),
 }
 
 /// The result of a request.
@@ -39,6 +41,7 @@ impl SimulatedHost {
             pool: server.capacity.map(WorkerPool::new),
             server,
             throttle: server.throttle.map(RateLimiter::new),
+            window: (0, 0),
         }
     }
 
@@ -57,8 +60,7 @@ impl SimulatedHost {
                 OutageKind::Unavailable(wait) => rejected(RequestResult::Unavailable, wait),
             };
         }
-        let throttle = self.throttle.as_mut();
-        if throttle.is_some_and(|throttle| throttle.try_acquire(now).is_err()) {
+        if self.is_over_limit(now) {
             return rejected(RequestResult::Throttled, server.retry_after);
         }
         let result = random_result(&server, draw);
@@ -82,10 +84,36 @@ impl SimulatedHost {
         }
     }
 
+    /// Counts a request against the throttle and the quota. Returns whether it is over one of them.
+    fn is_over_limit(&mut self, now: Timestamp) -> bool {
+        if let Some((from, rate)) = self.server.throttle_later
+            && now.since_start() >= from
+        {
+            self.server.throttle_later = None;
+            self.throttle = Some(RateLimiter::new(rate));
+        }
+        let throttle = self.throttle.as_mut();
+        if throttle.is_some_and(|throttle| throttle.try_acquire(now).is_err()) {
+            return true;
+        }
+        let Some(quota) = self.server.quota else {
+            return false;
+        };
+        let number = now.as_nanos() / nanos(quota.period()).max(1);
+        if number != self.window.0 {
+            self.window = (number, 0);
+        }
+        let is_over = self.window.1 >= quota.count().get();
+        self.window.1 += u32::from(!is_over);
+        is_over
+    }
+
     /// Whether the host is in its initial state, so that it can be removed.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
         self.in_flight == 0
             && self.throttle.is_none_or(|throttle| throttle.is_idle(now))
+            && self.window.1 == 0
+            && self.server.throttle_later.is_none()
             && self.pool.as_ref().is_none_or(|pool| pool.is_idle(now))
     }
 }

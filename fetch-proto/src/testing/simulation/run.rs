@@ -149,6 +149,7 @@ impl<'a> SimulationRun<'a> {
         self.series.attempt_started();
         let attempt_index = self.attempts.insert(SimulatedAttempt {
             body: (host.server.body, host.server.bandwidth),
+            throttle_status: host.server.throttle_status,
             host: index,
             id: attempt.id,
             serial: self.serial,
@@ -221,6 +222,10 @@ impl<'a> SimulationRun<'a> {
         match attempt.stage {
             AttemptStage::Head(result, retry_after) => match result.status() {
                 Some(status) => {
+                    let status = match result {
+                        RequestResult::Throttled => attempt.throttle_status,
+                        _ => status,
+                    };
                     let head = HeadSummary::status(status).retry_after(retry_after);
                     self.engine.handle(attempt.id, Input::Head(head), self.now);
                     let (bytes, _) = attempt.body;

@@ -9,7 +9,7 @@ use crate::model::time::Timestamp;
 
 /// The behaviour of a host. All random draws depend on the simulation's seed.
 ///
-/// A request passes, in this order: an [`Outage`], the throttle, random results (resets, stalls,
+/// A request passes, in this order: an [`Outage`], the throttle and the quota, random results (resets, stalls,
 /// 503, 500), the queue for a worker, the latency, and the body.
 ///
 /// ```
@@ -31,7 +31,10 @@ pub struct ServerModel {
     pub(super) resets: u16,
     pub(super) retry_after: Option<Duration>,
     pub(super) stalls: u16,
+    pub(super) quota: Option<Rate>,
     pub(super) throttle: Option<Rate>,
+    pub(super) throttle_later: Option<(Duration, Rate)>,
+    pub(super) throttle_status: u16,
     pub(super) unavailable: u16,
 }
 
@@ -168,6 +171,51 @@ impl ServerModel {
         self
     }
 
+    /// Sets the throttle from `from` on, measured from the start of the run. Default: the throttle
+    /// does not change.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use fetch_proto::testing::ServerModel;
+    /// let server = ServerModel::default()
+    ///     .throttle("100/s".parse()?)
+    ///     .throttle_later(Duration::from_secs(60), "20/s".parse()?);
+    /// # Ok::<(), fetch_proto::RateError>(())
+    /// ```
+    #[must_use]
+    pub fn throttle_later(mut self, from: Duration, rate: Rate) -> Self {
+        self.throttle_later = Some((from, rate));
+        self
+    }
+
+    /// Sets the status of requests above the throttle or the quota. Default 429; nginx answers 503.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::ServerModel;
+    /// let nginx = ServerModel::default().throttle("100/s".parse()?).throttle_status(503);
+    /// # Ok::<(), fetch_proto::RateError>(())
+    /// ```
+    #[must_use]
+    pub fn throttle_status(mut self, status: u16) -> Self {
+        self.throttle_status = status;
+        self
+    }
+
+    /// Limits the requests in each window of fixed length: `"100/m"` accepts 100 requests within each
+    /// minute since the start of the run, at any speed. Further ones are answered like those above
+    /// the throttle. Default: unlimited.
+    ///
+    /// ```
+    /// # use fetch_proto::testing::ServerModel;
+    /// let api = ServerModel::default().quota("100/m".parse()?);
+    /// # Ok::<(), fetch_proto::RateError>(())
+    /// ```
+    #[must_use]
+    pub fn quota(mut self, quota: Rate) -> Self {
+        self.quota = Some(quota);
+        self
+    }
+
     /// Sets how many of 1,000 requests are answered 503. Default 0.
     ///
     /// ```
@@ -193,7 +241,10 @@ impl Default for ServerModel {
             resets: 0,
             retry_after: None,
             stalls: 0,
+            quota: None,
             throttle: None,
+            throttle_later: None,
+            throttle_status: 429,
             unavailable: 0,
         }
     }

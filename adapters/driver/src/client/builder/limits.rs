@@ -1,6 +1,6 @@
 //! Settings of the builder: concurrency, rates and windows.
 
-use fetch_proto::{EngineConfig, OutageWait, Rate};
+use fetch_proto::{EngineConfig, OutageWait, Pacing, Rate};
 
 use super::Builder;
 use crate::settings::adapter::Adapter;
@@ -109,7 +109,9 @@ impl<A: Adapter> Builder<A> {
 
     /// Waits for hosts that are down, instead of failing one fetch after the other: while no
     /// connection to a host is possible, or its gateway answers 502, 503 or 504, its fetches wait, up to
-    /// 300 s, and up to 30 s if it has not answered once. See
+    /// 300 s, and up to 30 s if it has not answered once. A host that limits the rate of requests (429,
+    /// or 503 while it also answers normally) gets as many as it accepts, and its refusals do not use
+    /// up attempts: [`Pacing`](fetch_proto::Pacing). See
     /// [`OutageWait`](fetch_proto::OutageWait), which has the details; other times are set by
     /// [`config`](Self::config). Default: off, so that tests and services see failures at once.
     ///
@@ -118,7 +120,11 @@ impl<A: Adapter> Builder<A> {
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
     pub fn wait_for_outages(self) -> Self {
-        self.update_config(|config| config.wait_for_outages(OutageWait::default()))
+        self.update_config(|config| {
+            config
+                .wait_for_outages(OutageWait::default())
+                .pacing(Pacing::default())
+        })
     }
 
     /// Sets how many fetches may be active at once: queued, in flight, or waiting for a retry. It
