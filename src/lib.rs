@@ -233,7 +233,7 @@ pub use fetch_driver::{
 pub use fetch_driver::{BuildError, Rate, Settings};
 pub use fetch_proto::{
     AdaptiveConcurrency, Aimd, Breaker, BreakerMode, EngineConfig, Gradient2, LoadShedding, OnOpen,
-    OutageWait, OutlierDetection, RetryBudget, Throttle, Vegas, WaitReason, WaitingHost,
+    OutageWait, OutlierDetection, Pacing, RetryBudget, Throttle, Vegas, WaitReason, WaitingHost,
 };
 
 // Policies of one fetch, and rules that choose them.

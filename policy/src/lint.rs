@@ -136,14 +136,7 @@ impl Linter<'_> {
         };
         let attempts = config.rules.iter().map(|(_, policy)| policy);
         let attempts = attempts.chain([config.rules.default_policy()]);
-        // Only attempts that do not connect, or are refused by a gateway, count as failures.
-        let longest = attempts
-            .filter_map(|policy| {
-                let limits = &policy.timeouts;
-                let limits = [limits.attempt, limits.connect];
-                limits.into_iter().flatten().min()
-            })
-            .max();
+        let longest = attempts.filter_map(|policy| policy.timeouts.attempt).max();
         let window = breaker.window();
         if let Some(longest) = longest
             && window < 2 * longest

@@ -1,7 +1,7 @@
 //! Runs with `--state` that are killed again and again: each output has each body once, and nothing is left
 //! over.
 //!
-//! `FETCH_ALL_KILLS` is the number of kills for each kind of output.
+//! `TEST_KILLS` is the number of kills for each kind of output.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
@@ -24,10 +24,8 @@ const KILLS: usize = 5;
 
 /// The number of kills for each kind of output.
 fn kills() -> usize {
-    let given = std::env::var("FETCH_ALL_KILLS");
-    given.map_or(KILLS, |text| {
-        text.parse().expect("FETCH_ALL_KILLS is a number")
-    })
+    let given = std::env::var("TEST_KILLS");
+    given.map_or(KILLS, |text| text.parse().expect("TEST_KILLS is a number"))
 }
 
 /// A pseudo-random number.

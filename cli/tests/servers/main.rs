@@ -1,7 +1,7 @@
 //! The built command against real servers: nginx, Apache httpd, HAProxy, Squid, Tinyproxy.
 //!
 //! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run. With
-//! `FETCH_ALL_NIGHTLY=1` the long tests run too.
+//! `TEST_NIGHTLY=1` the long tests run too.
 
 mod connections;
 mod downloads;

@@ -7,10 +7,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use super::program::Program;
 
 /// If this variable is set, a test whose server is not installed fails.
-const REQUIRED: &str = "FETCH_ALL_REQUIRE_SERVERS";
+const REQUIRED: &str = "TEST_REQUIRE_SERVERS";
 
 /// If this variable is set, long tests run too, and tests may do more.
-const NIGHTLY: &str = "FETCH_ALL_NIGHTLY";
+const NIGHTLY: &str = "TEST_NIGHTLY";
 
 /// A test and the servers that it needs.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl ServerTest {
         }
     }
 
-    /// Runs it only if the environment variable `FETCH_ALL_NIGHTLY` is set.
+    /// Runs it only if the environment variable `TEST_NIGHTLY` is set.
     #[must_use]
     pub const fn nightly(mut self) -> Self {
         self.is_nightly = true;
@@ -66,7 +66,7 @@ impl ServerTest {
     }
 }
 
-/// Whether long tests should run: whether the environment variable `FETCH_ALL_NIGHTLY` is set.
+/// Whether long tests should run: whether the environment variable `TEST_NIGHTLY` is set.
 #[must_use]
 pub fn is_nightly() -> bool {
     std::env::var_os(NIGHTLY).is_some()
@@ -74,7 +74,7 @@ pub fn is_nightly() -> bool {
 
 /// Runs the tests with the arguments of the process, as `cargo test` passes them. A test whose server is not
 /// installed is reported as not run, with the reason; it fails if the environment variable
-/// `FETCH_ALL_REQUIRE_SERVERS` is set.
+/// `TEST_REQUIRE_SERVERS` is set.
 #[must_use]
 pub fn run_tests(tests: &[ServerTest]) -> ExitCode {
     let is_required = std::env::var_os(REQUIRED).is_some();

@@ -121,8 +121,9 @@ fn assess(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
     }
 }
 
-/// Reports an ended attempt to the breaker of its host. If hosts are waited for (`waits`), a host with
-/// few fetches may be down before as many have failed as the breaker requires.
+/// Reports an ended attempt to the breaker of its host. If hosts are waited for (`waits`), only what shows
+/// that the host is down counts, and a host with few fetches may be down before as many have failed as the
+/// breaker requires.
 fn report_to_breaker(
     guards: &mut HostGuards,
     attempt: &EndedAttempt,
@@ -133,6 +134,7 @@ fn report_to_breaker(
     let circuit = guards.circuit.as_mut()?;
     let is_probe = attempt.permit.call.is_some_and(BreakerCall::is_probe);
     let result = match (evidence, signal) {
+        _ if !waits => attempt.verdict,
         (HostEvidence::Alive, _) => CallResult::Success,
         (HostEvidence::Outage, _) => CallResult::Failure,
         (HostEvidence::Throttled, _) if is_probe => CallResult::Success,
