@@ -24,6 +24,7 @@ pub(crate) struct AddressTrial {
     addr: SocketAddr,
     failed: Arc<FailedAddresses>,
     /// How many other addresses the host has.
+    #[cfg(feature = "tls")]
     pub(crate) others: usize,
     succeeded: bool,
 }
@@ -72,6 +73,7 @@ impl FailedAddresses {
             Box::new(AddressTrial {
                 addr,
                 failed: self.clone(),
+                #[cfg(feature = "tls")]
                 others: count - 1,
                 succeeded: false,
             })
