@@ -98,6 +98,7 @@ impl ActiveRun {
                 engine: self.fetcher.stats(),
                 started: self.epoch,
                 summary,
+                waiting_hosts: &self.waiting_hosts,
             };
             report::write(file, &report)
         })

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
-use fetch_driver::FetchAll;
+use fetch_driver::{FetchAll, WaitingHost};
 use fetch_smol::Fetcher;
 use futures_lite::future;
 
@@ -67,10 +67,21 @@ struct ActiveRun {
     /// Whether the first signal has been handled.
     stopping: bool,
     total: Option<u64>,
+    /// For the report: the hosts that were waited for or given up at the end.
+    waiting_hosts: Vec<WaitingHost>,
 }
 
 impl ActiveRun {
+    /// Processes all outcomes.
     async fn drive(&mut self, fetches: &mut FetchAll<AdmittedRequests>) -> RunEnd {
+        let end = self.process_events(fetches).await;
+        if self.report.is_some() && end != RunEnd::OutputClosed {
+            self.waiting_hosts = self.fetcher.waiting_hosts().await;
+        }
+        end
+    }
+
+    async fn process_events(&mut self, fetches: &mut FetchAll<AdmittedRequests>) -> RunEnd {
         let mut events = RunEvents::new(fetches);
         loop {
             match future::poll_fn(|cx| events.poll(self.body_saver.as_mut(), cx)).await {

@@ -136,6 +136,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         started: Instant::now(),
         stopping: false,
         total: plan.input.list.total,
+        waiting_hosts: Vec::new(),
     };
     let end = match has_threads {
         true => smol::block_on(executor.run(run.drive(&mut fetches))),

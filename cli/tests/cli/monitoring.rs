@@ -102,6 +102,36 @@ fn prometheus_reads_metrics_during_a_run() {
 }
 
 #[test]
+fn prometheus_reads_which_hosts_are_down() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", closed.local_addr().unwrap());
+    drop(closed);
+    let list = List::new((0..30).map(|n| format!("{url}{n}\n")).collect::<String>());
+    let mut child = command(&["--metrics-listen", "0", "-i", &list.path("list")])
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    let address = line.trim().split("http://").nth(1).unwrap();
+    let address = address.trim_end_matches('/');
+    let host = "fetch_hosts_waiting{server_address=\"127.0.0.1\",reason=\"outage\"}";
+    let samples = loop {
+        let text = get(address, "/metrics");
+        let samples = parsed(text.split_once("\r\n\r\n").unwrap().1);
+        let waiting = samples.get("fetch_waiting").copied().unwrap_or(0.0);
+        if samples.get(host) == Some(&1.0) && waiting >= 29.0 {
+            break samples;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(samples["fetch_hosts_down"], 1.0, "{samples:?}");
+    assert_eq!(samples["fetch_hosts_given_up"], 0.0, "{samples:?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn statsd_receives_metrics_by_udp() {
     let site = site();
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();

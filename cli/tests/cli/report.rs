@@ -81,6 +81,28 @@ fn a_page_is_complete_and_self_contained() {
 }
 
 #[test]
+fn a_page_has_the_hosts_that_were_down() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", closed.local_addr().unwrap());
+    drop(closed);
+    let list = List::new((0..30).map(|n| format!("{url}{n}\n")).collect::<String>());
+    let (page, urls) = (list.path("report.html"), list.path("list"));
+    let ran = fetch_all(&["--host-max-wait", "1", "--report", &page, "-i", &urls]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let page = fs::read_to_string(page).unwrap();
+    parsed(&page);
+    let (_, section) = page.split_once("<h2>Hosts that were down</h2>").unwrap();
+    let (section, _) = section.split_once("</section>").unwrap();
+    for part in [
+        url.trim_end_matches('/'),
+        "<td>given up</td>",
+        "<td>30</td>",
+    ] {
+        assert!(section.contains(part), "{part}: {section}");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_page_after_a_signal_has_its_reason() {
     let site = site();

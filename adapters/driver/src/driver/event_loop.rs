@@ -193,7 +193,9 @@ where
                 if self.settle_with_siblings(&stats) {
                     continue;
                 }
-                self.outcomes.record_stats(&stats);
+                let (clock, engine) = (&self.clock, &self.engine);
+                self.outcomes
+                    .record_stats(&stats, || clock.now(), |now| engine.waiting_hosts(now));
                 *lock(&self.stats) = stats;
                 self.wake_for_more(stats.waiting_for_hosts);
                 self.outcomes.wake_consumers();

@@ -1,6 +1,6 @@
 //! What happens to each fetch that the engine has ended: fallbacks, telemetry, delivery.
 
-use fetch_proto::EngineStats;
+use fetch_proto::{EngineStats, Timestamp, WaitingHost};
 
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::AttemptResult;
@@ -50,8 +50,15 @@ impl OutcomePipeline {
         fetch.take_result()
     }
 
-    pub(super) fn record_stats(&mut self, stats: &EngineStats) {
+    /// Records the engine's statistics, and from time to time the hosts that are waited for.
+    pub(super) fn record_stats(
+        &mut self,
+        stats: &EngineStats,
+        now: impl FnOnce() -> Timestamp,
+        hosts: impl FnOnce(Timestamp) -> Vec<WaitingHost>,
+    ) {
         self.metrics.record_stats(stats);
+        self.metrics.record_waiting_hosts(stats, now, hosts);
     }
 
     /// Wakes the consumers of these fetches with the next call of

@@ -9,7 +9,7 @@ pub(crate) use off::FetchMetrics;
 
 #[cfg(not(feature = "metrics"))]
 mod off {
-    use fetch_proto::{EngineStats, Method};
+    use fetch_proto::{EngineStats, Method, Timestamp, WaitingHost};
 
     use crate::model::outcome::Outcome;
 
@@ -33,6 +33,19 @@ mod off {
             reason = "the same signature with the feature"
         )]
         pub(crate) fn record_stats(&mut self, _: &EngineStats) {}
+
+        #[expect(
+            clippy::needless_pass_by_ref_mut,
+            clippy::unused_self,
+            reason = "the same signature with the feature"
+        )]
+        pub(crate) fn record_waiting_hosts(
+            &mut self,
+            _: &EngineStats,
+            _: impl FnOnce() -> Timestamp,
+            _: impl FnOnce(Timestamp) -> Vec<WaitingHost>,
+        ) {
+        }
     }
 }
 
@@ -40,11 +53,13 @@ mod off {
 mod on {
     use std::time::Duration;
 
-    use fetch_proto::{AttemptEnd, AttemptReport, EngineStats, GiveUpReason, Method};
+    use fetch_proto::WaitingHost;
+    use fetch_proto::{AttemptEnd, AttemptReport, EngineStats, GiveUpReason, Method, Timestamp};
     use hashbrown::HashMap;
     use metrics::{Counter, Gauge, Histogram, Unit};
 
     use crate::model::outcome::Outcome;
+    use crate::telemetry::waiting_hosts::{WaitingHostMetrics, add_change};
 
     /// The most hosts with a separate label. All further hosts have the label `other`.
     const MAX_HOSTS: usize = 100;
@@ -68,6 +83,8 @@ mod on {
         redirects: Counter,
         retries: Counter,
         shared: Counter,
+        waiting: [Gauge; 3],
+        waiting_hosts: WaitingHostMetrics,
     }
 
     #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -97,6 +114,12 @@ mod on {
                 redirects: metrics::counter!("fetch.redirects"),
                 retries: metrics::counter!("fetch.retries"),
                 shared: metrics::counter!("fetch.shared"),
+                waiting: [
+                    metrics::gauge!("fetch.hosts.down"),
+                    metrics::gauge!("fetch.hosts.given_up"),
+                    metrics::gauge!("fetch.waiting"),
+                ],
+                waiting_hosts: WaitingHostMetrics::default(),
             }
         }
 
@@ -167,6 +190,20 @@ mod on {
             let before = std::mem::replace(&mut self.before, *stats);
             add_change(&self.in_flight, before.in_flight, stats.in_flight);
             add_change(&self.live, before.live, stats.live);
+            let waiting = |stats: &EngineStats| {
+                [
+                    stats.hosts_down,
+                    stats.hosts_given_up,
+                    stats.waiting_for_hosts,
+                ]
+            };
+            for (gauge, (old, new)) in self
+                .waiting
+                .iter()
+                .zip(waiting(&before).into_iter().zip(waiting(stats)))
+            {
+                add_change(gauge, old, new);
+            }
             for (counter, new, old) in [
                 (
                     &self.circuits[0],
@@ -185,6 +222,19 @@ mod on {
                 if new > old {
                     counter.increment(new - old);
                 }
+            }
+        }
+
+        /// Records the hosts that are waited for, if that is due.
+        pub(crate) fn record_waiting_hosts(
+            &mut self,
+            stats: &EngineStats,
+            now: impl FnOnce() -> Timestamp,
+            hosts: impl FnOnce(Timestamp) -> Vec<WaitingHost>,
+        ) {
+            let now = now();
+            if self.waiting_hosts.is_due(stats, now) {
+                self.waiting_hosts.record(&hosts(now));
             }
         }
     }
@@ -227,14 +277,7 @@ mod on {
         fn drop(&mut self) {
             // A dropped driver has nothing in flight any more.
             self.record_stats(&EngineStats::default());
-        }
-    }
-
-    /// Adds the difference, because all drivers of a process share the gauge.
-    fn add_change(gauge: &Gauge, before: usize, now: usize) {
-        match now >= before {
-            true => gauge.increment((now - before) as f64),
-            false => gauge.decrement((before - now) as f64),
+            self.waiting_hosts.record(&[]);
         }
     }
 
@@ -257,6 +300,16 @@ mod on {
         );
         describe_gauge!("http.client.active_requests", "Requests in flight");
         describe_gauge!("fetch.live", "Fetches that have not ended");
+        describe_gauge!("fetch.hosts.down", "Hosts that are down and waited for");
+        describe_gauge!(
+            "fetch.hosts.given_up",
+            "Hosts that are down and were given up"
+        );
+        describe_gauge!("fetch.waiting", "Fetches that wait for hosts that are down");
+        describe_gauge!(
+            "fetch.hosts.waiting",
+            "Hosts that are waited for or were given up, by reason"
+        );
         describe_counter!(
             "fetch.received",
             Unit::Bytes,

@@ -4,3 +4,5 @@ pub(crate) mod logging;
 pub(crate) mod metrics;
 pub(crate) mod recording;
 pub(crate) mod tracing;
+#[cfg(feature = "metrics")]
+mod waiting_hosts;

@@ -1,5 +1,6 @@
 //! Statistics of a run, in memory that does not grow with the list.
 
+mod down_hosts;
 mod retries;
 mod slowest;
 mod timeline;
@@ -14,6 +15,7 @@ use crate::outcome::errors::ErrorTally;
 use crate::outcome::hosts::{HostTallies, HostTally};
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::result::FetchResult;
+pub(crate) use down_hosts::DownHosts;
 pub(crate) use retries::RetryTally;
 pub(crate) use slowest::SlowestFetches;
 pub(crate) use timeline::{RunTimeline, STEPS, TimelineBucket};
@@ -21,6 +23,7 @@ pub(crate) use timeline::{RunTimeline, STEPS, TimelineBucket};
 /// The numbers that the driver's batch statistics do not have.
 #[derive(Debug, Default)]
 pub(crate) struct RunTally {
+    pub(crate) down_hosts: DownHosts,
     pub(crate) errors: ErrorTally,
     pub(crate) hosts: HostTallies,
     pub(crate) retries: RetryTally,
@@ -43,6 +46,7 @@ impl RunTally {
             true => self.timeline.latest(),
             false => outcome.timings.ended.since_start(),
         };
+        self.down_hosts.record(outcome);
         self.errors.record_result(result, at);
         if let Some(host) = result.host() {
             let fetch = HostTally::of_fetch(outcome.duration(), !is_ok, outcome.retries.into());

@@ -6,7 +6,7 @@ mod tables;
 
 use std::time::SystemTime;
 
-use fetch_proto::EngineStats;
+use fetch_proto::{EngineStats, WaitingHost};
 
 use crate::exit::CliError;
 use crate::output::replace::{AtomicFile, FileAccess};
@@ -19,6 +19,8 @@ pub(crate) struct RunReport<'a> {
     pub(crate) engine: EngineStats,
     pub(crate) started: SystemTime,
     pub(crate) summary: &'a RunSummary<'a>,
+    /// The hosts that were waited for or given up at the end.
+    pub(crate) waiting_hosts: &'a [WaitingHost],
 }
 
 /// Writes the page atomically.

@@ -63,6 +63,10 @@ pub(super) fn render_page(report: &RunReport<'_>) -> String {
     );
     add_section(&mut html, "Outcomes", &tables::outcomes_table(summary));
     add_section(&mut html, "Hosts", &tables::hosts_table(summary));
+    let down = tables::down_hosts_table(summary, report.waiting_hosts);
+    if !down.is_empty() {
+        add_section(&mut html, "Hosts that were down", &down);
+    }
     add_section(&mut html, "Retries", &tables::retries_section(summary));
     add_section(&mut html, "Slowest", &tables::slowest_table(summary));
     let _ = writeln!(
@@ -99,7 +103,10 @@ fn add_overview(html: &mut String, report: &RunReport<'_>) {
         ShortDuration(summary.elapsed),
         tables::received_text(summary),
         report.code,
-        escape_html(crate::exit::meaning(report.code)),
+        escape_html(match report.code {
+            0 if summary.unfinished > 0 => "not every URL was fetched",
+            code => crate::exit::meaning(code),
+        }),
     );
     if let Some(why) = summary.stopped {
         let _ = write!(
@@ -107,6 +114,12 @@ fn add_overview(html: &mut String, report: &RunReport<'_>) {
             "<p class=\"bad-text\">Stopped early: {}. {} not finished.</p>",
             escape_html(why),
             plural(summary.unfinished, "URL", "URLs")
+        );
+    } else if summary.unfinished > 0 {
+        let _ = write!(
+            html,
+            "<p class=\"bad-text\">Not complete: {} read but without a record.</p>",
+            plural(summary.unfinished, "URL was", "URLs were")
         );
     }
     let (ok, http, failed) = summary.results();
@@ -140,4 +153,51 @@ fn add_overview(html: &mut String, report: &RunReport<'_>) {
         }
     }
     html.push_str("</ul>");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use fetch_proto::{BatchStats, EngineStats};
+
+    use super::*;
+    use crate::outcome::tally::RunTally;
+    use crate::ui::summary::RunSummary;
+
+    #[test]
+    fn a_run_with_urls_without_a_record_is_not_complete() {
+        let summary = RunSummary {
+            can_resume: false,
+            completed_before: (0, 0),
+            disallowed: 0,
+            duplicates: 0,
+            elapsed: Duration::from_secs(1),
+            existing: 0,
+            malformed: 0,
+            stats: &BatchStats::default(),
+            stopped: None,
+            tally: &RunTally::default(),
+            unfinished: 2,
+            unsaved: 0,
+        };
+        let mut report = RunReport {
+            code: 0,
+            engine: EngineStats::default(),
+            started: SystemTime::UNIX_EPOCH,
+            summary: &summary,
+            waiting_hosts: &[],
+        };
+        let page = render_page(&report);
+        assert!(page.contains("2 URLs were read but"), "{page}");
+        assert!(!page.contains("0: every URL was fetched"), "{page}");
+        let complete = RunSummary {
+            unfinished: 0,
+            ..summary
+        };
+        report.summary = &complete;
+        let page = render_page(&report);
+        assert!(page.contains("0: every URL was fetched"), "{page}");
+        assert!(!page.contains("Not complete"), "{page}");
+    }
 }

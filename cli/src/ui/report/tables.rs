@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write};
 
+use fetch_proto::{WaitReason, WaitingHost};
+
 use super::escape_html;
 use crate::display::{ByteSize, ShortDuration, plural};
 use crate::outcome::error_type::ErrorType;
@@ -119,6 +121,49 @@ pub(super) fn hosts_table(summary: &RunSummary<'_>) -> String {
         row("all others", &rest);
     }
     table.finish()
+}
+
+/// The hosts that were down at the end, and those at which URLs failed because of it; empty if there
+/// are none.
+pub(super) fn down_hosts_table(summary: &RunSummary<'_>, waiting: &[WaitingHost]) -> String {
+    let failed = &summary.tally.down_hosts;
+    let mut rows = Vec::new();
+    for host in waiting {
+        let (state, cause) = match host.reason {
+            WaitReason::GivenUp { cause } => ("given up", cause),
+            WaitReason::Outage { cause } => ("down", cause),
+            _ => continue,
+        };
+        let count = failed.get(&host.host).map_or(0, |host| host.failed);
+        rows.push((&*host.host, state, cause.to_string(), count));
+    }
+    let known = rows.len();
+    for (name, host) in failed.iter() {
+        if !rows[..known].iter().any(|(known, ..)| *known == name) {
+            rows.push((name, "given up before", host.cause.clone(), host.failed));
+        }
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    rows.sort_by(|a, b| b.3.cmp(&a.3).then_with(|| a.0.cmp(b.0)));
+    let more = rows.len().saturating_sub(MAX_HOSTS);
+    let most = rows[0].3;
+    let columns = ["", "at the end", "latest failure", "URLs failed"];
+    let mut table = HtmlTable::new("Hosts that were down or given up", &columns);
+    for (name, state, cause, count) in rows.into_iter().take(MAX_HOSTS) {
+        let numbers: [&dyn Display; 3] = [&state, &escape_html(&cause), &count];
+        table.add_row(&escape_html(name), ratio(count, most), &numbers);
+    }
+    let mut html = table.finish();
+    if more > 0 {
+        let _ = write!(
+            html,
+            "<p>{} more.</p>",
+            plural(more as u64, "host", "hosts")
+        );
+    }
+    html
 }
 
 pub(super) fn retries_section(summary: &RunSummary<'_>) -> String {
