@@ -132,6 +132,7 @@ pub(crate) fn parse_failure(name: &str) -> Option<FailureKind> {
         FailureKind::Resolve,
         FailureKind::Tls,
         FailureKind::Unanswered,
+        FailureKind::UnknownHost,
     ];
     all.into_iter().find(|failure| failure.as_str() == name)
 }

@@ -197,7 +197,7 @@ fn classes(
             (_, Some(failure)) => classes.failure(failure, *class),
             _ => {
                 let why = "neither a status nor a failure: 100 to 599, or connect, decode, dns, \
-                           dropped, empty_reply, io, protocol, tls, unanswered";
+                           dropped, empty_reply, io, protocol, tls, unanswered, unknown_host";
                 return Err(text.error_at(&[path, &["classes", name]].concat(), why));
             }
         };
@@ -225,7 +225,7 @@ fn chaos(
             FaultKind::Error => {
                 let name = one.failure.as_deref().unwrap_or("connect");
                 let why = "not a failure: use connect, decode, dns, dropped, empty_reply, io, \
-                           protocol, tls or unanswered";
+                           protocol, tls, unanswered or unknown_host";
                 InjectedFault::Error(
                     parse_failure(name).ok_or_else(|| wrong(&format!("{name:?} is {why}")))?,
                 )

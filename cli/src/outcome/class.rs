@@ -103,7 +103,9 @@ impl OutcomeClass {
     fn of_failure(failure: FailureKind, has_response_head: bool) -> Self {
         use OutcomeKind as Kind;
         match failure {
-            FailureKind::Resolve => Self::failed(Kind::Dns, 6, ExitStatus::Network),
+            FailureKind::Resolve | FailureKind::UnknownHost => {
+                Self::failed(Kind::Dns, 6, ExitStatus::Network)
+            }
             FailureKind::Connect | FailureKind::Exhausted => {
                 Self::failed(Kind::Connect, 7, ExitStatus::Network)
             }
@@ -167,6 +169,7 @@ mod tests {
     fn each_failure_has_curls_code() {
         for (failure, has_head, outcome, curl) in [
             (FailureKind::Resolve, false, "dns", 6),
+            (FailureKind::UnknownHost, false, "dns", 6),
             (FailureKind::Connect, false, "connect", 7),
             (FailureKind::Io, true, "io", 18),
             (FailureKind::Io, false, "io", 56),

@@ -20,6 +20,9 @@ pub(crate) trait FetchContext {
     /// Whether one of the attempts in flight is a probe of the host's half-open breaker.
     fn is_probe(&self) -> bool;
 
+    /// Whether an attempt in flight goes to an endpoint of a balanced target.
+    fn is_balanced(&self) -> bool;
+
     /// Why the paced host refused the request whose response is handled; `None` if it did not.
     fn refusal(&self) -> Option<Refusal>;
 
@@ -62,6 +65,10 @@ impl FetchContext for StandaloneContext {
     }
 
     fn is_probe(&self) -> bool {
+        false
+    }
+
+    fn is_balanced(&self) -> bool {
         false
     }
 

@@ -63,7 +63,7 @@ impl Fetch {
         if let Some(plan) = self.plan_uncounted_retry(cause) {
             return Ok(plan);
         }
-        let class = self.policy.class(cause);
+        let class = self.retry_class(cause, context);
         if class == RetryClass::Forbidden {
             return Err(None);
         }
@@ -122,6 +122,17 @@ impl Fetch {
             return Err(Some(GiveUpReason::Budget));
         }
         Ok(plan)
+    }
+
+    /// The class of `cause`. An endpoint whose name does not exist says nothing about the others of its
+    /// balanced target, so the fetch may try one of them.
+    fn retry_class(&self, cause: FailureCause, context: &dyn FetchContext) -> RetryClass {
+        let unknown = FailureKind::UnknownHost;
+        let is_built_in = self.policy.classes.failure_class(unknown).is_none();
+        if cause == FailureCause::Failure(unknown) && is_built_in && context.is_balanced() {
+            return RetryClass::NotSent;
+        }
+        self.policy.class(cause)
     }
 
     /// Whether the attempt was a breaker's probe, so that a retry counts neither as an attempt nor

@@ -154,7 +154,7 @@ impl HostSignal {
                 | FailureKind::Decode
                 | FailureKind::Protocol
                 | FailureKind::Tls => answered,
-                FailureKind::Resolve => Self::Silence,
+                FailureKind::Resolve | FailureKind::UnknownHost => Self::Silence,
                 _ => Self::Nothing,
             },
             (None, FailureCause::Timeout(TimeLimit::Queue | TimeLimit::Total)) => Self::Nothing,
@@ -313,6 +313,7 @@ mod tests {
                 Unknown,
             ),
             (failed(FailureKind::Resolve), Unknown),
+            (failed(FailureKind::UnknownHost), Unknown),
             (failed(FailureKind::Exhausted), Unknown),
             (failed(FailureKind::Stale { sent: true }), Unknown),
             (

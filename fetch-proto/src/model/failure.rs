@@ -41,7 +41,8 @@ pub enum FailureKind {
     ProxyRefused,
     /// The caller's request body failed or cannot be sent.
     RequestBody,
-    /// The host name has no address, or the resolver failed.
+    /// The resolver failed, or the host name has no address. A name that does not exist is
+    /// [`UnknownHost`](Self::UnknownHost) where the transport can tell.
     Resolve,
     /// The body could not be saved, for example because the disk is full.
     Save,
@@ -59,6 +60,10 @@ pub enum FailureKind {
     /// repetition may do harm. It is retried only if its class is set:
     /// [`RetryClasses::failure`](crate::RetryClasses::failure).
     Unanswered,
+    /// The host name does not exist, as the resolver has answered. It is not retried, except at another
+    /// endpoint of a [`BalancedTarget`](crate::BalancedTarget), unless its class is set:
+    /// [`RetryClasses::failure`](crate::RetryClasses::failure).
+    UnknownHost,
     /// The server reported that it did not process the request: by GOAWAY or REFUSED_STREAM of
     /// HTTP/2 (RFC 9113, sections 6.8 and 8.7), or by closing a connection before the request could
     /// be written. It is sent again at once, and does not count as an attempt.
@@ -95,6 +100,7 @@ impl FailureKind {
             Self::Stale { .. } => "stale",
             Self::Tls => "tls",
             Self::Unanswered => "unanswered",
+            Self::UnknownHost => "unknown_host",
             Self::Unprocessed { .. } => "unprocessed",
             Self::Unsupported => "unsupported",
         }
@@ -126,6 +132,7 @@ impl FailureKind {
             | Self::RequestBody
             | Self::Save
             | Self::Tls
+            | Self::UnknownHost
             | Self::Unsupported => false,
         }
     }
@@ -171,6 +178,7 @@ impl FailureKind {
                 | Self::Resolve
                 | Self::Stale { sent: false }
                 | Self::Tls
+                | Self::UnknownHost
                 | Self::Unprocessed { .. }
                 | Self::Unsupported
         )
@@ -195,6 +203,7 @@ impl fmt::Display for FailureKind {
             Self::Stale { .. } => "the reused connection was closed",
             Self::Tls => "TLS failed",
             Self::Unanswered => "no answer, but the server may have processed the request",
+            Self::UnknownHost => "the host name does not exist",
             Self::Unprocessed { .. } => "the server did not process the request",
             Self::Unsupported => "not supported by the transport",
         })

@@ -21,7 +21,7 @@ use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RetryClass {
-    /// A retry would fail again: a 404, a rejected certificate.
+    /// A retry would fail again: a 404, a rejected certificate, a host name that does not exist.
     Forbidden,
     /// The request did not reach the server, so any method may be retried.
     NotSent,
@@ -175,7 +175,15 @@ mod tests {
                 RetryClass::Transient,
             ),
             (
+                FailureCause::Failure(FailureKind::Resolve),
+                RetryClass::NotSent,
+            ),
+            (
                 FailureCause::Failure(FailureKind::Tls),
+                RetryClass::Forbidden,
+            ),
+            (
+                FailureCause::Failure(FailureKind::UnknownHost),
                 RetryClass::Forbidden,
             ),
             (

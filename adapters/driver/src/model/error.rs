@@ -192,7 +192,7 @@ impl Error {
                 F::Exhausted => {
                     "raise the limit on open files (ulimit -n) or lower the concurrency"
                 }
-                F::Resolve => "check the host name and the DNS settings",
+                F::Resolve | F::UnknownHost => "check the host name and the DNS settings",
                 F::Save => "free some space, or save to another place",
                 F::ProxyRefused => "check the proxy's credentials and its rules",
                 F::Unanswered => {

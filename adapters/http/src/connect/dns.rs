@@ -41,11 +41,17 @@ pub trait DnsResolver: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If the host has no address. The error is cached for at most 5 s.
+    /// If the host has no address. The error is cached for at most 5 s. An error of the kind
+    /// [`NotFound`](io::ErrorKind::NotFound) without an OS error code says that the name does not
+    /// exist: by default it is not retried, other errors are.
     fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
 /// The system's resolver, `getaddrinfo`: the default.
+///
+/// On Linux, a name that does not exist is an error of the kind
+/// [`NotFound`](io::ErrorKind::NotFound). macOS and Windows report the same error while the machine
+/// is offline, so it is not distinguished from other failures there.
 ///
 /// ```
 /// use fetch_http::{DnsResolver, SystemResolver};
@@ -59,13 +65,35 @@ pub struct SystemResolver;
 impl DnsResolver for SystemResolver {
     fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         let mut addrs = Vec::new();
-        for addr in (host, 0).to_socket_addrs()? {
+        for addr in (host, 0).to_socket_addrs().map_err(mark_unknown_host)? {
             if !addrs.contains(&addr.ip()) {
                 addrs.push(addr.ip());
             }
         }
         Ok(addrs)
     }
+}
+
+/// What `gai_strerror` says of `EAI_NONAME` in glibc and in musl.
+const NO_NAME_TEXTS: [&str; 2] = ["Name or service not known", "Name does not resolve"];
+
+/// Gives the kind `NotFound` to the error of `getaddrinfo` for a name that does not exist.
+///
+/// The standard library keeps only the text of the error. An unknown text, such as a translated one,
+/// leaves the error as it is.
+fn mark_unknown_host(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let is_no_name = NO_NAME_TEXTS.iter().any(|no_name| text.ends_with(no_name));
+    if cfg!(target_os = "linux") && error.raw_os_error().is_none() && is_no_name {
+        return io::Error::new(io::ErrorKind::NotFound, text);
+    }
+    error
+}
+
+/// Whether a resolver's error says that the name does not exist. An error with an OS error code is
+/// another one: `NotFound` may then be a missing configuration file.
+pub(crate) fn is_unknown_host(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound && error.raw_os_error().is_none()
 }
 
 type LookupResult = Result<Arc<[IpAddr]>, Arc<io::Error>>;
@@ -165,10 +193,9 @@ impl DnsCache {
             // If the resolver panics, the waiting requests must fail, not hang.
             let resolve = std::panic::AssertUnwindSafe(|| self.resolver.resolve(&host));
             let result = match std::panic::catch_unwind(resolve) {
-                Ok(Ok(addrs)) if addrs.is_empty() => Err(io::Error::new(
-                    io::ErrorKind::NotFound,
-                    "the name has no address",
-                )),
+                Ok(Ok(addrs)) if addrs.is_empty() => {
+                    Err(io::Error::other("the name has no address"))
+                }
                 Ok(result) => result,
                 Err(_) => Err(io::Error::other("the resolver panicked")),
             };
@@ -240,6 +267,29 @@ impl DnsState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn only_a_name_that_does_not_exist_is_marked_as_unknown() {
+        let is_unknown = |text: &str| {
+            let text = format!("failed to lookup address information: {text}");
+            let marked = mark_unknown_host(io::Error::other(text.clone()));
+            assert_eq!(marked.to_string(), text);
+            is_unknown_host(&marked)
+        };
+        assert!(is_unknown("Name or service not known"));
+        assert!(is_unknown("Name does not resolve"));
+        for other in [
+            "Temporary failure in name resolution",
+            "No address associated with hostname",
+            "Non-recoverable failure in name resolution",
+            "Try again",
+        ] {
+            assert!(!is_unknown(other), "{other}");
+        }
+        let no_file = io::Error::from_raw_os_error(libc::ENOENT);
+        assert!(!is_unknown_host(&mark_unknown_host(no_file)));
+    }
 
     #[test]
     fn the_cache_is_bounded_and_keeps_names_in_use() {

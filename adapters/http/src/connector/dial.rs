@@ -9,6 +9,7 @@ use fetch_driver::{AttemptPhase, AttemptProgress, FailureKind, Proxy, TransportE
 
 use super::Connector;
 use crate::connect::addresses::AddressTrial;
+use crate::connect::dns::is_unknown_host;
 use crate::connect::exhaustion::is_exhausted;
 use crate::connect::route::ConnectRoute;
 use crate::connect::{race, tunnel};
@@ -211,6 +212,8 @@ impl<R: HttpRuntime> Connector<R> {
                 let kind = if is_exhausted(&error) {
                     self.pool.close_idle();
                     FailureKind::Exhausted
+                } else if is_unknown_host(&error) {
+                    FailureKind::UnknownHost
                 } else {
                     FailureKind::Resolve
                 };

@@ -118,6 +118,28 @@ fn dns_results_expire_after_the_ttl() {
 }
 
 #[test]
+fn a_resolver_says_that_a_name_does_not_exist() {
+    #[derive(Debug)]
+    struct FailingResolver(fn() -> io::Error);
+    impl DnsResolver for FailingResolver {
+        fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            Err(self.0())
+        }
+    }
+    for (error, kind) in [
+        (
+            (|| io::Error::new(io::ErrorKind::NotFound, "no such name")) as fn() -> io::Error,
+            FailureKind::UnknownHost,
+        ),
+        (|| io::Error::other("no answer"), FailureKind::Resolve),
+        (|| io::ErrorKind::TimedOut.into(), FailureKind::Resolve),
+    ] {
+        let client = client_with(HttpConfig::new().resolver(FailingResolver(error)));
+        assert_eq!(block_on(failure(&client, "http://name.test/")), kind);
+    }
+}
+
+#[test]
 fn dns_failures_are_cached() {
     let resolver = TestResolver::answering(&[]);
     let client = client_with(without_keep_alive(&resolver));

@@ -37,6 +37,7 @@ fn retry_all(fail: bool) -> RetryClasses {
         FailureKind::Decode,
         FailureKind::Protocol,
         FailureKind::Tls,
+        FailureKind::UnknownHost,
         FailureKind::Unsupported,
     ];
     let statuses = if fail { 400..600 } else { 0..0 };

@@ -22,6 +22,7 @@ pub(crate) struct EngineContext<'a> {
     cold: &'a mut Option<Box<ColdState>>,
     guards: Option<&'a mut HostGuards>,
     has_probe: bool,
+    is_balanced: bool,
     /// Why the paced host refused the request, if it did.
     pub(crate) refusal: Option<Refusal>,
     max_wait: Option<Duration>,
@@ -38,6 +39,7 @@ pub(crate) fn with_context<'a>(
     let context = EngineContext {
         guards: hosts.guards_mut(slot.host),
         has_probe: slot.has_probe(),
+        is_balanced: slot.is_balanced(),
         refusal: None,
         max_wait: outages.map(|wait| wait.max),
         tokens: budget.tokens_mut(),
@@ -66,6 +68,10 @@ impl FetchContext for EngineContext<'_> {
 
     fn is_probe(&self) -> bool {
         self.has_probe
+    }
+
+    fn is_balanced(&self) -> bool {
+        self.is_balanced
     }
 
     fn refusal(&self) -> Option<Refusal> {

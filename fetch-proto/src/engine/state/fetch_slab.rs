@@ -97,6 +97,12 @@ impl FetchSlot {
         calls.into_iter().any(BreakerCall::is_probe)
     }
 
+    /// Whether one of its attempts in flight goes to an endpoint of a balanced target.
+    pub(crate) fn is_balanced(&self) -> bool {
+        let mut permits = self.permits.iter();
+        permits.any(|permit| permit.endpoint != NO_ENDPOINT)
+    }
+
     pub(crate) fn cold_mut(&mut self) -> &mut ColdState {
         self.cold.get_or_insert_default()
     }

@@ -39,6 +39,16 @@ fn a_retry_prefers_another_endpoint() {
 }
 
 #[test]
+fn an_endpoint_that_does_not_exist_leaves_the_others() {
+    let mut engine = Engine::new(service(BalanceStrategy::RoundRobin), 7, at(0));
+    submit(&mut engine, ["http://service.test/"]);
+    let first = drain(&mut engine, at(0)).starts[0].clone();
+    let unknown = Input::End(Err(FailureKind::UnknownHost));
+    engine.handle(first.id, unknown, at(1));
+    assert_eq!(targets(&drain(&mut engine, at(1))), ["http://y.test/"]);
+}
+
+#[test]
 fn an_endpoint_at_its_limit_is_skipped() {
     let mut engine = Engine::new(service(BalanceStrategy::RoundRobin).per_host(1), 7, at(0));
     for n in 0..3 {

@@ -62,6 +62,21 @@ fn a_post_that_the_server_certainly_did_not_process_is_repeated() {
 }
 
 #[test]
+fn a_host_that_does_not_exist_is_not_asked_for_again() {
+    let unknown = FailureKind::UnknownHost;
+    let once = run(exact(), [failure(unknown), status(200)]);
+    let outcome = once.outcome();
+    assert_eq!(outcome.result, Err(FetchError::Failed(unknown)));
+    assert_eq!((outcome.attempts.len(), outcome.gave_up), (1, None));
+    // The resolver had no answer: it may have one later.
+    let later = run(exact(), [failure(FailureKind::Resolve), status(200)]);
+    assert!(later.outcome().is_success());
+    let admitted = RetryClasses::default().failure(unknown, RetryClass::NotSent);
+    let admitted = exact().classes(admitted);
+    assert!(post(admitted, [failure(unknown), status(200)]).is_success());
+}
+
+#[test]
 fn an_unanswered_post_is_repeated_if_its_class_is_set() {
     let lost = [failure(FailureKind::Io), hang(), status(200)];
     let outcome = post(admits_unanswered(), lost);
