@@ -411,8 +411,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn the_tests_that_the_page_of_pitfalls_names_exist() {
-    let folders = ["fetch-proto", "adapters/http", "adapters/smol"]
-        .map(|folder| sources(&root().join(folder)));
+    let folders =
+        ["fetch-proto", "adapters", "cli/tests"].map(|folder| sources(&root().join(folder)));
     let code: String = folders.iter().flatten().map(|file| read(file)).collect();
     let page = read(&root().join("docs/pitfalls.md"));
     for row in page

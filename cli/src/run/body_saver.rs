@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_channel::{Receiver, Sender};
-use fetch_driver::Outcome;
+use fetch_driver::{ErrorKind, FetchError, Outcome};
 use futures_lite::Stream;
 
-use super::events::is_cancelled;
 use crate::outcome::saved_body::SavedBody;
 use crate::output::record::RecordBuilder;
 use crate::save::BodyStore;
@@ -92,4 +91,11 @@ impl BodySaver {
         self.running = self.running.checked_sub(1)?;
         self.receiver.recv_blocking().ok()
     }
+}
+
+pub(super) fn is_cancelled(outcome: &Outcome) -> bool {
+    let cancelled = ErrorKind::Fetch(FetchError::Cancelled);
+    outcome
+        .error()
+        .is_some_and(|error| error.kind() == cancelled)
 }

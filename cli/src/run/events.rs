@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use fetch_driver::{ErrorKind, FetchAll, FetchError, Outcome};
+use fetch_driver::{FetchAll, Outcome};
 use futures_lite::Stream;
 
 use super::body_saver::BodySaver;
@@ -95,11 +95,4 @@ impl<'a> RunEvents<'a> {
             }
         }
     }
-}
-
-pub(super) fn is_cancelled(outcome: &Outcome) -> bool {
-    let cancelled = ErrorKind::Fetch(FetchError::Cancelled);
-    outcome
-        .error()
-        .is_some_and(|error| error.kind() == cancelled)
 }

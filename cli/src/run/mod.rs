@@ -28,8 +28,8 @@ use crate::ui::host_waits::{HostWait, HostWaits};
 use crate::ui::monitor::RunMonitor;
 use crate::ui::progress::ProgressDisplay;
 use crate::ui::signals::SignalState;
-use body_saver::BodySaver;
-use events::{RunEvent, RunEvents, is_cancelled};
+use body_saver::{BodySaver, is_cancelled};
+use events::{RunEvent, RunEvents};
 use outcomes::RunOutcomes;
 pub(crate) use start::run;
 

@@ -6,7 +6,6 @@ use core::time::Duration;
 use super::in_flight::{InFlightAttempt, ResponseStage};
 use super::{Fetch, push_event};
 use crate::fetch::request::{BodyDelivery, FetchRequest};
-use crate::guards::stall::StallGuard;
 use crate::model::attempt::HeadSummary;
 use crate::model::event::DecisionEvent;
 use crate::model::id::AttemptId;
@@ -58,13 +57,6 @@ pub(super) fn max_body(policy: &Policy, delivery: BodyDelivery) -> u64 {
         BodyDelivery::Buffered => MAX_COLLECTED,
         BodyDelivery::Saved | BodyDelivery::Streamed => u64::MAX,
     })
-}
-
-/// The minimum throughput of a body, if there is one.
-pub(super) fn stall_guard(policy: &Policy, delivery: BodyDelivery) -> Option<&StallGuard> {
-    let default = (delivery == BodyDelivery::Saved).then_some(&StallGuard::SAVED);
-    let guard = policy.stall.as_ref().or(default);
-    guard.filter(|guard| guard.min_bytes_per_second > 0)
 }
 
 impl Download {

@@ -3,7 +3,8 @@
 use alloc::sync::Arc;
 
 use super::command_queue::AttemptCommand;
-use super::download::{max_body, stall_guard};
+use super::download::max_body;
+use super::in_flight::stall_guard;
 use super::in_flight::{AfterDiscard, InFlightAttempt, ResponseStage};
 use super::retry::RetryPlan;
 use super::{Fetch, FetchContext, FetchState, push_event};

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::command_queue::AttemptCommand;
-use super::download::stall_guard;
+use super::in_flight::stall_guard;
 use super::in_flight::{AfterDiscard, ResponseStage};
 use super::{Fetch, FetchContext, push_event};
 use crate::fetch::request::RequestBodyKind;

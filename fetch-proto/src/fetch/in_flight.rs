@@ -6,7 +6,6 @@ use core::time::Duration;
 
 use url::Url;
 
-use super::download::stall_guard;
 use crate::fetch::request::BodyDelivery;
 use crate::guards::stall::{StallGuard, ThroughputMeter};
 use crate::model::attempt::Attempt;
@@ -237,4 +236,11 @@ pub(super) fn earlier(a: Option<NextWake>, b: Option<NextWake>) -> Option<NextWa
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
+}
+
+/// The minimum throughput of a body, if there is one.
+pub(super) fn stall_guard(policy: &Policy, delivery: BodyDelivery) -> Option<&StallGuard> {
+    let default = (delivery == BodyDelivery::Saved).then_some(&StallGuard::SAVED);
+    let guard = policy.stall.as_ref().or(default);
+    guard.filter(|guard| guard.min_bytes_per_second > 0)
 }

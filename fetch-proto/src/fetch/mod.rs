@@ -26,10 +26,11 @@ use url::Url;
 
 use self::command_queue::{AttemptCommand, CommandQueue};
 use self::context::{FetchContext, StandaloneContext};
-use self::download::{Download, stall_guard};
+use self::download::Download;
 use self::hedge::HedgeState;
 use self::hold::HoldState;
 use self::in_flight::InFlightAttempt;
+use self::in_flight::stall_guard;
 use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 use crate::inline_vec::InlineVec;
 use crate::model::attempt::{Attempt, Input, InputEffect};
