@@ -70,8 +70,12 @@ pub use transport::timer::Timer;
 pub use transport::transport_fn::{TransportFn, transport_fn};
 pub use url;
 
-/// The target of all log records of this crate.
+/// The target of the log records of this crate, except those with [`HOST_LOG_TARGET`].
 pub const LOG_TARGET: &str = "fetch_all";
+
+/// The target of log records about hosts: one that is down, limits the rate of requests or is given
+/// up (warnings), or is back (info). Filters for [`LOG_TARGET`] include it.
+pub const HOST_LOG_TARGET: &str = "fetch_all::hosts";
 
 /// Compiles and runs the README's examples.
 #[cfg(doctest)]

@@ -11,7 +11,7 @@ use crate::exit::WorstStatus;
 /// Counters and flags that the reader shares with the run.
 #[derive(Debug, Default)]
 pub(crate) struct SharedProgress {
-    /// The URLs that wait per host, if progress is shown.
+    /// The URLs that wait per host, if progress or a summary is shown.
     pub(crate) backlog: Option<HostBacklog>,
     /// Whether reading should stop.
     pub(crate) stopped: AtomicBool,

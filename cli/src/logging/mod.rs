@@ -8,9 +8,11 @@ use std::env;
 use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use anyhow::{Context, Result};
 use env_logger::{Logger, Target, WriteStyle};
+use fetch_driver::HOST_LOG_TARGET;
 use log::LevelFilter;
 
 use file::RotatingFile;
@@ -39,6 +41,8 @@ pub(crate) struct LogConfig {
     pub(crate) format: LogFormat,
     /// The size in bytes at which the file is rotated; 0 never rotates. A line is never split.
     pub(crate) max_file_bytes: u64,
+    /// The most lines about hosts ([`HOST_LOG_TARGET`]); the last one says that there are more.
+    pub(crate) max_host_lines: u64,
     /// The number of rotated files, `app.log.1` (newest) and up; 0 truncates the file instead.
     pub(crate) rotated_files: u8,
 }
@@ -62,6 +66,7 @@ impl Default for LogConfig {
             console: true,
             format: LogFormat::Text,
             max_file_bytes: 10 * 1024 * 1024,
+            max_host_lines: u64::MAX,
             rotated_files: 5,
         }
     }
@@ -110,8 +115,19 @@ impl LogConfig {
             LogFormat::Text => line::text,
             LogFormat::Json => line::json,
         };
+        let (host_lines, max_host_lines) = (AtomicU64::new(0), self.max_host_lines);
         builder.format(move |out, record| {
+            let is_host = record.target() == HOST_LOG_TARGET;
+            let before = host_lines.fetch_add(u64::from(is_host), Relaxed);
+            if is_host && before > max_host_lines {
+                return Ok(());
+            }
             let time = out.timestamp_micros().to_string();
+            if is_host && before == max_host_lines {
+                let more = format_args!("further lines about hosts are not shown without -v");
+                let record = record.to_builder().args(more).build();
+                return out.write_all(to_line(&time, &record).as_bytes());
+            }
             out.write_all(to_line(&time, record).as_bytes())
         });
         let sinks = LogSinks::new(console, self.console, file);

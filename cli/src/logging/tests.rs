@@ -219,3 +219,24 @@ fn installing_makes_it_the_log_of_the_process() {
         "a second log is refused"
     );
 }
+
+#[test]
+fn lines_about_hosts_are_limited_and_others_are_not() {
+    let policy = LogConfig {
+        max_host_lines: 2,
+        ..with_level("info")
+    };
+    let console = Console::default();
+    let logger = policy.build(Box::new(console.clone())).unwrap();
+    for target in [HOST_LOG_TARGET, "fetch_all"] {
+        for _ in 0..5 {
+            let mut record = Record::builder();
+            let record = record.level(Level::Info).target(target);
+            logger.log(&record.args(format_args!("hello")).build());
+        }
+    }
+    let text = console.text();
+    assert_eq!(text.lines().count(), 2 + 1 + 5, "{text}");
+    assert_eq!(text.matches("hello").count(), 2 + 5, "{text}");
+    assert_eq!(text.matches("not shown without -v").count(), 1, "{text}");
+}

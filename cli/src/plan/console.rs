@@ -35,6 +35,9 @@ impl ConsolePlan {
     }
 }
 
+/// How many lines about hosts the console shows by default.
+const MAX_HOST_LINES: u64 = 20;
+
 /// How progress is shown.
 pub(super) fn view(args: &CliArgs) -> ProgressView {
     match args.output.quiet || args.output.silent || args.output.no_progress {
@@ -43,7 +46,11 @@ pub(super) fn view(args: &CliArgs) -> ProgressView {
     }
 }
 
-/// By default the console shows only errors, because records and summary have the failures.
+/// The filter of the console by default.
+const CONSOLE_LEVEL: &str = "error,fetch_all::hosts=info";
+
+/// By default the console shows errors, and which hosts are down, back or paced: records and summary
+/// have the other failures.
 fn log_config(args: &CliArgs) -> LogConfig {
     let (log, output) = (&args.log, &args.output);
     let by_count = match log.verbose {
@@ -58,12 +65,14 @@ fn log_config(args: &CliArgs) -> LogConfig {
         .or_else(|| by_count.map(str::to_owned));
     let from_user = option.is_some()
         || env::var(logging::LEVEL_VARIABLE).is_ok_and(|level| !level.trim().is_empty());
-    let level = match from_user || log.log_file.is_some() {
-        true => logging::level_or_env(option),
-        false => "error".to_owned(),
+    let is_default = !from_user && log.log_file.is_none();
+    let level = match is_default {
+        true => CONSOLE_LEVEL.to_owned(),
+        false => logging::level_or_env(option),
     };
     LogConfig {
         level,
+        max_host_lines: if is_default { MAX_HOST_LINES } else { u64::MAX },
         console: !output.silent && !output.quiet && (log.log_file.is_none() || log.verbose > 0),
         file: log.log_file.clone(),
         format: log.log_format,

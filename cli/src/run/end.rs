@@ -50,7 +50,9 @@ impl ActiveRun {
             statsd.flush(&counts);
         }
         let stopped = self.stop_reason(end);
-        let summary = self.outcomes.summary(elapsed, fetches.stats(), stopped);
+        let summary = self
+            .outcomes
+            .summary(elapsed, fetches.stats(), stopped, &self.host_waits);
         if !self.silent {
             let _ = std::io::stderr().write_all(summary.to_string().as_bytes());
         }

@@ -24,6 +24,7 @@ use crate::plan::{CookieFile, PolicyReload};
 use crate::robots::AdmittedRequests;
 use crate::ui::counts::ProgressCounts;
 use crate::ui::eta::EtaEstimator;
+use crate::ui::host_waits::{HostWait, HostWaits};
 use crate::ui::monitor::RunMonitor;
 use crate::ui::progress::ProgressDisplay;
 use crate::ui::signals::SignalState;
@@ -53,6 +54,7 @@ struct ActiveRun {
     epoch: SystemTime,
     eta: EtaEstimator,
     fetcher: Fetcher,
+    host_waits: HostWaits,
     max_errors: Option<NonZeroU64>,
     monitor: RunMonitor,
     outcomes: RunOutcomes,
@@ -78,6 +80,7 @@ impl ActiveRun {
         if self.report.is_some() && end != RunEnd::OutputClosed {
             self.waiting_hosts = self.fetcher.waiting_hosts().await;
         }
+        self.update_host_waits(true).await;
         end
     }
 
@@ -119,12 +122,24 @@ impl ActiveRun {
                         return RunEnd::OutputClosed;
                     }
                     self.reload_policy();
+                    self.update_host_waits(false).await;
                     if let Some(end) = self.check_limits(events.fetches) {
                         return end;
                     }
                     self.paint(events.fetches).await;
                 }
             }
+        }
+    }
+
+    /// Updates which hosts are waited for. After a signal nothing waits, and the last state is kept
+    /// for the summary.
+    async fn update_host_waits(&mut self, is_end: bool) {
+        let (now, stats) = (self.started.elapsed(), self.fetcher.stats());
+        let is_due = is_end || self.host_waits.is_due(now, &stats);
+        if is_due && !self.silent && !self.stopping {
+            let hosts = self.fetcher.waiting_hosts().await;
+            self.host_waits.update(hosts.iter().map(HostWait::new), now);
         }
     }
 
@@ -197,7 +212,11 @@ impl ActiveRun {
         }
         let counts = self.counts(fetches);
         self.monitor.update(&counts);
-        self.progress.update(&counts);
+        let waits = match self.stopping {
+            true => String::new(),
+            false => self.host_waits.progress_text(counts.elapsed),
+        };
+        self.progress.update(&counts, &waits);
         None
     }
 

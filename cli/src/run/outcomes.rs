@@ -17,6 +17,7 @@ use crate::outcome::tally::RunTally;
 use crate::output::RecordWriter;
 use crate::output::record::RecordInput;
 use crate::state::{StateView, state_error};
+use crate::ui::host_waits::HostWaits;
 use crate::ui::monitor::StatsdReporter;
 use crate::ui::summary::RunSummary;
 
@@ -111,7 +112,11 @@ impl RunOutcomes {
         elapsed: Duration,
         stats: &'a BatchStats,
         stopped: Option<&'a str>,
+        host_waits: &'a HostWaits,
     ) -> RunSummary<'a> {
+        let backlog = self.shared.backlog.as_ref();
+        let unfinished_hosts = backlog.map(|backlog| backlog.top(HostWaits::NAMED));
+        let unfinished_hosts = unfinished_hosts.unwrap_or_default().into_iter();
         RunSummary {
             can_resume: self.state.is_some(),
             completed_before: self.completed_before(),
@@ -119,12 +124,17 @@ impl RunOutcomes {
             duplicates: self.shared.duplicates.load(Relaxed),
             elapsed,
             existing: self.existing(),
+            host_waits,
             malformed: self.shared.malformed.load(Relaxed),
             stats,
             stopped,
             tally: &self.tally,
             unfinished: (self.shared.urls.load(Relaxed) + stats.cancelled())
                 .saturating_sub(stats.count()),
+            unfinished_hosts: unfinished_hosts
+                .map(|(origin, queue)| (origin, queue.waiting))
+                .filter(|(_, waiting)| *waiting > 0)
+                .collect(),
             unsaved: self.unsaved,
         }
     }

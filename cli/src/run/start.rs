@@ -23,6 +23,7 @@ use crate::robots::{AdmittedRequests, RobotsContext};
 use crate::save::BodyStore;
 use crate::state::ResumeState;
 use crate::ui::eta::EtaEstimator;
+use crate::ui::host_waits::HostWaits;
 use crate::ui::progress::{ClearOnDrop, ConsoleWriter, ProgressDisplay, ProgressView};
 use crate::ui::screen;
 use crate::ui::signals;
@@ -89,7 +90,8 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     }
     .start()?;
     let has_display = plan.console.view != ProgressView::None;
-    let shared = Arc::new(SharedProgress::new(has_display.then(HostBacklog::default)));
+    let has_backlog = has_display || !plan.console.silent;
+    let shared = Arc::new(SharedProgress::new(has_backlog.then(HostBacklog::default)));
     let reader = ListReader {
         template: plan.input.template,
         ledger: state_view.as_ref().map(|view| view.ledger.clone()),
@@ -124,6 +126,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         epoch,
         eta: EtaEstimator::new(HostLimits::new(&plan.client.settings.config)),
         fetcher,
+        host_waits: HostWaits::default(),
         body_saver: Some(BodySaver::new(store, builder, plan.stop.fail)),
         max_errors: plan.stop.max_errors,
         monitor,

@@ -101,10 +101,11 @@ impl ProgressDisplay {
         !self.bar.is_hidden()
     }
 
-    pub(crate) fn update(&self, counts: &ProgressCounts) {
+    /// Shows the counts, and behind them `waits`, which may be empty.
+    pub(crate) fn update(&self, counts: &ProgressCounts, waits: &str) {
         if let Some(lines) = &self.lines {
             if lines.is_due(counts.elapsed) {
-                self.print_message(&counts.to_string());
+                self.print_message(&format!("{counts}{waits}"));
             }
             return;
         }
@@ -118,7 +119,7 @@ impl ProgressDisplay {
             self.bar.set_style(style(BAR_TEMPLATE));
         }
         self.bar.set_position(counts.done);
-        self.bar.set_message(counts.to_string());
+        self.bar.set_message(format!("{counts}{waits}"));
     }
 
     /// Runs `write` while the bar is hidden.

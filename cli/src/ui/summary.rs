@@ -9,6 +9,7 @@ use crate::display::{ByteSize, ShortDuration, plural, sanitize};
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::tally::RunTally;
+use crate::ui::host_waits::HostWaits;
 
 /// The number of hosts in each list.
 const TOP: usize = 5;
@@ -27,6 +28,7 @@ pub(crate) struct RunSummary<'a> {
     pub(crate) elapsed: Duration,
     /// URLs whose files existed already.
     pub(crate) existing: u64,
+    pub(crate) host_waits: &'a HostWaits,
     pub(crate) malformed: u64,
     pub(crate) stats: &'a BatchStats,
     /// Why the run ended before every URL was fetched.
@@ -34,6 +36,8 @@ pub(crate) struct RunSummary<'a> {
     pub(crate) tally: &'a RunTally,
     /// URLs that were read but have no outcome.
     pub(crate) unfinished: u64,
+    /// The hosts with the most of them: origin, and number of URLs.
+    pub(crate) unfinished_hosts: Vec<(Box<str>, u64)>,
     /// Successful fetches whose bodies could not be saved.
     pub(crate) unsaved: u64,
 }
@@ -46,6 +50,7 @@ impl fmt::Display for RunSummary<'_> {
             self.write_times(f)?;
         }
         self.write_errors(f)?;
+        self.host_waits.write_totals(f)?;
         self.write_hosts(f)
     }
 }
@@ -92,6 +97,10 @@ impl RunSummary<'_> {
                 write!(f, "; run the same command again to resume")?;
             }
             writeln!(f)?;
+            if self.unfinished > 0 && !self.unfinished_hosts.is_empty() {
+                let waits = self.host_waits;
+                waits.write_unfinished(f, self.unfinished, &self.unfinished_hosts)?;
+            }
         }
         self.write_skipped(f)
     }
@@ -304,16 +313,19 @@ mod tests {
             elapsed: Duration::from_secs(1),
             malformed: 1,
             existing: 1,
+            host_waits: &HostWaits::default(),
             unsaved: 0,
             stats: &stats,
             stopped: Some("Ctrl-C"),
             tally: &tally,
             unfinished: 3,
+            unfinished_hosts: vec![("http://a.test".into(), 3)],
         };
         let text = summary.to_string();
         for part in [
             "2 URLs in 1.00 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
             "stopped early: Ctrl-C; 3 URLs not finished; run the same command again to resume\n",
+            "no record 3 URLs: a.test 3 (queued or in flight)\n",
             "skipped   1 URL: file exists\n",
             "skipped   7 URLs: completed by an earlier run, 2 with a failure: --retry-failed",
             "received  2.0 KiB",

@@ -13,6 +13,7 @@ mod lists;
 mod monitoring;
 mod network;
 mod options;
+mod outages;
 mod output;
 mod plans;
 mod policy;

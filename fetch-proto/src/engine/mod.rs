@@ -431,11 +431,14 @@ fn report_to_pacer(
     pacer.record(answer, now);
     let key = &state.key;
     match (was_active, pacer.interval()) {
-        (false, Some(interval)) => outputs.push_event(|| DecisionEvent::PacingStarted {
+        (false, Some(interval)) => outputs.push_important_event(DecisionEvent::PacingStarted {
             host: key.clone(),
             interval,
         }),
-        (true, None) => outputs.push_event(|| DecisionEvent::PacingEnded { host: key.clone() }),
+        (true, None) => {
+            let host = key.clone();
+            outputs.push_important_event(DecisionEvent::PacingEnded { host });
+        }
         _ => {}
     }
     pacer.refusal(answer.status, now)

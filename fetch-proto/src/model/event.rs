@@ -109,14 +109,16 @@ pub enum DecisionEvent {
         pause: Duration,
     },
     /// The starts at a host are spaced because it refuses requests that come too fast:
-    /// [`Pacing`](crate::Pacing). The interval changes afterwards.
+    /// [`Pacing`](crate::Pacing). The interval changes afterwards. Reported even if events are not
+    /// enabled.
     PacingStarted {
         /// Scheme, host and port.
         host: Box<str>,
         /// The first interval between two starts.
         interval: Duration,
     },
-    /// The starts at a host are no longer spaced, because it accepts all requests.
+    /// The starts at a host are no longer spaced, because it accepts all requests. Reported even if
+    /// events are not enabled.
     PacingEnded {
         /// Scheme, host and port.
         host: Box<str>,

@@ -25,6 +25,7 @@ use crate::driver::permits::AttemptPermits;
 use crate::driver::siblings::Siblings;
 use crate::driver::submission::SubmissionQueue;
 use crate::lock::lock;
+use crate::telemetry::logging::log_host_event;
 use crate::telemetry::recording::DriverEngine;
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
@@ -302,6 +303,9 @@ where
     }
 
     fn log_event(&self, id: Option<FetchId>, event: &DecisionEvent) {
+        if log_host_event(event, self.clock.now()) {
+            return;
+        }
         if !log_enabled!(target: crate::LOG_TARGET, Level::Debug) {
             return;
         }

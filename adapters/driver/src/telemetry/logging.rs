@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use fetch_proto::{BatchStats, FetchSample, SampleEnd};
+use fetch_proto::{BatchStats, DecisionEvent, FetchSample, SampleEnd, Timestamp};
 use log::{Level, info, log_enabled, warn};
 
-use crate::LOG_TARGET;
 use crate::fields::redact::redact_text;
 use crate::model::error::ErrorKind;
 use crate::model::outcome::Outcome;
+use crate::{HOST_LOG_TARGET, LOG_TARGET};
 
 /// Logs that a batch started.
 pub(crate) fn log_batch_start(total: Option<u64>) {
@@ -61,6 +61,57 @@ pub(crate) fn log_outcome(outcome: &Outcome) {
         }
         _ => {}
     }
+}
+
+/// Logs an event about a whole host: that it is down, back, given up, or limits the rate of requests.
+/// False for all other events.
+pub(crate) fn log_host_event(event: &DecisionEvent, now: Timestamp) -> bool {
+    match event {
+        DecisionEvent::HostDown {
+            cause,
+            gives_up_at,
+            host,
+            waiting,
+        } => {
+            let seconds = gives_up_at.saturating_since(now).as_secs_f64();
+            let urls = if *waiting == 1 {
+                "URL waits"
+            } else {
+                "URLs wait"
+            };
+            warn!(
+                target: HOST_LOG_TARGET,
+                "{host} is down ({cause}): {waiting} {urls} for it, for at most {seconds:.0} s"
+            );
+        }
+        DecisionEvent::HostGivenUp {
+            cause,
+            down_for,
+            ended,
+            host,
+        } => {
+            let seconds = down_for.as_secs_f64();
+            let urls = if *ended == 1 { "URL" } else { "URLs" };
+            warn!(
+                target: HOST_LOG_TARGET,
+                "{host} is given up after {seconds:.0} s ({cause}): {ended} {urls} failed"
+            );
+        }
+        DecisionEvent::HostRecovered { down_for, host } => {
+            let seconds = down_for.as_secs_f64();
+            info!(target: HOST_LOG_TARGET, "{host} is back after {seconds:.1} s");
+        }
+        DecisionEvent::PacingStarted { host, .. } => warn!(
+            target: HOST_LOG_TARGET,
+            "{host} limits the rate of requests (status 429 or 503): requests are slowed down"
+        ),
+        DecisionEvent::PacingEnded { host } => info!(
+            target: HOST_LOG_TARGET,
+            "{host} accepts requests again: they are no longer slowed down"
+        ),
+        _ => return false,
+    }
+    true
 }
 
 /// Converts an outcome for the batch's statistics.

@@ -163,38 +163,43 @@ mod tests {
 
     use super::*;
     use crate::outcome::tally::RunTally;
+    use crate::ui::host_waits::HostWaits;
     use crate::ui::summary::RunSummary;
 
     #[test]
     fn a_run_with_urls_without_a_record_is_not_complete() {
-        let summary = RunSummary {
+        let (waits, stats, tally) = (
+            HostWaits::default(),
+            BatchStats::default(),
+            RunTally::default(),
+        );
+        let summary = |unfinished| RunSummary {
             can_resume: false,
             completed_before: (0, 0),
             disallowed: 0,
             duplicates: 0,
             elapsed: Duration::from_secs(1),
             existing: 0,
+            host_waits: &waits,
             malformed: 0,
-            stats: &BatchStats::default(),
+            stats: &stats,
             stopped: None,
-            tally: &RunTally::default(),
-            unfinished: 2,
+            tally: &tally,
+            unfinished,
+            unfinished_hosts: Vec::new(),
             unsaved: 0,
         };
+        let (partial, complete) = (summary(2), summary(0));
         let mut report = RunReport {
             code: 0,
             engine: EngineStats::default(),
             started: SystemTime::UNIX_EPOCH,
-            summary: &summary,
+            summary: &partial,
             waiting_hosts: &[],
         };
         let page = render_page(&report);
         assert!(page.contains("2 URLs were read but"), "{page}");
         assert!(!page.contains("0: every URL was fetched"), "{page}");
-        let complete = RunSummary {
-            unfinished: 0,
-            ..summary
-        };
         report.summary = &complete;
         let page = render_page(&report);
         assert!(page.contains("0: every URL was fetched"), "{page}");

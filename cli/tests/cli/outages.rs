@@ -1,0 +1,120 @@
+//! Hosts that are down or limit the rate of requests, as a run reports them.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::*;
+
+/// A list of URLs at the address, and the address without the scheme.
+fn list_at(listener: &TcpListener, count: usize) -> (List, String) {
+    let address = listener.local_addr().unwrap().to_string();
+    let urls = (0..count).map(|n| format!("http://{address}/{n}\n"));
+    (List::new(urls.collect::<String>()), address)
+}
+
+/// A list of URLs at a port where nobody listens, and its address.
+fn list_at_closed_port() -> (List, String) {
+    list_at(&TcpListener::bind("127.0.0.1:0").unwrap(), 30)
+}
+
+/// Answers each connection with one response, and its status.
+fn serve(listener: TcpListener, mut status: impl FnMut() -> &'static str + Send + 'static) {
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let head = "content-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = write!(stream, "HTTP/1.1 {}\r\n{head}", status());
+        }
+    });
+}
+
+#[test]
+fn a_host_that_is_down_is_named_while_it_is_waited_for_and_at_the_end() {
+    let (list, host) = list_at_closed_port();
+    let list = list.path("list");
+    let run = ["-i", &list, "--host-max-wait", "2"];
+    let ran = fetch_all(&[&run[..], &["--progress-interval", "0.2"]].concat());
+    assert_eq!(ran.code, 4, "{ran:?}");
+    for part in [
+        &format!("WARN  fetch_all::hosts: http://{host} is down (could not connect): "),
+        &format!(" · 1 host waits: {host} (down for "),
+        &format!("http://{host} is given up after "),
+        &format!("  given up  1 host: {host} "),
+    ] {
+        assert!(
+            ran.stderr.contains(part),
+            "{part:?} is not in\n{}",
+            ran.stderr
+        );
+    }
+    let ran = fetch_all(&[&run[..], &["-q"]].concat());
+    assert!(!ran.stderr.contains("WARN"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("  given up  1 host"), "{}", ran.stderr);
+}
+
+#[test]
+fn urls_without_a_record_are_reported_with_host_and_reason() {
+    let site = site();
+    let (list, host) = list_at_closed_port();
+    let stall = site.url("/stall");
+    let ran = fetch_all(&[
+        "-i",
+        &list.path("list"),
+        "--deadline",
+        "3",
+        "-m",
+        "0",
+        &stall,
+    ]);
+    assert_eq!(ran.code, 20, "{ran:?}");
+    let line = ran.stderr.lines().find(|line| line.contains("no record"));
+    let line = line.unwrap_or_else(|| panic!("{}", ran.stderr));
+    assert!(
+        line.starts_with(&format!("  no record 31 URLs: {host} 30 (down for ")),
+        "{line}"
+    );
+    let authority = stall.split('/').nth(2).unwrap();
+    let rest = format!(" s: could not connect), {authority} 1 (queued or in flight)");
+    assert!(line.ends_with(&rest), "{line}");
+}
+
+#[test]
+fn a_host_that_is_back_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (list, host) = list_at(&listener, 30);
+    drop(listener);
+    let mut child = command(&["-i", &list.path("list")]).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = stderr.next().unwrap().unwrap();
+    assert!(first.contains(&format!("http://{host} is down")), "{first}");
+    serve(TcpListener::bind(&host).unwrap(), || "200 OK");
+    let rest: Vec<_> = stderr.map(Result::unwrap).collect();
+    let ran = ran(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{rest:?}");
+    let is_back = format!("INFO  fetch_all::hosts: http://{host} is back after ");
+    let waited = format!("  waited    for 1 host: {host} ");
+    for part in [&is_back, &waited] {
+        assert!(rest.iter().any(|line| line.contains(part)), "{rest:?}");
+    }
+}
+
+#[test]
+fn a_host_that_limits_the_rate_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (list, host) = list_at(&listener, 30);
+    let mut next = Instant::now();
+    serve(listener, move || {
+        if Instant::now() < next {
+            return "429 Too Many Requests";
+        }
+        next = Instant::now() + Duration::from_millis(30);
+        "200 OK"
+    });
+    let ran = fetch_all(&["-i", &list.path("list")]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let line = format!("WARN  fetch_all::hosts: http://{host} limits the rate of requests");
+    assert_eq!(ran.stderr.matches(&line).count(), 1, "{}", ran.stderr);
+}
