@@ -38,7 +38,7 @@ impl HostWait {
         matches!(self.reason, WaitReason::GivenUp { .. })
     }
 
-    /// Such as "down for 12 s".
+    /// The text for people, for example "down for 12 s".
     fn state(&self, now: Duration) -> String {
         let time = now.saturating_sub(self.since).as_secs();
         match self.reason {

@@ -238,7 +238,7 @@ impl Engine {
         let serving_host = permit.map_or(slot.host, |permit| permit.host);
         let refusal = match &input {
             Input::Head(head) => {
-                let sent = slot.fetch.awaits_head_since(id);
+                let sent = slot.fetch.without_head_since(id);
                 let answer = sent.map(|sent| PacedAnswer {
                     is_first: id.number == 1,
                     retry_after: head.retry_after,

@@ -278,7 +278,7 @@ impl Fetch {
     }
 
     /// When this attempt started, if it is in flight and no response head has arrived.
-    pub(crate) fn awaits_head_since(&self, id: AttemptId) -> Option<Timestamp> {
+    pub(crate) fn without_head_since(&self, id: AttemptId) -> Option<Timestamp> {
         let attempt = self.attempt(id)?;
         attempt.status.is_none().then_some(attempt.timings.started)
     }

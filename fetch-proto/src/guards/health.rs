@@ -70,6 +70,11 @@ impl HostEvidence {
     pub fn of(report: &AttemptReport, answered_at: Option<Timestamp>) -> Self {
         HostSignal::of(report).evidence(report.timings.ended, answered_at)
     }
+
+    /// The judgement about a response with this status, which arrives `at`.
+    pub(crate) fn of_status(status: u16, at: Timestamp, answered_at: Option<Timestamp>) -> Self {
+        HostSignal::of_status(status, at).evidence(at, answered_at)
+    }
 }
 
 /// How an attempt shows an outage.
@@ -137,28 +142,36 @@ pub(crate) enum HostSignal {
 impl HostSignal {
     pub(crate) fn of(report: &AttemptReport) -> Self {
         let timings = &report.timings;
-        let answered = Self::Answer(timings.head.unwrap_or(timings.ended));
+        let answered_at = timings.head.unwrap_or(timings.ended);
         let cause = match (report.end, report.status) {
             (AttemptEnd::Failed(FailureKind::Io), Some(_)) => return Self::Nothing,
-            (_, Some(429)) => return Self::RateLimit,
-            (_, Some(status)) => FailureCause::Status(status),
+            (_, Some(status)) => return Self::of_status(status, answered_at),
             (AttemptEnd::Failed(failure), None) => FailureCause::Failure(failure),
             (AttemptEnd::TimedOut(limit), None) => FailureCause::Timeout(limit),
             _ => return Self::Nothing,
         };
         match (OutageSign::of(cause, Some(report)), cause) {
             (Some(sign), _) => Self::Sign(sign, cause),
-            (None, FailureCause::Status(_)) => answered,
             (None, FailureCause::Failure(failure)) => match failure {
                 FailureKind::BodyTooLarge
                 | FailureKind::Decode
                 | FailureKind::Protocol
-                | FailureKind::Tls => answered,
+                | FailureKind::Tls => Self::Answer(answered_at),
                 FailureKind::Resolve | FailureKind::UnknownHost => Self::Silence,
                 _ => Self::Nothing,
             },
             (None, FailureCause::Timeout(TimeLimit::Queue | TimeLimit::Total)) => Self::Nothing,
-            (None, FailureCause::Timeout(_)) => Self::Silence,
+            (None, FailureCause::Status(_) | FailureCause::Timeout(_)) => Self::Silence,
+        }
+    }
+
+    /// The signal of a response with this status, which arrives `at`.
+    fn of_status(status: u16, at: Timestamp) -> Self {
+        let cause = FailureCause::Status(status);
+        match OutageSign::of(cause, None) {
+            Some(sign) => Self::Sign(sign, cause),
+            None if status == 429 => Self::RateLimit,
+            None => Self::Answer(at),
         }
     }
 
@@ -384,5 +397,20 @@ mod tests {
         health.record(sign(OutageSign::Unreachable), at(2));
         assert!(health.may_be_down(OutageSign::Unreachable));
         assert!(!health.may_be_down(OutageSign::Closed));
+    }
+
+    #[test]
+    fn a_503_limits_the_rate_only_while_the_host_also_answers_normally() {
+        let at = |seconds| Timestamp::START + Duration::from_secs(seconds);
+        let limits_rate = |status, answered_at| {
+            HostEvidence::of_status(status, at(9), answered_at) == HostEvidence::Throttled
+        };
+        assert!(limits_rate(429, None));
+        assert!(!limits_rate(503, None));
+        assert!(limits_rate(503, Some(at(8))));
+        assert!(!limits_rate(503, Some(at(6))));
+        assert!(!limits_rate(502, Some(at(9))));
+        let is_alive = |status| HostEvidence::of_status(status, at(9), None) == HostEvidence::Alive;
+        assert!([200, 404, 500].into_iter().all(is_alive));
     }
 }

@@ -7,11 +7,12 @@ mod tests;
 use core::time::Duration;
 
 use self::search::PaceSearch;
+use crate::guards::health::HostEvidence;
 use crate::guards::rolling_window::RollingWindow;
 use crate::model::time::Timestamp;
 
 /// How long a host counts as answering normally after it has answered with another status than 429,
-/// 502, 503 and 504. A 503 within this time limits the rate; later it is an outage.
+/// 502, 503 and 504.
 const NORMAL_FOR: Duration = Duration::from_secs(2);
 /// Over which time accepted requests are counted.
 const RECENT: Duration = Duration::from_secs(2);
@@ -65,21 +66,6 @@ impl Default for Pacing {
     fn default() -> Self {
         Self::DEFAULT
     }
-}
-
-/// Whether a status limits the rate: 429, or 503 from a host that also answers normally. Any other
-/// 503 is an outage. `normal_at` is when the host last [answered normally](is_normal_answer).
-pub(crate) fn is_rate_limit(status: u16, normal_at: Option<Timestamp>, now: Timestamp) -> bool {
-    match status {
-        429 => true,
-        503 => normal_at.is_some_and(|at| now.saturating_since(at) <= NORMAL_FOR),
-        _ => false,
-    }
-}
-
-/// Whether a response with this status shows that the host is neither down nor limits the rate.
-pub(crate) const fn is_normal_answer(status: u16) -> bool {
-    !matches!(status, 429 | 502..=504)
 }
 
 /// A response of a host that may be paced.
@@ -159,7 +145,7 @@ impl HostPacer {
 
     /// Records a response.
     pub(crate) fn record(&mut self, answer: &PacedAnswer, now: Timestamp) {
-        if is_normal_answer(answer.status) {
+        if HostEvidence::of_status(answer.status, now, None) == HostEvidence::Alive {
             self.record_accept(answer.sent, now);
         } else if matches!(answer.status, 429 | 503) {
             self.record_refusal(answer, now);
@@ -170,7 +156,8 @@ impl HostPacer {
     pub(crate) fn is_throttle(&self, status: u16, now: Timestamp) -> bool {
         // A slow pace must not turn a refusal into an outage.
         let slow = self.interval().map(|interval| interval * 4);
-        is_rate_limit(status, self.accepted_at, now)
+        let evidence = HostEvidence::of_status(status, now, self.accepted_at);
+        evidence == HostEvidence::Throttled
             || status == 503
                 && self
                     .accepted_at

@@ -187,17 +187,6 @@ fn a_pause_that_the_host_asks_for_costs_no_more_than_a_third() {
 }
 
 #[test]
-fn a_503_limits_the_rate_only_while_the_host_also_answers_normally() {
-    let at = |seconds| Timestamp::START + SECOND * seconds;
-    assert!(is_rate_limit(429, None, at(9)));
-    assert!(!is_rate_limit(503, None, at(9)));
-    assert!(is_rate_limit(503, Some(at(8)), at(9)));
-    assert!(!is_rate_limit(503, Some(at(6)), at(9)));
-    assert!(!is_rate_limit(502, Some(at(9)), at(9)));
-    assert!([200, 404, 500].into_iter().all(is_normal_answer));
-}
-
-#[test]
 fn pacing_ends_when_the_host_accepts_everything_for_long() {
     let mut pacer = HostPacer::new(Pacing::default());
     let answer = |status, sent| PacedAnswer {
