@@ -1,13 +1,18 @@
 //! Runs the command and reads its output.
 
+#[path = "../common/command.rs"]
+mod command;
+
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use fetch_testbed::Site;
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub(crate) use self::command::command;
 
 /// The result of a run.
 #[derive(Debug)]
@@ -35,22 +40,6 @@ impl Ran {
 pub(crate) fn parse(text: &str) -> Vec<Value> {
     let value = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     text.lines().map(value).collect()
-}
-
-/// The command, without environment variables that affect it.
-pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fetch-all"));
-    command
-        .args(arguments)
-        .env_remove("RUST_LOG")
-        .env_remove("NETRC")
-        .env("XDG_CONFIG_HOME", "/none")
-        .stdin(Stdio::null());
-    for name in ["all_proxy", "http_proxy", "https_proxy", "no_proxy"] {
-        command.env_remove(name).env_remove(name.to_uppercase());
-    }
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
 }
 
 pub(crate) fn fetch_all(arguments: &[&str]) -> Ran {

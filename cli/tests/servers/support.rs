@@ -1,26 +1,13 @@
 //! Runs the command on a list.
 
+#[path = "../common/command.rs"]
+mod command;
+
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// The command, without environment variables that affect it.
-pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fetch-all"));
-    command
-        .args(arguments)
-        .env_remove("RUST_LOG")
-        .env_remove("NETRC")
-        .env("XDG_CONFIG_HOME", "/none")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    for name in ["all_proxy", "http_proxy", "https_proxy", "no_proxy"] {
-        command.env_remove(name).env_remove(name.to_uppercase());
-    }
-    command
-}
+pub(crate) use self::command::command;
 
 /// JSON, a value on each line.
 pub(crate) fn parse_records(text: &[u8]) -> Vec<Value> {
