@@ -56,7 +56,7 @@ fn state_error(directory: &Path, error: &StateError) -> CliError {
             ", and its copy is missing or damaged, too: restore one of them, or use another directory and \
              fetch everything again"
         }
-        StateError::NoState => ": name the directory that --state has",
+        StateError::NoState => ": pass the directory that was given to --state",
         _ => "",
     };
     CliError::file(format!("{}: {error}{hint}", directory.display()))
