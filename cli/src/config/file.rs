@@ -93,7 +93,7 @@ fn parse(
         }
         let at: Range<usize> = value.span();
         let arguments = option_value(value.into_inner())
-            .and_then(|value| arguments(arg, &value))
+            .and_then(|value| arguments(known, arg, &value))
             .map_err(|why| document.error_at(at, &why))?;
         entries.push(ConfigEntry {
             id,

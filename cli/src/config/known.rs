@@ -51,6 +51,15 @@ impl<'a> OptionIndex<'a> {
         })
     }
 
+    /// The option `--no-…` that turns this one off, if there is one.
+    fn negation(&self, arg: &Arg) -> Option<OsString> {
+        let name = format!("no-{}", arg.get_long()?);
+        let is_it = |other: &Arg| other.get_long() == Some(&*name);
+        self.options()
+            .any(is_it)
+            .then(|| format!("--{name}").into())
+    }
+
     /// The most similar name, to suggest.
     pub(super) fn suggest(&self, name: &str) -> Option<&'a str> {
         let near = |own: &&str| strsim::jaro_winkler(own, name) > MIN_SIMILARITY;
@@ -79,11 +88,15 @@ impl<'a> OptionIndex<'a> {
 /// # Errors
 ///
 /// If the option does not accept the value.
-pub(super) fn arguments(arg: &Arg, value: &OptionValue) -> Result<Vec<OsString>, String> {
+pub(super) fn arguments(
+    known: &OptionIndex<'_>,
+    arg: &Arg,
+    value: &OptionValue,
+) -> Result<Vec<OsString>, String> {
     let name = format!("--{}", arg.get_long().unwrap_or_default());
     let bare = |count: u8| vec![OsString::from(&name); count.into()];
     let values = match (arg.get_action(), value) {
-        (_, OptionValue::Flag(false)) => return Ok(Vec::new()),
+        (_, OptionValue::Flag(false)) => return Ok(known.negation(arg).into_iter().collect()),
         (ArgAction::SetTrue | ArgAction::Count, OptionValue::Flag(true)) => return Ok(bare(1)),
         (ArgAction::Count, OptionValue::One(count)) => {
             let count: Option<u8> = count.parse().ok().filter(|count| *count < 4);

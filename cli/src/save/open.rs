@@ -69,6 +69,7 @@ impl BodyStore {
             checks_only: true,
             directory: None,
             disk: disk.clone(),
+            keeps_redirects: false,
             method: method.clone(),
             partial: None,
             skip_existing: false,
@@ -188,6 +189,7 @@ impl BodyStore {
             checks_only: false,
             directory,
             disk: disk.clone(),
+            keeps_redirects: archive.is_some(),
             method: method.clone(),
             skip_existing: save.skip_existing,
             spool: Arc::new(BodySpool {

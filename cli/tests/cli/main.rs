@@ -18,6 +18,7 @@ mod output;
 mod plans;
 mod policy;
 mod records;
+mod redirects;
 mod replay;
 mod report;
 mod retries;

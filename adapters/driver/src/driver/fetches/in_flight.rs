@@ -14,6 +14,8 @@ use crate::transport::progress::{AttemptProgress, PhaseTimes, ReportedPhases};
 /// An attempt in flight.
 pub(crate) struct InFlightAttempt {
     pub(crate) id: AttemptId,
+    /// Whether its response redirects and is kept.
+    pub(crate) is_redirect: bool,
     /// Its index in the attempt set.
     pub(crate) index: usize,
     pub(crate) permit: Option<AttemptPermit>,
@@ -34,6 +36,8 @@ pub(crate) struct AttemptResult {
     pub(crate) connection: Option<ConnectionInfo>,
     /// The text of the error.
     pub(crate) detail: Option<String>,
+    /// Whether the body was received to its end.
+    pub(crate) is_complete: bool,
     /// Phases that the engine had not seen when it aborted the attempt.
     pub(crate) late_phases: PhaseTimes,
     pub(crate) parts: Option<ResponseParts>,
@@ -50,6 +54,7 @@ impl AttemptResult {
             chunks: self.chunks.clone(),
             connection: self.connection,
             detail: self.detail.clone(),
+            is_complete: self.is_complete,
             late_phases: PhaseTimes::new(),
             parts: self.parts.clone(),
             permit: None,
