@@ -76,7 +76,15 @@ fn options_that_conflict_with_a_stronger_source_are_dropped() {
     let site = site();
     let list = List::new("silent = true\ntar-count = 3\ndata = 'x'\n");
     let (file, bodies) = (list.path("list"), list.path("bodies"));
-    let verbose = fetch_all(&["--config", &file, "--tar", &bodies, "-v", "-I", &site.url("/get")]);
+    let verbose = fetch_all(&[
+        "--config",
+        &file,
+        "--tar",
+        &bodies,
+        "-v",
+        "-I",
+        &site.url("/get"),
+    ]);
     assert_eq!(verbose.code, 0, "{verbose:?}");
     let missing = fetch_all(&["--config", &file, &site.url("/get")]);
     assert_eq!(missing.code, 2);

@@ -111,11 +111,8 @@ pub struct Fetch {
     earlier_retries: u16,
     seed: u64,
     send_body: bool,
-    /// User name and password of the last redirect.
-    #[cfg_attr(
-        feature = "serde",
-        serde(default, skip_serializing_if = "Option::is_none")
-    )]
+    /// User name and password of the last redirect: secret, so not serialised.
+    #[cfg_attr(feature = "serde", serde(skip))]
     credentials: Option<Arc<UrlCredentials>>,
     send_credentials: bool,
     /// When the current wait for a slot or a retry started; after the end, when the fetch ended.

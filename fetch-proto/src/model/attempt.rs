@@ -33,11 +33,8 @@ use crate::model::timings::AttemptPhase;
 #[non_exhaustive]
 pub struct Attempt {
     /// User name and password of the last redirect's `Location`, for the origin that it leads to. A
-    /// field `Authorization` of the caller that is sent there takes precedence.
-    #[cfg_attr(
-        feature = "serde",
-        serde(default, skip_serializing_if = "Option::is_none")
-    )]
+    /// field `Authorization` of the caller that is sent there takes precedence. Not serialised.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub credentials: Option<Arc<UrlCredentials>>,
     /// Identifies the attempt in every [`Input`] about it.
     pub id: AttemptId,

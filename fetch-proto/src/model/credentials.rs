@@ -16,7 +16,6 @@ use url::Url;
 /// assert_eq!((credentials.user(), credentials.password()), ("me", "secret"));
 /// ```
 #[derive(Clone, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct UrlCredentials {
     user: Box<str>,
     password: Box<str>,

@@ -133,6 +133,7 @@ pub fn is_sent_to_other_origins(field: &str) -> bool {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct RedirectHop {
     /// User name and password of the `Location`.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) credentials: Option<UrlCredentials>,
     /// Whether the origin changes.
     pub(crate) cross_origin: bool,

@@ -91,7 +91,11 @@ async fn credentials_stay_with_origin(context: &TestContext) -> CheckResult {
         )?;
         check_eq("cookie", seen.header("cookie").is_some(), kept)?;
         check_eq("x-api-key", seen.header("x-api-key").is_some(), kept)?;
-        check_eq("accept-language", seen.header("accept-language"), Some("de"))?;
+        check_eq(
+            "accept-language",
+            seen.header("accept-language"),
+            Some("de"),
+        )?;
     }
     Ok(())
 }
