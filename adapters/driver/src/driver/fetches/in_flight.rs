@@ -9,6 +9,7 @@ use crate::driver::permits::AttemptPermit;
 use crate::model::save::SaveReceipt;
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::connection::ConnectionInfo;
+use crate::transport::failure_reason::FailureReason;
 use crate::transport::progress::{AttemptProgress, PhaseTimes, ReportedPhases};
 
 /// An attempt in flight.
@@ -38,6 +39,8 @@ pub(crate) struct AttemptResult {
     pub(crate) detail: Option<String>,
     /// Whether the body was received to its end.
     pub(crate) is_complete: bool,
+    /// What exactly failed, if the transport reported it.
+    pub(crate) reason: Option<FailureReason>,
     /// Phases that the engine had not seen when it aborted the attempt.
     pub(crate) late_phases: PhaseTimes,
     pub(crate) parts: Option<ResponseParts>,
@@ -55,6 +58,7 @@ impl AttemptResult {
             connection: self.connection,
             detail: self.detail.clone(),
             is_complete: self.is_complete,
+            reason: self.reason,
             late_phases: PhaseTimes::new(),
             parts: self.parts.clone(),
             permit: None,
