@@ -28,4 +28,5 @@ mod state;
 mod stopping;
 mod support;
 mod threads;
+mod typing;
 mod view;
