@@ -50,8 +50,7 @@ pub(super) fn entries(
             (ArgAction::Append, _) => OptionValue::Many(text.lines().map(str::to_owned).collect()),
             _ => OptionValue::One(text.to_owned()),
         };
-        let arguments =
-            arguments(known, arg, &value).map_err(|why| wrong(format!("{text:?}: {why}")))?;
+        let arguments = arguments(arg, &value).map_err(|why| wrong(format!("{text:?}: {why}")))?;
         entries.push(ConfigEntry {
             id: arg.get_id().to_string(),
             source: OptionSource::Environment(name.to_owned()),
@@ -99,7 +98,6 @@ mod tests {
             ("FETCH_ALL_MAX_TIME", "10", &["--max-time=10"][..]),
             ("FETCH_ALL_LOCATION", "1", &["--location"]),
             ("FETCH_ALL_LOCATION", "no", &["--no-location"]),
-            ("FETCH_ALL_FAIL", "no", &[]),
             (
                 "FETCH_ALL_HEADER",
                 "a: 1\nb: 2",

@@ -4,6 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command};
 
+use super::message::reason;
+use crate::args::opposite;
+
 /// Options that are valid only on the command line.
 const COMMAND_LINE_ONLY: [&str; 7] = [
     "demo",
@@ -51,15 +54,6 @@ impl<'a> OptionIndex<'a> {
         })
     }
 
-    /// The option `--no-…` that turns this one off, if there is one.
-    fn negation(&self, arg: &Arg) -> Option<OsString> {
-        let name = format!("no-{}", arg.get_long()?);
-        let is_it = |other: &Arg| other.get_long() == Some(&*name);
-        self.options()
-            .any(is_it)
-            .then(|| format!("--{name}").into())
-    }
-
     /// The most similar name, to suggest.
     pub(super) fn suggest(&self, name: &str) -> Option<&'a str> {
         let near = |own: &&str| strsim::jaro_winkler(own, name) > MIN_SIMILARITY;
@@ -88,15 +82,15 @@ impl<'a> OptionIndex<'a> {
 /// # Errors
 ///
 /// If the option does not accept the value.
-pub(super) fn arguments(
-    known: &OptionIndex<'_>,
-    arg: &Arg,
-    value: &OptionValue,
-) -> Result<Vec<OsString>, String> {
+pub(super) fn arguments(arg: &Arg, value: &OptionValue) -> Result<Vec<OsString>, String> {
     let name = format!("--{}", arg.get_long().unwrap_or_default());
     let bare = |count: u8| vec![OsString::from(&name); count.into()];
     let values = match (arg.get_action(), value) {
-        (_, OptionValue::Flag(false)) => return Ok(known.negation(arg).into_iter().collect()),
+        (ArgAction::SetTrue, OptionValue::Flag(false)) => {
+            let opposite = opposite(arg.get_long().unwrap_or_default());
+            return Ok(vec![format!("--{opposite}").into()]);
+        }
+        (_, OptionValue::Flag(false)) => return Ok(Vec::new()),
         (ArgAction::SetTrue | ArgAction::Count, OptionValue::Flag(true)) => return Ok(bare(1)),
         (ArgAction::Count, OptionValue::One(count)) => {
             let count: Option<u8> = count.parse().ok().filter(|count| *count < 4);
@@ -124,7 +118,7 @@ pub(super) fn arguments(
 
 /// Checks the values with the parser of this option. Whether other options that it requires are set
 /// is not checked.
-fn check(arg: &Arg, values: &[String]) -> Result<(), String> {
+pub(super) fn check(arg: &Arg, values: &[String]) -> Result<(), String> {
     let alone = Arg::new("value")
         .long("value")
         .action(arg.get_action().clone())
@@ -134,10 +128,5 @@ fn check(arg: &Arg, values: &[String]) -> Result<(), String> {
     let parsed = Command::new("fetch-all")
         .arg(alone)
         .try_get_matches_from(line);
-    parsed.map(drop).map_err(|error| {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let why = first.split_once(">': ").map_or(first, |(_, why)| why);
-        why.trim_start_matches("error: ").to_owned()
-    })
+    parsed.map(drop).map_err(|error| reason(&error))
 }
