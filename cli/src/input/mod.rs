@@ -76,6 +76,7 @@ impl ListFormat {
         match format {
             InputFormat::Auto if ends(&[".csv"]) => Self::detect(InputFormat::Csv, path),
             InputFormat::Auto if ends(&[".tsv", ".tab"]) => Self::detect(InputFormat::Tsv, path),
+            // An object per line is often named so, too.
             InputFormat::Auto if ends(&[".jsonl", ".ndjson", ".json"]) => Self::Jsonl,
             InputFormat::Auto if ends(&[".parquet", ".pq"]) => Self::Parquet,
             InputFormat::Auto | InputFormat::Lines => Self::Lines,

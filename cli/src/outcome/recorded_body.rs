@@ -235,7 +235,10 @@ mod tests {
             let (value, error) = encode(RecordedForm::Json, body, "");
             let expected = serde_json::to_string(str::from_utf8(body).unwrap()).unwrap();
             assert_eq!(value, expected);
-            assert!(error.contains("not JSON") && error.contains(place), "{error}");
+            assert!(
+                error.contains("not JSON") && error.contains(place),
+                "{error}"
+            );
         }
     }
 

@@ -74,7 +74,9 @@ impl BodyStore {
     }
 
     fn needs_body(&self, row: Option<&RowAttachment>) -> bool {
-        !self.checks_only || self.recording.is_some() || row.is_some_and(|row| row.checksum.is_some())
+        !self.checks_only
+            || self.recording.is_some()
+            || row.is_some_and(|row| row.checksum.is_some())
     }
 
     /// The request, whose response body will be spooled here if it is needed. `digest` identifies it in other runs.

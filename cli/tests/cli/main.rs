@@ -22,6 +22,7 @@ mod replay;
 mod report;
 mod retries;
 mod robots;
+mod rows;
 mod setup;
 mod simulate;
 mod state;

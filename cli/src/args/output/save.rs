@@ -28,7 +28,7 @@ pub(crate) struct SaveArgs {
 
     /// File name template, such as {host}/{path} [default: by content, {hash} in 256 directories]
     ///
-    /// {ext} (from Content-Type) {hash} (SHA-256) {host} {id} {name} (the path's last segment) {out}
+    /// {ext} (from Content-Type, without a dot: {id}.{ext}) {hash} (SHA-256) {host} {id} {name} (the path's last segment) {out}
     /// (the row's, else {name}) {path} {query} {seq}. Names are sanitized: none leads out of the
     /// directory, and a name that is too long is cut and ends with a digest.
     #[arg(long, value_name = "TEMPLATE", value_parser = NameTemplate::parse, requires = "output_dir")]

@@ -259,7 +259,9 @@ mod tests {
 
     fn carried(first: &str, choice: &ColumnChoice) -> Vec<String> {
         let all = table(first, choice).unwrap().all;
-        all.into_iter().filter_map(|column| column.carried).collect()
+        all.into_iter()
+            .filter_map(|column| column.carried)
+            .collect()
     }
 
     #[test]
@@ -270,10 +272,16 @@ mod tests {
         };
         let (first, others) = ("URL,caption,id,Width", ColumnChoice::Others);
         assert_eq!(carried(first, &others), ["\"caption\"", "\"Width\""]);
-        assert_eq!(carried(first, &named(&["width", "ID"])), ["\"id\"", "\"Width\""]);
+        assert_eq!(
+            carried(first, &named(&["width", "ID"])),
+            ["\"id\"", "\"Width\""]
+        );
         assert!(carried(first, &named(&[""])).is_empty());
         let error = table(first, &named(&["height"])).unwrap_err();
-        assert!(error.contains("no column \"height\", but URL, caption"), "{error}");
+        assert!(
+            error.contains("no column \"height\", but URL, caption"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -243,7 +243,10 @@ mod tests {
         let expected = [(2, why.to_owned()), (3, "http://b/".to_owned())];
         assert_eq!(rows, expected);
         let rows = read("url,id\nhttp://a/\n\"http://b/1,2\",3\n", None, 100).unwrap();
-        assert!(rows[0].1.starts_with("1 cell in a table of 2 columns"), "{rows:?}");
+        assert!(
+            rows[0].1.starts_with("1 cell in a table of 2 columns"),
+            "{rows:?}"
+        );
         assert_eq!(rows[1], (3, "http://b/1,2".to_owned()));
     }
 
@@ -251,14 +254,18 @@ mod tests {
     fn other_cells_are_carried_as_text() {
         let mut table = CsvReader::new(b',', None, ColumnChoice::Others);
         let mut rows = Vec::new();
-        let list = "url,caption,width,id\nhttp://a/,\" a \"\"cat\"\"\n\",007,7\nhttp://b/,,\u{ff},8\n";
+        let list =
+            "url,caption,width,id\nhttp://a/,\" a \"\"cat\"\"\n\",007,7\nhttp://b/,,\u{ff},8\n";
         let list: Vec<u8> = list.chars().map(|c| c as u8).collect();
         table.read(&list, |row| rows.push(row)).unwrap();
         let row = &rows[0].row;
         let carried = row.carried.as_ref().unwrap();
         assert_eq!(carried.get(), r#"{"caption":" a \"cat\"\n","width":"007"}"#);
         assert_eq!(row.id.as_deref(), Some("7"));
-        assert_eq!(rows[1].row.carried.as_ref().unwrap().get(), r#"{"caption":""}"#);
+        assert_eq!(
+            rows[1].row.carried.as_ref().unwrap().get(),
+            r#"{"caption":""}"#
+        );
         let why = rows[1].error.as_deref().unwrap();
         assert!(why.starts_with("\"width\": not valid UTF-8"), "{why}");
         assert_eq!(rows[1].raw, b"http://b/,,\xff,8");

@@ -344,7 +344,10 @@ mod tests {
             (r#"{"url": "u", "checksum": 5}"#, "checksum 5: write a text"),
             (r#"{"url": "u", "method": "get"}"#, "write GET"),
             (r#"{"url": "u", "method": 5}"#, "method 5: write a text"),
-            (r#"{"url": "u", "id": [1]}"#, "id [1]: write a text or a number"),
+            (
+                r#"{"url": "u", "id": [1]}"#,
+                "id [1]: write a text or a number",
+            ),
             (
                 r#"{"url": "u", "headers": {"a b": "c"}}"#,
                 "not a field's name",
@@ -354,7 +357,10 @@ mod tests {
                 "host cannot be set",
             ),
             (r#"{"url": "u", "headers": ["a: b"]}"#, "write an object"),
-            (r#"{"url": "u", "headers": {"a": {"b": 1}}}"#, "a list of texts"),
+            (
+                r#"{"url": "u", "headers": {"a": {"b": 1}}}"#,
+                "a list of texts",
+            ),
             (r#"{"url": "u", "headers": {"a": null}}"#, "\"a\" is null"),
             (r#"{"url": "u", "timeout": 0}"#, "more than 0"),
             (r#"{"url": "u", "timeout": "soon"}"#, "timeout \"soon\""),
@@ -372,7 +378,14 @@ mod tests {
         ] {
             let why = parse(line).unwrap_err();
             assert!(why.contains(part), "{line}: {why}");
-            for leak in ["variant", "untagged", "invalid type", "unknown field", "EOF", "i8"] {
+            for leak in [
+                "variant",
+                "untagged",
+                "invalid type",
+                "unknown field",
+                "EOF",
+                "i8",
+            ] {
                 assert!(!why.contains(leak), "{line}: {why}");
             }
         }

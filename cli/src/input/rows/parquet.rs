@@ -4,6 +4,8 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row as Record};
@@ -15,8 +17,8 @@ use crate::args::UrlColumn;
 
 /// The rows of a file.
 pub(in crate::input) struct ParquetReader {
-    /// The columns that are read.
-    columns: Vec<TableColumn>,
+    /// The columns that are read, and their types.
+    columns: Vec<(TableColumn, Arc<Type>)>,
     pub(in crate::input) notes: Vec<String>,
     number: u64,
     rows: RowIter<'static>,
@@ -42,14 +44,22 @@ impl ParquetReader {
                 .map(|field| field.name())
                 .collect();
             let cells: Vec<_> = names.iter().map(|name| name.as_bytes()).collect();
-            let TableColumns { all, notes, .. } = TableColumns::new(&cells, url, choice)?;
-            let wanted = schema.get_fields().iter().zip(all);
-            let is_read = |column: &TableColumn| column.meaning.is_some() || column.carried.is_some();
-            let wanted = wanted.filter(|(_, column)| is_read(column));
-            let wanted = wanted.map(|(field, column)| (field.clone(), column));
-            let (fields, columns): (Vec<Arc<Type>>, Vec<_>) = wanted.unzip();
+            let table = TableColumns::new(&cells, url, choice)?;
+            let mut notes = table.notes;
+            let mut columns = Vec::new();
+            for (field, column) in schema.get_fields().iter().zip(table.all) {
+                match column.meaning.is_some() || column.carried.is_some() {
+                    true if has_interval(field) => notes.push(format!(
+                        "the column {:?} holds intervals, which cannot be read: it is left out",
+                        field.name()
+                    )),
+                    true => columns.push((column, field.clone())),
+                    false => {}
+                }
+            }
+            let fields = columns.iter().map(|(_, field)| field.clone());
             let wanted = Type::group_type_builder(schema.name())
-                .with_fields(fields)
+                .with_fields(fields.collect())
                 .build();
             let wanted = wanted.map_err(|error| parquet_error(&error))?;
             let rows = RowIter::from_file_into(Box::new(reader));
@@ -95,12 +105,26 @@ impl ParquetReader {
     }
 }
 
-fn read_row(row: &mut ListRow, record: &Record, columns: &[TableColumn]) -> Result<(), String> {
+/// Whether the parser cannot read values of this type.
+fn has_interval(field: &Type) -> bool {
+    match field {
+        Type::GroupType { fields, .. } => fields.iter().any(|field| has_interval(field)),
+        field => field.get_basic_info().converted_type() == ConvertedType::INTERVAL,
+    }
+}
+
+fn read_row(
+    row: &mut ListRow,
+    record: &Record,
+    columns: &[(TableColumn, Arc<Type>)],
+) -> Result<(), String> {
     let mut carried = CarriedColumns::default();
     let mut result = Ok(());
-    for ((_, field), column) in record.get_column_iter().zip(columns) {
+    for ((_, field), (column, kind)) in record.get_column_iter().zip(columns) {
         if let Some(name) = &column.carried {
-            carried.add(name, &field.to_json_value().to_string());
+            let time = timestamp(field, kind).map(|text| format!("\"{text}\""));
+            let value = time.unwrap_or_else(|| field.to_json_value().to_string());
+            carried.add(name, &value);
         }
         if let Some(name) = column.meaning {
             result = result.and(set_field(row, name, field));
@@ -112,6 +136,24 @@ fn read_row(row: &mut ListRow, record: &Record, columns: &[TableColumn]) -> Resu
         true => Err("no URL in this row".into()),
         false => Ok(()),
     }
+}
+
+/// A timestamp in the form of RFC 3339; without an offset if it is a local time.
+fn timestamp(field: &Field, kind: &Type) -> Option<String> {
+    let Some(LogicalType::Timestamp(kind)) = kind.get_basic_info().logical_type_ref() else {
+        return None;
+    };
+    let at = match (field, kind.unit) {
+        (Field::TimestampMillis(at), _) => Timestamp::from_millisecond(*at),
+        (Field::TimestampMicros(at), _) => Timestamp::from_microsecond(*at),
+        (Field::Long(at), TimeUnit::NANOS) => Timestamp::from_nanosecond((*at).into()),
+        _ => return None,
+    };
+    let text = at.ok()?.to_string();
+    Some(match kind.is_adjusted_to_u_t_c {
+        true => text,
+        false => text.trim_end_matches('Z').to_owned(),
+    })
 }
 
 fn set_field(row: &mut ListRow, name: &str, field: &Field) -> Result<(), String> {
@@ -170,20 +212,30 @@ mod tests {
         let properties = WriterProperties::builder().set_compression(compression);
         let properties = Arc::new(properties.build());
         let output = file.try_clone().unwrap();
-        let mut writer =
-            SerializedFileWriter::new(output, Arc::new(schema), properties).unwrap();
+        let mut writer = SerializedFileWriter::new(output, Arc::new(schema), properties).unwrap();
         for _ in 0..groups {
             let mut group = writer.next_row_group().unwrap();
             let mut urls = group.next_column().unwrap().unwrap();
-            let values = [b"http://a.test/".to_vec().into(), b"http://b.test/".to_vec().into()];
-            urls.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+            let values = [
+                b"http://a.test/".to_vec().into(),
+                b"http://b.test/".to_vec().into(),
+            ];
+            urls.typed::<ByteArrayType>()
+                .write_batch(&values, None, None)
+                .unwrap();
             urls.close().unwrap();
             let mut methods = group.next_column().unwrap().unwrap();
             let values = [b"PUT".to_vec().into()];
-            methods.typed::<ByteArrayType>().write_batch(&values, Some(&[1, 0]), None).unwrap();
+            methods
+                .typed::<ByteArrayType>()
+                .write_batch(&values, Some(&[1, 0]), None)
+                .unwrap();
             methods.close().unwrap();
             let mut numbers = group.next_column().unwrap().unwrap();
-            numbers.typed::<DoubleType>().write_batch(&[0.5, 1.0], None, None).unwrap();
+            numbers
+                .typed::<DoubleType>()
+                .write_batch(&[0.5, 1.0], None, None)
+                .unwrap();
             numbers.close().unwrap();
             group.close().unwrap();
         }
