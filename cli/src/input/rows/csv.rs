@@ -159,7 +159,8 @@ fn read_row(row: &mut ListRow, cells: &[&[u8]], columns: &TableColumns) -> Resul
             carried.add(name, &json_text(text));
         }
         if let Some(name) = column.meaning {
-            result = result.and(row.set(name, text.trim()));
+            let set = row.set(name, text.trim());
+            result = result.and(set);
         }
     }
     row.carried = carried.finish();

@@ -131,8 +131,9 @@ impl JsonRows {
         }
         row.carried = carried.finish();
         if let Some(json) = json_body {
-            result = result.and(row.set_body(json.into()));
-            result = result.and(row.set_json_type());
+            result = result
+                .and_then(|()| row.set_body(json.into()))
+                .and_then(|()| row.set_json_type());
         }
         result?;
         if row.url.is_empty() {
@@ -162,10 +163,10 @@ impl JsonRows {
 
 /// Sets the field of a member. A body that is no text is left in `json_body`, because the content type
 /// depends on the other members.
-fn set_member<'a>(
+fn set_member(
     row: &mut ListRow,
     name: &str,
-    value: &'a RawValue,
+    value: &RawValue,
     json_body: &mut Option<String>,
 ) -> Result<(), String> {
     if value.get() == "null" {

@@ -127,7 +127,8 @@ fn read_row(
             carried.add(name, &value);
         }
         if let Some(name) = column.meaning {
-            result = result.and(set_field(row, name, field));
+            let set = set_field(row, name, field);
+            result = result.and(set);
         }
     }
     row.carried = carried.finish();
