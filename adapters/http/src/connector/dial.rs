@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fetch_driver::{AttemptPhase, AttemptProgress, FailureKind, Proxy, TransportError};
+use fetch_driver::{
+    AttemptPhase, AttemptProgress, FailureKind, FailureReason, Proxy, ProxyKind, TransportError,
+};
 
 use super::Connector;
 use crate::connect::addresses::AddressTrial;
@@ -74,7 +76,8 @@ impl<R: HttpRuntime> Connector<R> {
     ) -> Result<DialedStream<R::Stream>, TransportError> {
         let checked = self.verdicts.check(proxy, &self.runtime).await;
         let first = checked
-            .map_err(|text| TransportError::new(FailureKind::ProxyRefused, text.to_string()))?;
+            .map_err(|text| TransportError::new(FailureKind::ProxyRefused, text.to_string()))
+            .map_err(|error| error.with_reason(FailureReason::ProxyTunnel))?;
         let mut dialed = self.dial_proxy(proxy, progress).await?;
         let authority = format!("{host}:{port}");
         let max_head = self.config.max_head;
@@ -88,7 +91,8 @@ impl<R: HttpRuntime> Connector<R> {
                         "no connection {text}; it is not asked again, and all URLs through it fail"
                     );
                 }
-                Err(TransportError::new(FailureKind::ProxyRefused, text))
+                let error = TransportError::new(FailureKind::ProxyRefused, text);
+                Err(error.with_reason(FailureReason::ProxyTunnel))
             }
             Err(error) => {
                 let kind = match error.is_final() {
@@ -99,7 +103,7 @@ impl<R: HttpRuntime> Connector<R> {
                 if let (Some(first), true) = (first, error.is_answer()) {
                     first.accept();
                 }
-                Err(describe(kind, text, error))
+                Err(describe(kind, text, error).with_reason(FailureReason::ProxyTunnel))
             }
             Ok(()) => {
                 if let Some(first) = first {
@@ -115,7 +119,13 @@ impl<R: HttpRuntime> Connector<R> {
         proxy: &Proxy,
         progress: &AttemptProgress,
     ) -> Result<DialedStream<R::Stream>, TransportError> {
-        let addrs = self.resolve(proxy.host(), proxy.port()).await?;
+        let addrs = self.resolve(proxy.host(), proxy.port()).await;
+        let addrs = addrs.map_err(|error| match (proxy.kind(), error.kind()) {
+            (ProxyKind::Http, FailureKind::Resolve | FailureKind::UnknownHost) => {
+                error.with_reason(FailureReason::ProxyName)
+            }
+            _ => error,
+        })?;
         progress.mark(AttemptPhase::Resolved);
         self.connect(addrs, || format!("to the proxy {proxy}"))
             .await
