@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::duplicates::DuplicateFilter;
-use super::lines::{LineReader, MAX_LINE, check, trim};
+use super::lines::{LineReader, MAX_LINE, check, trim, with_scheme};
 use super::progress::SharedProgress;
 use super::rows::{CsvReader, JsonRows, ParquetReader, ParsedRow, TableError};
 use super::template::RequestTemplate;
@@ -126,6 +126,10 @@ impl ListReader {
                 let line = trim(number, line);
                 let ignored = line.is_empty() || line.starts_with(b"#");
                 if (ignored && !source.is_arguments) || self.shared.stopped.load(Relaxed) {
+                    return;
+                }
+                if source.is_arguments {
+                    self.add_line(&source.name, number, &with_scheme(line), &mut batch);
                     return;
                 }
                 let Some(rows) = &mut rows else {
