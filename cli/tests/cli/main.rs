@@ -29,4 +29,5 @@ mod state;
 mod stopping;
 mod support;
 mod threads;
+mod typing;
 mod view;
