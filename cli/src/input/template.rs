@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fetch_driver::{BodyRetention, Error, Request};
+use fetch_driver::{BodyRetention, Error, RedirectCheck, Request};
 use fetch_proto::{Method, PolicyPatch};
 use http::header::AUTHORIZATION;
 use ring::digest;
@@ -19,13 +19,17 @@ pub(crate) struct RequestTemplate {
     pub(crate) method: Method,
     /// Whether paths are sent unchanged.
     pub(crate) path_as_is: bool,
+    /// Decides about the targets of redirects: robots.txt.
+    pub(crate) redirect_check: Option<Arc<dyn RedirectCheck>>,
+    /// Whether the bodies of errors are not waited for.
+    pub(crate) skip_error_bodies: bool,
 }
 
 impl RequestTemplate {
     /// Builds the request of a plain line.
     pub(super) fn request(&self, url: &str) -> Result<Request, String> {
         let request = Request::new(self.method.clone(), url).map_err(|error| reason(&error))?;
-        let request = self.log_in(self.set_path(request.body_retention(BodyRetention::Discard))?);
+        let request = self.log_in(self.set_common(request)?);
         Ok(match self.body.is_empty() {
             true => request,
             false => request.body(self.body.clone()),
@@ -42,7 +46,7 @@ impl RequestTemplate {
             None => self.method.clone(),
         };
         let request = Request::new(method.clone(), row.url).map_err(|error| reason(&error))?;
-        let request = self.set_path(request.body_retention(BodyRetention::Discard))?;
+        let request = self.set_common(request)?;
         let mut request = request.priority(row.priority);
         for (name, value) in row.headers {
             let value = value
@@ -70,7 +74,13 @@ impl RequestTemplate {
         Ok((request.attach(Arc::new(item.clone())), item))
     }
 
-    fn set_path(&self, request: Request) -> Result<Request, String> {
+    fn set_common(&self, request: Request) -> Result<Request, String> {
+        let mut request = request
+            .body_retention(BodyRetention::Discard)
+            .skip_error_bodies(self.skip_error_bodies);
+        if let Some(check) = &self.redirect_check {
+            request = request.redirect_check(check.clone());
+        }
         match self.path_as_is {
             true => request.with_path_as_is().map_err(|error| reason(&error)),
             false => Ok(request),
