@@ -30,3 +30,4 @@ mod stopping;
 mod support;
 mod threads;
 mod view;
+mod write_out;
