@@ -31,6 +31,7 @@ impl<'a> WriteOutValue<'a> {
             (TableCell::Double(value), _) => Self::Seconds(value),
             (TableCell::Int(value), _) => Self::Integer(value.into()),
             (TableCell::Long(value), _) => Self::Integer(value),
+            (cell @ TableCell::Timestamp(_), _) => Self::text(cell.to_string()),
             (TableCell::Text(text), _) => Self::Text(Some(text)),
             (TableCell::Null, Some(ColumnType::Double)) => Self::Seconds(0.0),
             (TableCell::Null, Some(ColumnType::Int | ColumnType::Long)) => Self::Integer(0),

@@ -46,7 +46,7 @@ const OTHERS: [(&str, WriteOutVariable); 2] = [
 
 /// As in curl, an unknown number is 0, and an unknown text is empty.
 const COMPUTED: &[ComputedVariable] = &[
-    ComputedVariable("http_code", |s| status(s)),
+    ComputedVariable("http_code", status),
     ComputedVariable("http_version", |s| {
         WriteOutValue::text(s.record.http_version.unwrap_or("0"))
     }),
@@ -71,7 +71,7 @@ const COMPUTED: &[ComputedVariable] = &[
                 .map_or(String::new(), |ip| ip.to_string()),
         )
     }),
-    ComputedVariable("response_code", |s| status(s)),
+    ComputedVariable("response_code", status),
     ComputedVariable("scheme", |s| {
         let url = s.record.url_effective.as_ref().map(|url| url.0.scheme());
         let scheme = url.or_else(|| Some(s.record.url.split_once("://")?.0));
@@ -277,7 +277,7 @@ mod tests {
             response_code scheme size_download size_header size_request size_upload speed_download \
             speed_upload ssl_verify_result time_appconnect time_connect time_namelookup \
             time_pretransfer time_redirect time_starttransfer time_total url url_effective urlnum";
-        let of_records = "checksum error_type host_key id num_retries outcome resumed_from seq sha256 \
+        let of_records = "body body_error row checksum error_type host_key id num_retries outcome resumed_from seq sha256 \
             size_delivered started_at time_posttransfer time_queue";
         for name in of_curl
             .split_whitespace()
