@@ -148,3 +148,10 @@ fn fields_are_written_as_curl_writes_them() {
         "{\n}"
     );
 }
+
+#[test]
+fn the_method_is_that_of_the_last_request() {
+    let site = site();
+    let url = site.url("/redirect-to?url=/get&status=302");
+    assert_eq!(printed("%{method}", &["-L", "-d", "a", &url]), "GET");
+}

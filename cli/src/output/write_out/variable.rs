@@ -59,6 +59,10 @@ const COMPUTED: &[ComputedVariable] = &[
     ComputedVariable("local_port", |s| {
         WriteOutValue::number(s.local().map_or(0, |local| local.port().into()))
     }),
+    ComputedVariable("method", |s| {
+        let last = s.input.outcome().map(|outcome| outcome.method.as_str());
+        WriteOutValue::text(last.unwrap_or(s.record.method))
+    }),
     ComputedVariable("num_headers", |s| {
         WriteOutValue::number(s.headers.as_ref().map_or(0, |headers| headers.len() as u64))
     }),
@@ -145,7 +149,10 @@ impl<'a> VariableSource<'a> {
             return None;
         }
         let location = self.headers.as_ref()?.get(header::LOCATION)?;
-        let location = String::from_utf8_lossy(location.as_bytes());
+        let location = fetch_proto::location_text(location.as_bytes());
+        if location.is_empty() {
+            return None;
+        }
         let base: &Url = self.record.url_effective.as_ref()?.0;
         base.join(&location)
             .ok()
@@ -277,7 +284,7 @@ mod tests {
             response_code scheme size_download size_header size_request size_upload speed_download \
             speed_upload ssl_verify_result time_appconnect time_connect time_namelookup \
             time_pretransfer time_redirect time_starttransfer time_total url url_effective urlnum";
-        let of_records = "body body_error row checksum error_type host_key id num_retries outcome resumed_from seq sha256 \
+        let of_records = "withheld_fields body body_error row checksum error_type host_key id num_retries outcome resumed_from seq sha256 \
             size_delivered started_at time_posttransfer time_queue";
         for name in of_curl
             .split_whitespace()
