@@ -22,7 +22,7 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "write --retry N: N attempts after the first",
     ),
     (
-        &["-T", "--timeout-sec"],
+        &["--timeout-sec"],
         "write -m SECONDS, or --timeout PATTERN=SECONDS",
     ),
     (
@@ -34,10 +34,8 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["-K"],
         "write --config FILE, a TOML file of options; URLs come with -i FILE",
     ),
-    (&["-F", "--form"], "write -d DATA or --json DATA"),
     (&["-n"], "write --netrc"),
     (&["-r"], "write --range 0-99"),
-    (&["-G", "--get"], "write the data into the URL, after ?"),
     (
         &["--http3", "--http3-only"],
         "this version supports HTTP/1.1 and HTTP/2",

@@ -92,7 +92,7 @@ fn quoted(id: &str, value: &str) -> String {
 fn redact(id: &str, value: &str) -> String {
     match id {
         id if SECRET.contains(&id) => HIDDEN.to_owned(),
-        "header" => {
+        "header" | "proxy_header" => {
             let name = value.split([':', ';']).next().unwrap_or_default();
             let lower = name.to_ascii_lowercase();
             match SECRET_FIELDS.iter().any(|part| lower.contains(part)) {

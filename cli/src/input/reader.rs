@@ -23,6 +23,7 @@ use crate::outcome::row::RowAttachment;
 use crate::output::RecordWriter;
 use crate::output::record::{RecordId, RecordInput};
 use crate::save::BodyStore;
+use crate::upload::RequestPayload;
 use fetch_state::StateLedger;
 
 /// The most batches that wait for the fetcher.
@@ -42,6 +43,8 @@ const MAX_REPORTED: u64 = 20;
 
 /// Reads sources, builds requests from their lines, and reports malformed lines.
 pub(crate) struct ListReader {
+    /// The body of the requests of this source, if it is not that of all.
+    pub(crate) payload: Option<RequestPayload>,
     pub(crate) template: RequestTemplate,
     /// The completed requests of `--state`.
     pub(crate) ledger: Option<Arc<StateLedger>>,
@@ -87,7 +90,8 @@ impl ListReader {
                 return Some(());
             }
         };
-        let source = UrlSource { reader, ..source };
+        let mut source = UrlSource { reader, ..source };
+        self.payload = source.payload.take();
         match source.format {
             ListFormat::Csv { delimiter } => self.read_csv(source, delimiter, sender),
             ListFormat::Jsonl => self.read_lines(source, MAX_JSON_LINE, sender),
@@ -233,14 +237,25 @@ impl ListReader {
     }
 
     fn add_line(&mut self, source: &str, number: u64, line: &[u8], batch: &mut Vec<Request>) {
+        if let Some(payload) = self.payload.clone() {
+            let url = String::from_utf8_lossy(line).into_owned();
+            let row = ListRow {
+                body: Some(payload),
+                url,
+                ..ListRow::default()
+            };
+            return self.add_row(source, number, line, Ok(row), batch);
+        }
         self.seq += 1;
+        let completed = self.template.complete_url(line, &self.template.payload);
+        let (raw, line) = (line, &*completed);
         if !self.is_wanted(|writer| writer.line_id(line)) {
             return;
         }
         let text = check(line).map_err(str::to_owned);
         match text.and_then(|text| self.template.request(text)) {
             Ok(request) => self.push(request, None, batch),
-            Err(why) => self.report_malformed(source, number, line, &why),
+            Err(why) => self.report_malformed(source, number, raw, &why),
         }
     }
 
@@ -258,7 +273,7 @@ impl ListReader {
             }
             Ok(mut row) => {
                 self.seq += 1;
-                row.url = row.url.trim().to_owned();
+                row.url = self.template.complete_row_url(&row);
                 let url = row.url.clone();
                 let made = check(url.as_bytes()).map_err(str::to_owned);
                 match made.and_then(|_| self.template.row_request(row)) {

@@ -125,10 +125,15 @@ impl OutcomeClass {
     }
 }
 
-/// curl has a separate code for a certificate that is not accepted.
+/// curl has separate codes for a key that is not pinned, and for a certificate that is not accepted.
 fn tls_code(error: &Error) -> u8 {
     let is_certificate = |detail: &str| detail.contains("certificate");
-    if error.detail().is_some_and(is_certificate) {
+    if error
+        .detail()
+        .is_some_and(|detail| detail.contains("pinned"))
+    {
+        90
+    } else if error.detail().is_some_and(is_certificate) {
         60
     } else {
         35

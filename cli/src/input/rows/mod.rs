@@ -1,9 +1,11 @@
 //! Lists of rows: CSV, JSONL and Parquet, with more columns than the URL.
 
+mod body_file;
 mod csv;
 mod parquet;
 mod row;
 
+pub(crate) use body_file::BodyDirectory;
 pub(super) use csv::CsvReader;
 pub(super) use parquet::ParquetReader;
 pub(super) use row::ListRow;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
-use bytes::Bytes;
 use fetch_proto::Method;
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -12,11 +11,14 @@ use serde_json::Value;
 
 use crate::args::values;
 use crate::outcome::checksum::Checksum;
+use crate::upload::RequestPayload;
 
 /// A valid row. Fields that it does not set have the values common to all requests.
 #[derive(Debug, Default)]
 pub(in crate::input) struct ListRow {
-    pub(in crate::input) body: Option<Bytes>,
+    pub(in crate::input) body: Option<RequestPayload>,
+    /// A file below `--body-dir`.
+    pub(in crate::input) body_file: Option<String>,
     pub(in crate::input) checksum: Option<Checksum>,
     pub(in crate::input) headers: Vec<(HeaderName, HeaderValue)>,
     pub(in crate::input) id: Option<String>,
@@ -68,11 +70,6 @@ impl ListRow {
             });
         }
         let object: JsonRow = serde_json::from_slice(line).map_err(|error| json_error(&error))?;
-        if object.body_file.is_some() {
-            let why = "body_file: a list cannot name files to send: write the body itself, or \
-                       body_base64";
-            return Err(why.into());
-        }
         let mut row = Self {
             priority: object.priority.unwrap_or(0),
             url: object.url,
@@ -83,6 +80,7 @@ impl ListRow {
             other => other.to_string(),
         };
         for (name, value) in [
+            ("body_file", object.body_file),
             ("checksum", object.checksum),
             ("id", object.id.as_ref().map(text)),
             ("method", object.method),
@@ -102,22 +100,22 @@ impl ListRow {
         }
         row.body = match (object.body, object.body_base64) {
             (Some(_), Some(_)) => return Err("body and body_base64: leave one out".into()),
-            (Some(Value::String(text)), None) => Some(text.into()),
+            (Some(Value::String(text)), None) => Some(RequestPayload::Bytes(text.into())),
             (Some(json), None) => {
                 row.set_json_type()?;
-                Some(json.to_string().into())
+                Some(RequestPayload::Bytes(json.to_string().into()))
             }
             (None, Some(text)) => {
                 let engine = base64::engine::general_purpose::STANDARD;
                 let bytes = engine.decode(text.trim());
-                Some(
-                    bytes
-                        .map_err(|error| format!("body_base64: {error}"))?
-                        .into(),
-                )
+                let bytes = bytes.map_err(|error| format!("body_base64: {error}"))?;
+                Some(RequestPayload::Bytes(bytes.into()))
             }
             (None, None) => None,
         };
+        if row.body.is_some() && row.body_file.is_some() {
+            return Err("body and body_file: leave one out".into());
+        }
         Ok(row)
     }
 
@@ -132,7 +130,8 @@ impl ListRow {
         }
         let wrong = |why: String| format!("{name} {value:?}: {why}");
         match name {
-            "body" => self.body = Some(value.to_owned().into()),
+            "body" => self.body = Some(RequestPayload::Bytes(value.to_owned().into())),
+            "body_file" => self.body_file = Some(value.to_owned()),
             "checksum" => self.checksum = Some(Checksum::parse(value)?),
             "id" => self.id = Some(value.to_owned()),
             "method" => self.method = Some(values::method(value).map_err(wrong)?),
@@ -176,6 +175,7 @@ impl ListRow {
     pub(in crate::input) fn is_plain(&self) -> bool {
         let Self {
             body,
+            body_file,
             checksum,
             headers,
             id,
@@ -185,14 +185,26 @@ impl ListRow {
             timeout,
             url: _,
         } = self;
-        let nothing = body.is_none() && checksum.is_none() && headers.is_empty() && id.is_none();
+        let nothing = body.is_none()
+            && body_file.is_none()
+            && checksum.is_none()
+            && headers.is_empty()
+            && id.is_none();
         nothing && method.is_none() && out.is_none() && *priority == 0 && timeout.is_none()
     }
 }
 
 /// The names of columns with a meaning.
-pub(super) const COLUMNS: [&str; 8] = [
-    "body", "checksum", "id", "method", "out", "priority", "timeout", "url",
+pub(super) const COLUMNS: [&str; 9] = [
+    "body",
+    "body_file",
+    "checksum",
+    "id",
+    "method",
+    "out",
+    "priority",
+    "timeout",
+    "url",
 ];
 
 /// The message for a line of JSON that cannot be parsed.
@@ -237,7 +249,7 @@ mod tests {
             fields,
             expected.map(|(name, value)| (name, value.as_bytes()))
         );
-        assert_eq!(row.body.as_deref(), Some(&br#"{"n":1}"#[..]));
+        assert_eq!(row.body.unwrap().identity(), br#"{"n":1}"#);
         assert_eq!(
             (row.id.as_deref(), row.out.as_deref()),
             (Some("7"), Some("a.txt"))
@@ -283,8 +295,8 @@ mod tests {
             ),
             (r#"{"url": "u", "body_base64": "?"}"#, "body_base64"),
             (
-                r#"{"url": "u", "body_file": "/etc/passwd"}"#,
-                "write the body itself",
+                r#"{"url": "u", "body": "a", "body_file": "b"}"#,
+                "leave one out",
             ),
         ] {
             let why = ListRow::json(line.as_bytes()).unwrap_err();

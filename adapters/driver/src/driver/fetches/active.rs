@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use async_channel::Sender;
 use bytes::Bytes;
-use fetch_proto::{AttemptId, FetchId, Method};
+use fetch_proto::{AttemptId, FetchId, Method, RequestBodyKind};
 use http::{StatusCode, header};
 use smallvec::SmallVec;
 
@@ -19,7 +19,6 @@ use crate::model::outcome::{FallbackSource, Outcome, Response};
 use crate::model::request::{BodyRetention, Request};
 use crate::model::save::{BodyWriter, ResponseHead};
 use crate::telemetry::tracing::FetchSpan;
-use crate::transport::message::RequestBody;
 use crate::transport::progress::AttemptProgress;
 
 /// A fetch in the engine.
@@ -59,7 +58,7 @@ impl ActiveFetch {
         Self {
             attempts: SmallVec::new(),
             group,
-            has_body: !matches!(request.body, RequestBody::Empty),
+            has_body: request.body.kind() != RequestBodyKind::None,
             id,
             span: FetchSpan::for_fetch(&request),
             request,
