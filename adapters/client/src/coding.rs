@@ -84,6 +84,28 @@ pub fn remove_codings(headers: &mut HeaderMap) -> Result<Vec<ContentCoding>, Tra
     Ok(codings)
 }
 
+/// A copy of the fields that [`remove_codings`] removes. `None` without `Content-Encoding`.
+///
+/// ```
+/// let mut headers = http::HeaderMap::new();
+/// assert!(fetch_transport_util::coded_headers(&headers).is_none());
+/// headers.insert("content-encoding", "gzip".parse()?);
+/// headers.insert("server", "nginx".parse()?);
+/// assert_eq!(fetch_transport_util::coded_headers(&headers).unwrap().len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn coded_headers(headers: &HeaderMap) -> Option<Box<HeaderMap>> {
+    headers.get(CONTENT_ENCODING)?;
+    let mut coded = HeaderMap::new();
+    for name in [CONTENT_ENCODING, CONTENT_LENGTH] {
+        for value in headers.get_all(&name) {
+            coded.append(&name, value.clone());
+        }
+    }
+    Some(Box::new(coded))
+}
+
 fn parse_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, TransportError> {
     let mut codings = Vec::new();
     for value in headers.get_all(CONTENT_ENCODING) {

@@ -12,7 +12,7 @@ mod message;
 mod pool;
 mod turn;
 
-pub use coding::{ContentCoding, accepted_codings, remove_codings};
+pub use coding::{ContentCoding, accepted_codings, coded_headers, remove_codings};
 pub use decoder::{BodyDecoder, DecodeError};
 pub use lock::lock;
 pub use message::{

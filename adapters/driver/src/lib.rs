@@ -63,6 +63,7 @@ pub use transport::Transport;
 pub use transport::clock::Clock;
 pub use transport::connection::ConnectionInfo;
 pub use transport::error::TransportError;
+pub use transport::failure_reason::FailureReason;
 pub use transport::message::{BodyStream, IncomingResponse, OutgoingRequest, RequestBody};
 pub use transport::progress::{AttemptProgress, BodyDemand};
 pub use transport::shared_state::SharedState;

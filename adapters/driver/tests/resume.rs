@@ -210,7 +210,7 @@ fn a_decoded_body_starts_over() {
             headers,
             stream::iter(body),
         );
-        std::future::ready(Ok(response.decoded(true)))
+        std::future::ready(Ok(response.decoded(Some(Box::default()))))
     });
     let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
     let adapter = TransportOverride::new(Smol::default(), transport);

@@ -7,6 +7,7 @@ use fetch_driver::{
     AttemptProgress, BuildError, IncomingResponse, OutgoingRequest, Settings, Transport,
     TransportError,
 };
+use fetch_transport_util::coded_headers;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use crate::body::{RawBody, ResponseBody};
@@ -225,12 +226,13 @@ impl<R: HttpRuntime> TransportInner<R> {
         max_body: u64,
     ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
         let decodes = self.connector.config().decode && !is_head && !raw.is_complete();
+        let coded = decodes.then(|| coded_headers(&headers)).flatten();
         let body = if decodes {
             ResponseBody::decoded(raw, &mut headers, max_body)?
         } else {
             ResponseBody::plain(raw)
         };
-        let is_decoded = body.is_decoded();
-        Ok(IncomingResponse::new(status, version, headers, body).decoded(is_decoded))
+        let coded = coded.filter(|_| body.is_decoded());
+        Ok(IncomingResponse::new(status, version, headers, body).decoded(coded))
     }
 }

@@ -1,6 +1,6 @@
 //! Classification of an outcome: its name in the record, curl's exit code, and this command's.
 
-use fetch_driver::{Error, ErrorKind, Outcome};
+use fetch_driver::{Error, ErrorKind, FailureReason, Outcome};
 use fetch_proto::{AttemptEnd, FailureKind, FetchError as FailureCause, RedirectError};
 
 use super::kind::OutcomeKind;
@@ -18,8 +18,9 @@ pub(crate) struct OutcomeClass {
 }
 
 impl OutcomeClass {
-    /// The body does not have the checksum of the list. curl has no such check.
-    pub(crate) const CHECKSUM: Self = Self::failed(OutcomeKind::Checksum, 0, ExitStatus::Protocol);
+    /// The body does not have the checksum of the list. curl has no such check; this is its code for
+    /// a failure in receiving data.
+    pub(crate) const CHECKSUM: Self = Self::failed(OutcomeKind::Checksum, 56, ExitStatus::Protocol);
 
     /// The body could not be saved.
     pub(crate) const SAVE: Self = Self::failed(OutcomeKind::Io, 23, ExitStatus::File);
@@ -44,7 +45,7 @@ impl OutcomeClass {
     pub(crate) fn new(outcome: &Outcome, fail: bool) -> Self {
         match &outcome.result {
             Ok(response) => Self::of_status(response.status.as_u16(), fail),
-            Err(error) => Self::of_error(error, outcome),
+            Err(error) => Self::of_error(error),
         }
     }
 
@@ -60,7 +61,7 @@ impl OutcomeClass {
         }
     }
 
-    fn of_error(error: &Error, outcome: &Outcome) -> Self {
+    fn of_error(error: &Error) -> Self {
         use OutcomeKind as Kind;
         let cause = match error.kind() {
             ErrorKind::Fetch(cause) => cause,
@@ -68,9 +69,7 @@ impl OutcomeClass {
             _ => return Self::failed(Kind::Invalid, 3, ExitStatus::Usage),
         };
         match cause {
-            FailureCause::BodyTooLarge { .. } | FailureCause::Failed(FailureKind::BodyTooLarge) => {
-                Self::failed(Kind::TooLarge, 63, ExitStatus::Protocol)
-            }
+            FailureCause::BodyTooLarge { .. } => Self::of_failure(FailureKind::BodyTooLarge),
             FailureCause::Cancelled => Self::failed(Kind::Cancelled, 42, ExitStatus::Unfinished),
             FailureCause::TimedOut(_) => Self::failed(Kind::Timeout, 28, ExitStatus::Network),
             FailureCause::Redirect(RedirectError::TooMany) => {
@@ -79,13 +78,16 @@ impl OutcomeClass {
             FailureCause::Redirect(RedirectError::InvalidLocation) => {
                 Self::failed(Kind::Protocol, 3, ExitStatus::Protocol)
             }
-            FailureCause::Redirect(_) => Self::failed(Kind::Protocol, 1, ExitStatus::Protocol),
-            FailureCause::Failed(FailureKind::Save) => Self::SAVE,
-            FailureCause::Failed(FailureKind::Tls) => {
-                Self::failed(Kind::Tls, tls_code(error), ExitStatus::Tls)
+            FailureCause::Redirect(RedirectError::BodyNotReplayable) => {
+                Self::failed(Kind::Protocol, 65, ExitStatus::Protocol)
             }
+            FailureCause::Redirect(_) => Self::failed(Kind::Protocol, 1, ExitStatus::Protocol),
             FailureCause::HostDown { cause, .. } => Self::of_host_down(cause),
-            FailureCause::Failed(failure) => Self::of_failure(failure, has_response_head(outcome)),
+            FailureCause::Failed(failure) => {
+                let class = Self::of_failure(failure);
+                let curl_code = error.reason().map_or(class.curl_code, reason_code);
+                Self { curl_code, ..class }
+            }
             _ => Self::failed(Kind::Io, 56, ExitStatus::Network),
         }
     }
@@ -94,13 +96,14 @@ impl OutcomeClass {
     fn of_host_down(cause: fetch_proto::FailureCause) -> Self {
         use fetch_proto::FailureCause as Cause;
         match cause {
-            Cause::Failure(failure) => Self::of_failure(failure, false),
+            Cause::Failure(failure) => Self::of_failure(failure),
             Cause::Timeout(_) => Self::failed(OutcomeKind::Timeout, 28, ExitStatus::Network),
             _ => Self::failed(OutcomeKind::Connect, 7, ExitStatus::Network),
         }
     }
 
-    fn of_failure(failure: FailureKind, has_response_head: bool) -> Self {
+    /// By the kind alone, if nothing more exact is known: see [`reason_code`].
+    fn of_failure(failure: FailureKind) -> Self {
         use OutcomeKind as Kind;
         match failure {
             FailureKind::Resolve | FailureKind::UnknownHost => {
@@ -113,36 +116,35 @@ impl OutcomeClass {
             FailureKind::Unanswered => Self::failed(Kind::Unanswered, 52, ExitStatus::Network),
             FailureKind::Unprocessed { .. } => Self::failed(Kind::Io, 92, ExitStatus::Network),
             FailureKind::EmptyReply => Self::failed(Kind::Io, 52, ExitStatus::Network),
-            // curl distinguishes a reset from an early end; here both are a partial body.
-            FailureKind::Io if has_response_head => Self::failed(Kind::Io, 18, ExitStatus::Network),
             FailureKind::Decode => Self::failed(Kind::Protocol, 61, ExitStatus::Protocol),
             FailureKind::Protocol => Self::failed(Kind::Protocol, 8, ExitStatus::Protocol),
             FailureKind::Unsupported => Self::failed(Kind::Protocol, 1, ExitStatus::Protocol),
             FailureKind::RequestBody => Self::failed(Kind::Io, 55, ExitStatus::Network),
+            FailureKind::BodyTooLarge => Self::failed(Kind::TooLarge, 63, ExitStatus::Protocol),
+            FailureKind::Save => Self::SAVE,
+            FailureKind::Tls => Self::failed(Kind::Tls, 35, ExitStatus::Tls),
             FailureKind::Dropped => Self::failed(Kind::Io, 56, ExitStatus::Internal),
             _ => Self::failed(Kind::Io, 56, ExitStatus::Network),
         }
     }
 }
 
-/// curl has separate codes for a key that is not pinned, and for a certificate that is not accepted.
-fn tls_code(error: &Error) -> u8 {
-    let is_certificate = |detail: &str| detail.contains("certificate");
-    if error
-        .detail()
-        .is_some_and(|detail| detail.contains("pinned"))
-    {
-        90
-    } else if error.detail().is_some_and(is_certificate) {
-        60
-    } else {
-        35
+/// curl's code where it depends on what exactly failed: those of curl 7.88 for the same bytes.
+fn reason_code(reason: FailureReason) -> u8 {
+    match reason {
+        FailureReason::NotHttp => 1,
+        FailureReason::ProxyName => 5,
+        FailureReason::Http2GoAway => 16,
+        FailureReason::Incomplete => 18,
+        FailureReason::TlsHandshake => 35,
+        FailureReason::Http2Violation | FailureReason::NoStatusLine => 52,
+        FailureReason::Certificate => 60,
+        FailureReason::PinnedKey => 90,
+        FailureReason::Http2Stream => 92,
+        FailureReason::ProxySocks => 97,
+        // ChunkFraming, HeadTooLarge, ProxyTunnel, TlsSession: data could not be received.
+        _ => 56,
     }
-}
-
-fn has_response_head(outcome: &Outcome) -> bool {
-    let last = outcome.attempts.last();
-    last.is_some_and(|last| last.timings.head.is_some())
 }
 
 /// The field `error_type` of one attempt.
@@ -172,18 +174,26 @@ mod tests {
 
     #[test]
     fn each_failure_has_curls_code() {
-        for (failure, has_head, outcome, curl) in [
-            (FailureKind::Resolve, false, "dns", 6),
-            (FailureKind::UnknownHost, false, "dns", 6),
-            (FailureKind::Connect, false, "connect", 7),
-            (FailureKind::Io, true, "io", 18),
-            (FailureKind::Io, false, "io", 56),
-            (FailureKind::EmptyReply, false, "io", 52),
-            (FailureKind::Decode, true, "protocol", 61),
-            (FailureKind::ProxyRefused, false, "connect", 56),
-            (FailureKind::Unanswered, false, "unanswered", 52),
+        for (failure, outcome, curl) in [
+            (FailureKind::BodyTooLarge, "too_large", 63),
+            (FailureKind::Connect, "connect", 7),
+            (FailureKind::Decode, "protocol", 61),
+            (FailureKind::Dropped, "io", 56),
+            (FailureKind::EmptyReply, "io", 52),
+            (FailureKind::Exhausted, "connect", 7),
+            (FailureKind::Io, "io", 56),
+            (FailureKind::Protocol, "protocol", 8),
+            (FailureKind::ProxyRefused, "connect", 56),
+            (FailureKind::RequestBody, "io", 55),
+            (FailureKind::Resolve, "dns", 6),
+            (FailureKind::Save, "io", 23),
+            (FailureKind::Stale { sent: true }, "io", 56),
+            (FailureKind::Tls, "tls", 35),
+            (FailureKind::Unanswered, "unanswered", 52),
+            (FailureKind::UnknownHost, "dns", 6),
+            (FailureKind::Unsupported, "protocol", 1),
         ] {
-            let class = OutcomeClass::of_failure(failure, has_head);
+            let class = OutcomeClass::of_failure(failure);
             let found = (class.kind.as_str(), class.curl_code);
             assert_eq!(found, (outcome, curl), "{failure:?}");
         }

@@ -118,7 +118,7 @@ fn each_kind_of_failure_has_its_outcome_and_codes() {
         ("/reset", "io", "io", 56, 4),
         ("/empty-reply", "io", "empty_reply", 52, 4),
         ("/truncate", "io", "io", 18, 4),
-        ("/garbage", "protocol", "protocol", 8, 7),
+        ("/garbage", "protocol", "protocol", 1, 7),
         ("/bytes/2000", "too_large", "too_large", 63, 7),
         ("/stall", "timeout", "timeout", 28, 4),
     ] {
@@ -156,4 +156,28 @@ fn ids_depend_on_the_body() {
     let id = |options: &[&str]| fetch_all(&[options, &[&url]].concat()).record()["id"].clone();
     assert_eq!(id(&[]), id(&["-H", "x: y"]));
     assert_ne!(id(&["-d", "a"]), id(&["-d", "b"]));
+}
+
+#[test]
+fn the_record_of_an_incomplete_body_has_the_fields_of_its_response() {
+    let site = site();
+    let ran = fetch_all(&["--retry", "0", "--record-headers", &site.url("/truncate")]);
+    let record = ran.record();
+    assert_eq!(record["response_code"], 200);
+    assert_eq!(record["http_version"], "1.1");
+    assert_eq!(record["content_type"], "application/octet-stream");
+    assert_eq!(record["header_json"]["content-length"], json!(["4096"]));
+}
+
+#[test]
+fn header_fields_of_a_decoded_body_are_those_that_were_sent() {
+    let site = site();
+    let ran = fetch_all(&["--record-headers", &site.url("/gzip")]);
+    let record = ran.record();
+    assert_eq!(record["header_json"]["content-encoding"], json!(["gzip"]));
+    let length = record["header_json"]["content-length"][0].as_str().unwrap();
+    assert_eq!(length, record["size_download"].to_string());
+    let form = "%header{content-encoding} %header{content-length}";
+    let ran = fetch_all(&["-w", form, &site.url("/gzip")]);
+    assert_eq!(ran.stdout, format!("gzip {length}"));
 }

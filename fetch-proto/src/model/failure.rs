@@ -169,7 +169,7 @@ impl FailureKind {
     /// assert!(!FailureKind::Io.is_unsent());
     /// ```
     #[must_use]
-    pub fn is_unsent(self) -> bool {
+    pub const fn is_unsent(self) -> bool {
         matches!(
             self,
             Self::Connect

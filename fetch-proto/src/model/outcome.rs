@@ -184,6 +184,32 @@ impl AttemptReport {
             url,
         }
     }
+
+    /// Whether a request, or a part of it, was sent: not if the name was not resolved, no connection
+    /// was established, or this machine was out of file descriptors. If the attempt was aborted, the
+    /// marks of its [`timings`](Self::timings) decide, which some transports do not report.
+    ///
+    /// ```
+    /// use fetch_proto::testing::{FetchScript, failure, status};
+    /// use fetch_proto::{FailureKind, Policy};
+    ///
+    /// let answers = [failure(FailureKind::Connect), status(200)];
+    /// let run = FetchScript::new(Policy::default()).answers(answers).run();
+    /// let attempts = &run.outcome().attempts;
+    /// assert!(!attempts[0].is_request_sent() && attempts[1].is_request_sent());
+    /// ```
+    #[must_use]
+    pub const fn is_request_sent(&self) -> bool {
+        let timings = &self.timings;
+        match self.end {
+            AttemptEnd::Failed(FailureKind::Unprocessed { .. }) => timings.sent.is_some(),
+            AttemptEnd::Failed(kind) => !kind.is_unsent(),
+            AttemptEnd::Abandoned | AttemptEnd::Cancelled | AttemptEnd::TimedOut(_) => {
+                timings.connected.is_some() || timings.sent.is_some() || timings.head.is_some()
+            }
+            AttemptEnd::BodyTooLarge | AttemptEnd::Redirected | AttemptEnd::Responded => true,
+        }
+    }
 }
 
 /// How an attempt ended.

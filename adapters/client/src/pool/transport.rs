@@ -20,7 +20,7 @@ use url::{Position, Url};
 use super::body::PooledBody;
 use super::upload::UploadReader;
 use super::{ClientLease, ClientPool};
-use crate::coding::accepted_codings;
+use crate::coding::{accepted_codings, coded_headers};
 use crate::message::{has_body, may_accept_codings, reject_connect};
 
 /// Creates clients of an HTTP library, and sends requests with them.
@@ -188,11 +188,11 @@ impl<F: ClientFactory> TransportInner<F> {
         let (mut head, reader) = response.into_parts();
         let limits = (self.decode, max);
         let headers = &mut head.headers;
-        let is_coded = headers.contains_key(CONTENT_ENCODING);
+        let coded = coded_headers(headers);
         let body = PooledBody::new(reader, headers, limits, progress, lease, convert_error)?;
         let (status, version) = (head.status, head.version);
-        let is_decoded = is_coded && !head.headers.contains_key(CONTENT_ENCODING);
-        Ok(IncomingResponse::new(status, version, head.headers, body).decoded(is_decoded))
+        let coded = coded.filter(|_| !head.headers.contains_key(CONTENT_ENCODING));
+        Ok(IncomingResponse::new(status, version, head.headers, body).decoded(coded))
     }
 }
 

@@ -240,6 +240,7 @@ where
             }
             (Some(Err(error)), _) => {
                 attempt.result.detail = Some(error.detail());
+                attempt.result.reason = error.reason();
                 attempt.span.record_error(error.kind().as_str());
                 Err(error.kind())
             }

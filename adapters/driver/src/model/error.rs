@@ -4,7 +4,9 @@ use std::fmt;
 
 use fetch_proto::{AttemptReport, GiveUpReason, TimeLimit};
 
+use super::outcome::Response;
 use crate::fields::redact::redact_text;
+use crate::transport::failure_reason::FailureReason;
 
 /// Why there is no response: what failed, on which URL, in which step, after how many attempts.
 ///
@@ -23,9 +25,21 @@ struct ErrorDetails {
     attempts: usize,
     detail: Option<String>,
     gave_up: Option<GiveUpReason>,
+    head: Option<Response>,
     kind: ErrorKind,
+    reason: Option<FailureReason>,
     step: Option<&'static str>,
     url: String,
+}
+
+/// What the last attempt of a failed fetch left.
+#[derive(Debug, Default)]
+pub(crate) struct FailedAttempt {
+    /// The text of the underlying error.
+    pub(crate) detail: Option<String>,
+    /// The response without its body, if its head had arrived.
+    pub(crate) head: Option<Response>,
+    pub(crate) reason: Option<FailureReason>,
 }
 
 /// The detail of [`ErrorKind::Stopped`] after the driver has ended.
@@ -70,7 +84,9 @@ impl Error {
             attempts: 0,
             detail: Some(detail.to_string()),
             gave_up: None,
+            head: None,
             kind,
+            reason: None,
             step: None,
             url: url.to_owned(),
         }))
@@ -83,13 +99,15 @@ impl Error {
         url: String,
         (attempts, sees_connection): (&[AttemptReport], bool),
         gave_up: Option<GiveUpReason>,
-        detail: Option<String>,
+        last: FailedAttempt,
     ) -> Self {
         Self(Box::new(ErrorDetails {
             attempts: attempts.len(),
-            detail,
+            detail: last.detail,
             gave_up,
+            head: last.head,
             kind: ErrorKind::Fetch(error),
+            reason: last.reason,
             step: attempts.last().map(|last| step(last, sees_connection)),
             url,
         }))
@@ -126,6 +144,29 @@ impl Error {
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.0.detail.as_deref()
+    }
+
+    /// The response of the last attempt as far as it arrived: its status and header fields. `body` is
+    /// empty, and `bytes` is how much of the decoded body had arrived. `None` if there was no head.
+    ///
+    /// ```
+    /// # use fetch_driver::IntoRequest;
+    /// assert!("?".into_request().unwrap_err().partial_response().is_none());
+    /// ```
+    #[must_use]
+    pub fn partial_response(&self) -> Option<&Response> {
+        self.0.head.as_ref()
+    }
+
+    /// What exactly failed, if the transport knows more than [`kind`](Self::kind) says.
+    ///
+    /// ```
+    /// # use fetch_driver::IntoRequest;
+    /// assert_eq!("?".into_request().unwrap_err().reason(), None);
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> Option<FailureReason> {
+        self.0.reason
     }
 
     /// The step in which the last attempt ended: `resolving or connecting`, `connecting`,
@@ -186,11 +227,20 @@ impl Error {
                 return None;
             }
             ErrorKind::Fetch(fetch_proto::FetchError::Failed(failure)) => match failure {
-                F::Connect => {
-                    "check that the server listens there and that the network can reach it"
-                }
+                F::Connect => match self.0.reason {
+                    Some(FailureReason::ProxyTunnel | FailureReason::ProxySocks) => {
+                        "check the proxy, and that it can reach the server"
+                    }
+                    Some(FailureReason::TlsHandshake) => {
+                        "check that the server speaks TLS on this port"
+                    }
+                    _ => "check that the server listens there and that the network can reach it",
+                },
                 F::Exhausted => {
                     "raise the limit on open files (ulimit -n) or lower the concurrency"
+                }
+                F::Resolve | F::UnknownHost if self.0.reason == Some(FailureReason::ProxyName) => {
+                    "check the host name of the proxy"
                 }
                 F::Resolve | F::UnknownHost => "check the host name and the DNS settings",
                 F::Save => "free some space, or save to another place",
@@ -199,10 +249,18 @@ impl Error {
                     "check on the server whether it did; such requests are repeated if `unanswered` \
                      is among the failures to retry"
                 }
-                F::Tls if !self.0.detail.as_deref().is_some_and(mentions_certificate) => {
-                    "check which protocol versions and cipher suites the server offers"
-                }
-                F::Tls => "check the server's certificate and name, or trust its CA",
+                F::Tls => match self.0.reason {
+                    Some(FailureReason::Certificate) => {
+                        "check the server's certificate and name, or trust its CA"
+                    }
+                    Some(FailureReason::PinnedKey) => {
+                        "check whether the server's key was replaced, and by whom"
+                    }
+                    Some(FailureReason::TlsSession) => {
+                        "check whether the server asks for a client certificate"
+                    }
+                    _ => "check which protocol versions and cipher suites the server offers",
+                },
                 F::Unsupported => "use an http or https URL",
                 _ => return None,
             },
@@ -221,11 +279,6 @@ impl Error {
             _ => return None,
         })
     }
-}
-
-/// Whether the text of a TLS failure is about a certificate, and not about protocol versions.
-fn mentions_certificate(detail: &str) -> bool {
-    detail.contains("certificate")
 }
 
 /// The step in which an attempt ended.
@@ -255,6 +308,7 @@ impl fmt::Display for Error {
             kind,
             step,
             url,
+            ..
         } = &*self.0;
         write!(f, "{url}: ")?;
         match kind {

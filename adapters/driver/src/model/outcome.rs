@@ -1,5 +1,6 @@
 //! How a fetch ended, with its response.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +71,10 @@ pub struct Response {
     pub body: Bytes,
     /// The size of the decoded body, whether it was saved, discarded or collected.
     pub bytes: u64,
-    /// The header fields.
+    /// The fields that described the coded body, if it was decoded.
+    pub(crate) coded_headers: Option<Box<HeaderMap>>,
+    /// The header fields. Those that describe a coded body, `Content-Encoding` and `Content-Length`, are
+    /// removed if it was decoded: [`received_headers`](Self::received_headers) has them.
     pub headers: HeaderMap,
     /// What the [writer](crate::BodyWriter) of a [saved](crate::Request::save) body returned.
     pub saved: Option<SaveReceipt>,
@@ -102,6 +106,7 @@ impl Response {
         Self {
             bytes: body.len() as u64,
             body,
+            coded_headers: None,
             headers: HeaderMap::new(),
             saved: None,
             status,
@@ -111,7 +116,45 @@ impl Response {
     }
 }
 
+impl Response {
+    /// The header fields as the server sent them, with `Content-Encoding` and `Content-Length` of a
+    /// body that was decoded.
+    ///
+    /// ```
+    /// # use fetch_driver::Response;
+    /// let empty_list = Response::new(http::StatusCode::OK, "[]");
+    /// assert!(empty_list.received_headers().is_empty());
+    /// ```
+    #[must_use]
+    pub fn received_headers(&self) -> Cow<'_, HeaderMap> {
+        let Some(coded) = &self.coded_headers else {
+            return Cow::Borrowed(&self.headers);
+        };
+        let mut headers = self.headers.clone();
+        for (name, value) in &**coded {
+            headers.append(name, value.clone());
+        }
+        Cow::Owned(headers)
+    }
+}
+
 impl Outcome {
+    /// The response, or what arrived of it before the fetch failed: see
+    /// [`Error::partial_response`].
+    ///
+    /// ```
+    /// # fn show(outcome: &fetch_driver::Outcome) {
+    /// let server = outcome.any_response().and_then(|response| response.headers.get("server"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn any_response(&self) -> Option<&Response> {
+        match &self.result {
+            Ok(response) => Some(response),
+            Err(error) => error.partial_response(),
+        }
+    }
+
     /// Whether there is a response with a 2xx status.
     ///
     /// ```

@@ -117,6 +117,8 @@ pub(crate) fn log_host_event(event: &DecisionEvent, now: Timestamp) -> bool {
 /// Converts an outcome for the batch's statistics.
 pub(crate) fn to_sample(outcome: &Outcome) -> FetchSample {
     let last = outcome.attempts.last();
+    let attempts = outcome.attempts.iter();
+    let sent = attempts.filter(|one| one.is_request_sent()).count();
     let ending = match &outcome.result {
         Ok(response) => SampleEnd::Status(response.status.as_u16()),
         Err(error) => match error.kind() {
@@ -128,7 +130,7 @@ pub(crate) fn to_sample(outcome: &Outcome) -> FetchSample {
         },
     };
     FetchSample::new(ending, outcome.duration())
-        .attempts(u32::try_from(outcome.attempts.len()).unwrap_or(u32::MAX))
+        .attempts(u32::try_from(sent).unwrap_or(u32::MAX))
         .retries(u32::from(outcome.retries))
         .redirects(u32::from(outcome.redirects))
         .bytes(outcome.response().map_or(0, |response| response.bytes))

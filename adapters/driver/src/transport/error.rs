@@ -4,9 +4,12 @@ use std::fmt;
 
 use fetch_proto::FailureKind;
 
+use crate::transport::failure_reason::FailureReason;
+
 /// Why an attempt failed: the kind, for the core's decisions, and the native error, for messages.
 pub struct TransportError {
     kind: FailureKind,
+    reason: Option<FailureReason>,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -26,6 +29,7 @@ impl TransportError {
     ) -> Self {
         Self {
             kind,
+            reason: None,
             source: source.into(),
         }
     }
@@ -54,6 +58,32 @@ impl TransportError {
         self
     }
 
+    /// What exactly failed, if the transport knows more than the kind says.
+    ///
+    /// ```
+    /// # use fetch_driver::{FailureKind, FailureReason, TransportError};
+    /// let error = TransportError::new(FailureKind::Tls, "it has expired");
+    /// let error = error.with_reason(FailureReason::Certificate);
+    /// assert_eq!(error.reason(), Some(FailureReason::Certificate));
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> Option<FailureReason> {
+        self.reason
+    }
+
+    /// The same error with what exactly failed. Default: nothing more than the kind.
+    ///
+    /// ```
+    /// # use fetch_driver::{FailureKind, FailureReason, TransportError};
+    /// let error = TransportError::new(FailureKind::Io, "closed").with_reason(FailureReason::Incomplete);
+    /// assert_eq!(error.kind(), FailureKind::Io);
+    /// ```
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<Option<FailureReason>>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
     /// The source and its causes, without the kind.
     pub(crate) fn detail(&self) -> String {
         let mut text = self.source.to_string();
@@ -74,6 +104,7 @@ impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportError")
             .field("kind", &self.kind)
+            .field("reason", &self.reason)
             .field("source", &self.source)
             .finish()
     }

@@ -72,11 +72,12 @@ impl OutgoingRequest {
 pub struct IncomingResponse<B> {
     /// The body, decoded.
     pub body: B,
+    /// The fields `Content-Encoding` and `Content-Length` as received, if the transport decodes the
+    /// body, so that a broken one cannot be continued. Default: none, the body is not decoded.
+    pub coded_headers: Option<Box<HeaderMap>>,
     /// The header fields as received, without `Content-Encoding` and `Content-Length` if the
     /// transport decodes the body.
     pub headers: HeaderMap,
-    /// Whether the transport decodes the body, so that a broken one cannot be continued.
-    pub is_decoded: bool,
     /// The status.
     pub status: StatusCode,
     /// The protocol version.
@@ -99,25 +100,27 @@ impl<B> IncomingResponse<B> {
     pub fn new(status: StatusCode, version: Version, headers: HeaderMap, body: B) -> Self {
         Self {
             body,
+            coded_headers: None,
             headers,
-            is_decoded: false,
             status,
             version,
         }
     }
 
-    /// Sets whether the transport decodes the body.
+    /// Sets the fields of the coded body; `Some` if the transport decodes it.
     ///
     /// ```
     /// # use fetch_driver::IncomingResponse;
     /// # use http::{HeaderMap, StatusCode, Version};
     /// # let body = fetch_smol::stream::empty::<()>();
     /// let response = IncomingResponse::new(StatusCode::OK, Version::HTTP_11, HeaderMap::new(), body);
-    /// assert!(response.decoded(true).is_decoded);
+    /// let coded = HeaderMap::from_iter([("content-encoding".parse()?, "gzip".parse()?)]);
+    /// assert!(response.decoded(Some(coded.into())).coded_headers.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn decoded(mut self, is_decoded: bool) -> Self {
-        self.is_decoded = is_decoded;
+    pub fn decoded(mut self, coded_headers: Option<Box<HeaderMap>>) -> Self {
+        self.coded_headers = coded_headers;
         self
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod connection;
 pub(crate) mod error;
+pub(crate) mod failure_reason;
 pub(crate) mod message;
 pub(crate) mod progress;
 pub(crate) mod shared_state;

@@ -1,9 +1,10 @@
 //! TLS by rustls, with ring.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use fetch_driver::{FailureKind, TransportError};
+use fetch_driver::{FailureKind, FailureReason, TransportError};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
@@ -22,7 +23,7 @@ use rustls::{
     RootCertStore, SignatureScheme,
 };
 
-use crate::error::describe;
+use crate::error::{describe, spaced_words};
 use crate::io::byte_stream::ByteStream;
 
 /// The ALPN protocol ID of HTTP/2.
@@ -216,6 +217,7 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
             format!("`{host}` is no valid name for a certificate"),
             e,
         )
+        .with_reason(FailureReason::Certificate)
     })?;
     connector
         .connect(name, stream)
@@ -229,15 +231,26 @@ pub(crate) fn has_negotiated_http2<S>(stream: &TlsStream<S>) -> bool {
 }
 
 fn handshake_error(host: &str, error: io::Error) -> TransportError {
+    let error = native_handshake_error(host, error);
+    match error.reason() {
+        None => error.with_reason(FailureReason::TlsHandshake),
+        Some(_) => error,
+    }
+}
+
+fn native_handshake_error(host: &str, error: io::Error) -> TransportError {
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(rustls::Error::InvalidCertificate(why)) => describe(
-            FailureKind::Tls,
-            format!("the certificate of {host} {}", certificate_problem(why)),
-            error,
-        ),
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            let text = format!("the certificate of {host} {}", certificate_problem(why));
+            let reason = match why {
+                CertificateError::ApplicationVerificationFailure => FailureReason::PinnedKey,
+                _ => FailureReason::Certificate,
+            };
+            TransportError::new(FailureKind::Tls, text).with_reason(reason)
+        }
         Some(rustls::Error::AlertReceived(alert)) => {
             let text = match alert {
                 AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
@@ -246,7 +259,8 @@ fn handshake_error(host: &str, error: io::Error) -> TransportError {
                 AlertDescription::ProtocolVersion => format!("{host} {OLD_TLS}"),
                 _ => format!("{host} refused the handshake"),
             };
-            describe(FailureKind::Tls, text, error)
+            let text = format!("{text} (alert {})", spaced_words(&format!("{alert:?}")));
+            TransportError::new(FailureKind::Tls, text)
         }
         Some(rustls::Error::PeerIncompatible(why)) => {
             let text = match why {
@@ -256,12 +270,12 @@ fn handshake_error(host: &str, error: io::Error) -> TransportError {
                 }
                 _ => format!("{host} and this client have no way to do TLS in common"),
             };
-            describe(FailureKind::Tls, text, error)
+            let why = spaced_words(&format!("{why:?}"));
+            TransportError::new(FailureKind::Tls, format!("{text} ({why})"))
         }
-        Some(rustls::Error::InvalidMessage(_)) => describe(
+        Some(rustls::Error::InvalidMessage(_)) => TransportError::new(
             FailureKind::Tls,
             format!("{host} answers on this port, but not TLS"),
-            error,
         ),
         Some(_) => describe(FailureKind::Tls, format!("handshake with {host}"), error),
         // The connection broke before any part of the request was sent: it may be retried.
@@ -276,8 +290,8 @@ fn handshake_error(host: &str, error: io::Error) -> TransportError {
 /// What a server does that speaks no version of TLS that rustls does.
 const OLD_TLS: &str = "speaks only protocol versions before TLS 1.2";
 
-fn certificate_problem(why: &CertificateError) -> &'static str {
-    match why {
+fn certificate_problem(why: &CertificateError) -> Cow<'static, str> {
+    let text = match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "is not valid yet (is this machine's clock right?)"
@@ -292,8 +306,13 @@ fn certificate_problem(why: &CertificateError) -> &'static str {
         CertificateError::ApplicationVerificationFailure => {
             "has another public key than those that are pinned"
         }
-        _ => "is not acceptable",
-    }
+        CertificateError::Other(other) => {
+            let why = spaced_words(&other.to_string());
+            return format!("is not acceptable: {why}").into();
+        }
+        _ => return format!("is not acceptable: {}", spaced_words(&why.to_string())).into(),
+    };
+    text.into()
 }
 
 /// Accepts what another verifier accepts, if the server's key is one of those that are pinned.

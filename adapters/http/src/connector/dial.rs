@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fetch_driver::{
-    AddressFamily, AttemptPhase, AttemptProgress, FailureKind, Proxy, TransportError,
+    AddressFamily, AttemptPhase, AttemptProgress, FailureKind, FailureReason, Proxy, ProxyKind,
+    TransportError,
 };
 
 use super::Connector;
@@ -76,7 +77,8 @@ impl<R: HttpRuntime> Connector<R> {
     ) -> Result<DialedStream<R::Stream>, TransportError> {
         let checked = self.verdicts.check(proxy, &self.runtime).await;
         let first = checked
-            .map_err(|text| TransportError::new(FailureKind::ProxyRefused, text.to_string()))?;
+            .map_err(|text| TransportError::new(FailureKind::ProxyRefused, text.to_string()))
+            .map_err(|error| error.with_reason(FailureReason::ProxyTunnel))?;
         let mut dialed = self.dial_proxy(proxy, progress).await?;
         let authority = format!("{host}:{port}");
         let (headers, max_head) = (&self.config.connect_headers, self.config.max_head);
@@ -91,7 +93,8 @@ impl<R: HttpRuntime> Connector<R> {
                         "no connection {text}; it is not asked again, and all URLs through it fail"
                     );
                 }
-                Err(TransportError::new(FailureKind::ProxyRefused, text))
+                let error = TransportError::new(FailureKind::ProxyRefused, text);
+                Err(error.with_reason(FailureReason::ProxyTunnel))
             }
             Err(error) => {
                 let kind = match error.is_final() {
@@ -102,7 +105,7 @@ impl<R: HttpRuntime> Connector<R> {
                 if let (Some(first), true) = (first, error.is_answer()) {
                     first.accept();
                 }
-                Err(describe(kind, text, error))
+                Err(describe(kind, text, error).with_reason(FailureReason::ProxyTunnel))
             }
             Ok(()) => {
                 if let Some(first) = first {
@@ -118,7 +121,13 @@ impl<R: HttpRuntime> Connector<R> {
         proxy: &Proxy,
         progress: &AttemptProgress,
     ) -> Result<DialedStream<R::Stream>, TransportError> {
-        let addrs = self.resolve(proxy.host(), proxy.port()).await?;
+        let addrs = self.resolve(proxy.host(), proxy.port()).await;
+        let addrs = addrs.map_err(|error| match (proxy.kind(), error.kind()) {
+            (ProxyKind::Http, FailureKind::Resolve | FailureKind::UnknownHost) => {
+                error.with_reason(FailureReason::ProxyName)
+            }
+            _ => error,
+        })?;
         progress.mark(AttemptPhase::Resolved);
         self.connect(addrs, || format!("to the proxy {proxy}"))
             .await

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use fetch_driver::{AttemptProgress, FailureKind, Proxy, ProxyKind, TransportError};
+use fetch_driver::{AttemptProgress, FailureKind, FailureReason, Proxy, ProxyKind, TransportError};
 use tokio_socks::tcp::Socks5Stream;
 // Despite the crate's name, nothing of tokio is used: it reads and writes the stream given to it.
 use tokio_socks::io::Compat;
@@ -33,13 +33,14 @@ impl<R: HttpRuntime> Connector<R> {
             Some(ip) => vec![SocksTarget::Addr(SocketAddr::new(ip, port))],
             None if proxy.kind() == ProxyKind::Socks5h => vec![SocksTarget::Name(host, port)],
             None => {
-                let addrs = self.resolve(host, port).await?;
+                let addrs = self.resolve(host, port).await;
+                let addrs = addrs.map_err(|e| e.with_reason(FailureReason::ProxySocks))?;
                 addrs.into_iter().map(SocksTarget::Addr).collect()
             }
         };
         let checked = self.verdicts.check(proxy, &self.runtime).await;
-        let mut first = checked
-            .map_err(|text| TransportError::new(FailureKind::ProxyRefused, text.to_string()))?;
+        let mut first =
+            checked.map_err(|text| socks_error(FailureKind::ProxyRefused, text.to_string()))?;
         let mut last_error = None;
         for target in targets {
             // After an error, the connection to the proxy cannot be used again.
@@ -55,7 +56,7 @@ impl<R: HttpRuntime> Connector<R> {
                 Err(error) if is_unauthorized(&error) => {
                     let text = format!("through the proxy {proxy}: {}", error_text(&error));
                     self.verdicts.refuse(proxy, &text);
-                    return Err(TransportError::new(FailureKind::ProxyRefused, text));
+                    return Err(socks_error(FailureKind::ProxyRefused, text));
                 }
                 Err(error) => {
                     if !matches!(error, Error::Io(_))
@@ -73,8 +74,12 @@ impl<R: HttpRuntime> Connector<R> {
         }
         let why = last_error.map_or_else(|| "no address".into(), |error| error_text(&error));
         let text = format!("to {host}:{port} through the proxy {proxy}: {why}");
-        Err(TransportError::new(FailureKind::Connect, text))
+        Err(socks_error(FailureKind::Connect, text))
     }
+}
+
+fn socks_error(kind: FailureKind, text: String) -> TransportError {
+    TransportError::new(kind, text).with_reason(FailureReason::ProxySocks)
 }
 
 /// Asks `proxy`, to which `stream` is connected, to connect to `target`.

@@ -186,7 +186,13 @@ fn parse_size(line: &[u8]) -> Result<u64, ChunkedError> {
         return Err(ChunkedError("a chunk's size is not a number"));
     }
     let digits = std::str::from_utf8(digits).unwrap_or_default();
-    u64::from_str_radix(digits, 16).map_err(|_| ChunkedError("a chunk's size is not a number"))
+    if digits.is_empty() {
+        return Err(ChunkedError("a chunk's size is not a number"));
+    }
+    // As in other clients, sizes are limited to 63 bits.
+    let size = u64::from_str_radix(digits, 16).ok();
+    size.filter(|size| i64::try_from(*size).is_ok())
+        .ok_or(ChunkedError("a chunk's size is too large"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use fetch_driver::{FailureKind, TransportError};
+use fetch_driver::{FailureKind, FailureReason, TransportError};
 
 use super::chunked::ChunkedError;
 use crate::error::{describe, is_tls_error, tls_session_error};
@@ -16,10 +16,10 @@ pub(super) type NextChunk = Result<Option<Bytes>, TransportError>;
 pub(super) fn body_cut(error: Option<io::Error>, origin: OriginRef<'_>) -> TransportError {
     let text = format!("{origin} closed the connection inside the response body");
     match error {
-        None => TransportError::new(FailureKind::Io, text),
+        None => TransportError::new(FailureKind::Io, text).with_reason(FailureReason::Incomplete),
         Some(error) if is_tls_error(&error) => tls_session_error(&error, origin),
         Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            describe(FailureKind::Io, text, error)
+            describe(FailureKind::Io, text, error).with_reason(FailureReason::Incomplete)
         }
         Some(error) => {
             let text = format!("reading the response body from {origin}");
@@ -34,5 +34,5 @@ pub(super) fn invalid_chunk(error: &ChunkedError, origin: OriginRef<'_>) -> Tran
         ChunkedError::FLOOD => format!("{origin} sends chunks with hardly any data"),
         _ => format!("{origin} sent an invalid chunk or trailer"),
     };
-    describe(FailureKind::Protocol, text, error.0)
+    describe(FailureKind::Protocol, text, error.0).with_reason(FailureReason::ChunkFraming)
 }

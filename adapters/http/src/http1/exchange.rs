@@ -5,7 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use fetch_driver::{AttemptPhase, AttemptProgress, FailureKind, OutgoingRequest, TransportError};
+use fetch_driver::{
+    AttemptPhase, AttemptProgress, FailureKind, FailureReason, OutgoingRequest, TransportError,
+};
 use http::{HeaderValue, Method, StatusCode};
 
 use super::body::H1Body;
@@ -153,6 +155,8 @@ impl H1Exchange {
             return tls_session_error(error, origin);
         }
         let sent = self.sent_any;
+        // An informational response is no answer.
+        let has_status_line = self.conn.unread.contains(&b'\n');
         let (kind, text) = match (&error, self.received_any) {
             (_, false) if !sent && !self.reused => {
                 return closed_before_sending(&self.conn);
@@ -176,13 +180,20 @@ impl H1Exchange {
         };
         match error {
             Some(error) => describe(kind, text, error),
-            None => TransportError::new(kind, text),
+            None => TransportError::new(kind, text).with_reason(match has_status_line {
+                true => FailureReason::Incomplete,
+                false => FailureReason::NoStatusLine,
+            }),
         }
     }
 
     fn invalid_head(&self, error: HeadError) -> TransportError {
         let (origin, max_head) = (self.conn.origin.key(), self.parser.max_head);
         match error {
+            HeadError::BodyTooLarge(what) => {
+                let text = format!("{origin} announces a body that is larger than any limit");
+                describe(FailureKind::BodyTooLarge, text, what)
+            }
             HeadError::Flood => TransportError::new(
                 FailureKind::Protocol,
                 format!("{origin} sends informational responses (1xx) without a final one"),
@@ -190,7 +201,12 @@ impl H1Exchange {
             HeadError::TooLarge => TransportError::new(
                 FailureKind::Protocol,
                 format!("the response head from {origin} is over {max_head} bytes or 100 fields"),
-            ),
+            )
+            .with_reason(FailureReason::HeadTooLarge),
+            HeadError::NotHttp(what) => {
+                let text = format!("invalid response head from {origin}");
+                describe(FailureKind::Protocol, text, what).with_reason(FailureReason::NotHttp)
+            }
             HeadError::Syntax(what) => {
                 let text = format!("invalid response head from {origin}");
                 describe(FailureKind::Protocol, text, what)

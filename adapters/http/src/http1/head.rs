@@ -36,8 +36,12 @@ pub(super) enum BodyFraming {
 /// Why a head is not accepted.
 #[derive(Debug)]
 pub(super) enum HeadError {
+    /// `Content-Length` is larger than any number.
+    BodyTooLarge(String),
     /// Too many informational heads.
     Flood,
+    /// It does not begin with a status line of HTTP/1.
+    NotHttp(String),
     Syntax(String),
     /// Over the limit on bytes or fields.
     TooLarge,
@@ -110,6 +114,11 @@ impl HeadParser {
                 return self.check_body_length(bytes.len()).map(|()| None);
             }
             Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
+            Err(
+                error @ (httparse::Error::NewLine
+                | httparse::Error::Status
+                | httparse::Error::Version),
+            ) => return Err(HeadError::NotHttp(error.to_string())),
             Err(error) => return Err(HeadError::Syntax(error.to_string())),
         };
         self.check_body_length(length)?;
@@ -123,7 +132,9 @@ impl HeadParser {
         bytes: &[u8],
     ) -> Result<ResponseHead, HeadError> {
         let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
-        let status = status.ok_or_else(|| syntax("the status is no number from 100 to 999"))?;
+        let status = status.ok_or_else(|| {
+            HeadError::NotHttp("the status is no number from 100 to 999".to_owned())
+        })?;
         let version = match parsed.version {
             Some(0) => Version::HTTP_10,
             _ => Version::HTTP_11,
@@ -202,7 +213,7 @@ fn framing(headers: &HeaderMap, version: Version) -> Result<(BodyFraming, bool),
     for value in headers.get_all(CONTENT_LENGTH) {
         for part in value.as_bytes().split(|byte| *byte == b',') {
             let parsed = parse_number(part.trim_ascii());
-            let parsed = parsed.ok_or_else(|| syntax(format!("Content-Length: {value:?}")))?;
+            let parsed = parsed.ok_or_else(|| invalid_length(part.trim_ascii()))?;
             if length.is_some_and(|length| length != parsed) {
                 return Err(syntax("two different values of Content-Length"));
             }
@@ -211,6 +222,16 @@ fn framing(headers: &HeaderMap, version: Version) -> Result<(BodyFraming, bool),
     }
     let framing = length.map_or(BodyFraming::UntilClose, BodyFraming::Length);
     Ok((framing, true))
+}
+
+/// The error of a length that is not a 64-bit number.
+fn invalid_length(text: &[u8]) -> HeadError {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let text = format!("Content-Length: {}", text.escape_ascii());
+    match is_number {
+        true => HeadError::BodyTooLarge(text),
+        false => HeadError::Syntax(text),
+    }
 }
 
 fn parse_number(digits: &[u8]) -> Option<u64> {
@@ -429,16 +450,26 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n",
             "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
             "HTTP/1.1 200 OK\r\nX : space\r\n\r\n",
             "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\n\r\n",
+        ] {
+            assert!(matches!(head(text), Err(HeadError::Syntax(_))), "{text}");
+        }
+        let text = "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n";
+        assert!(matches!(head(text), Err(HeadError::BodyTooLarge(_))));
+    }
+
+    #[test]
+    fn what_does_not_begin_with_a_status_line_is_not_http() {
+        for text in [
             "HTTP/1.1 99 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
             "HTTP/2 200 OK\r\n\r\n",
             "SSH-2.0\r\n\r\n",
         ] {
-            assert!(matches!(head(text), Err(HeadError::Syntax(_))), "{text}");
+            assert!(matches!(head(text), Err(HeadError::NotHttp(_))), "{text}");
         }
     }
 

@@ -29,7 +29,7 @@ struct SharedError(Arc<TransportError>);
 
 impl SharedError {
     fn to_transport_error(&self) -> TransportError {
-        TransportError::new(self.0.kind(), self.clone())
+        TransportError::new(self.0.kind(), self.clone()).with_reason(self.0.reason())
     }
 }
 

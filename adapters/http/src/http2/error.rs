@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use fetch_driver::{FailureKind, TransportError};
+use fetch_driver::{FailureKind, FailureReason, TransportError};
 use h2::Reason;
 
 use super::frame_meter::FrameFlood;
@@ -81,7 +81,8 @@ pub(super) fn head_error(
             true => format!("sent an invalid head, or one over {max_head} bytes: it {text}"),
             false => text,
         };
-        return describe(kind, format!("{origin} {text}"), error);
+        let reason = native_reason(native);
+        return describe(kind, format!("{origin} {text}"), error).with_reason(reason);
     }
     if let Some(error) = tls_error(lease) {
         return error;
@@ -94,7 +95,7 @@ pub(super) fn head_error(
     match find_source::<io::Error>(&error).map(io::Error::kind) {
         Some(io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) | None => {
             let text = format!("{origin} closed the connection before the response");
-            describe(FailureKind::EmptyReply, text, error)
+            describe(FailureKind::EmptyReply, text, error).with_reason(FailureReason::Incomplete)
         }
         Some(_) => {
             let text = format!("waiting for the response of {origin}");
@@ -117,16 +118,19 @@ fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<Trans
     let settled = shared.settled.load(Ordering::Acquire);
     match (reason.is_local, reason.reason) {
         (true, Reason::ENHANCE_YOUR_CALM) => {
-            let text = format!("{origin} {LOCAL_CALM}");
-            Some(TransportError::new(FailureKind::Protocol, text))
+            let error =
+                TransportError::new(FailureKind::Protocol, format!("{origin} {LOCAL_CALM}"));
+            Some(error.with_reason(FailureReason::Http2Violation))
         }
         (true, reason) if !settled => {
             let text = format!("{origin} does not speak HTTP/2 ({reason:?})");
-            Some(TransportError::new(FailureKind::Protocol, text))
+            let error = TransportError::new(FailureKind::Protocol, text);
+            Some(error.with_reason(FailureReason::Http2Violation))
         }
         (false, Reason::ENHANCE_YOUR_CALM) => {
             let text = format!("{origin} {}", calm_text(lease));
-            Some(TransportError::new(FailureKind::Io, text))
+            let error = TransportError::new(FailureKind::Io, text);
+            Some(error.with_reason(FailureReason::Http2GoAway))
         }
         _ => None,
     }
@@ -160,24 +164,34 @@ pub(super) fn body_error(error: hyper::Error, lease: &StreamLease) -> TransportE
     }
     if let Some(native) = find_source::<h2::Error>(&error).filter(|native| !native.is_io()) {
         let (kind, text) = protocol_error(native, true, lease);
-        return describe(
-            kind,
-            format!("{origin} {text}, inside the response body"),
-            error,
-        );
+        let reason = native_reason(native);
+        let text = format!("{origin} {text}, inside the response body");
+        return describe(kind, text, error).with_reason(reason);
     }
     if let Some(error) = tls_error(lease) {
         return error;
     }
     let text = format!("{origin} closed the connection inside the response body");
-    describe(FailureKind::Io, text, error)
+    let is_reset = find_source::<io::Error>(&error)
+        .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
+    let reason = (!is_reset).then_some(FailureReason::Incomplete);
+    describe(FailureKind::Io, text, error).with_reason(reason)
 }
 
 /// The response body ended without an error, but incomplete.
 pub(super) fn truncated_body(lease: &StreamLease) -> TransportError {
     let origin = lease.handle.shared.origin.key();
     let text = format!("{origin} ended the stream inside the response body (NO_ERROR)");
-    TransportError::new(FailureKind::Io, text)
+    TransportError::new(FailureKind::Io, text).with_reason(FailureReason::Incomplete)
+}
+
+/// What an error of the HTTP/2 library is about.
+fn native_reason(error: &h2::Error) -> FailureReason {
+    match (error.is_go_away(), error.is_library()) {
+        (true, true) => FailureReason::Http2Violation,
+        (true, false) => FailureReason::Http2GoAway,
+        (false, _) => FailureReason::Http2Stream,
+    }
 }
 
 /// The failure kind and text for GOAWAY, RST_STREAM or an invalid frame. A request whose response
@@ -235,12 +249,18 @@ fn flood_error(lease: &StreamLease) -> Option<TransportError> {
     let FrameFlood(frame) = shared.flood.get()?;
     let origin = shared.origin.key();
     let text = format!("{origin} sends HTTP/2 frames without data ({frame})");
-    Some(TransportError::new(FailureKind::Protocol, text))
+    let text = match shared.settled.load(Ordering::Acquire) {
+        true => text,
+        false => format!("{origin} does not speak HTTP/2"),
+    };
+    let error = TransportError::new(FailureKind::Protocol, text);
+    Some(error.with_reason(FailureReason::Http2Violation))
 }
 
 fn tls_error(lease: &StreamLease) -> Option<TransportError> {
     let shared = &lease.handle.shared;
     let error = shared.tls_error.get()?;
     let text = format!("{} ended the TLS session", shared.origin.key());
-    Some(describe(FailureKind::Tls, text, error.as_str()))
+    let error = describe(FailureKind::Tls, text, error.as_str());
+    Some(error.with_reason(FailureReason::TlsSession))
 }

@@ -60,6 +60,9 @@ impl RunTally {
         }
         self.timeline.record_end(at, is_ok, outcome.wire_bytes);
         for (n, attempt) in outcome.attempts.iter().enumerate() {
+            if !attempt.is_request_sent() {
+                continue;
+            }
             self.timeline.record_request(started(attempt), n > 0);
         }
         self.wire_bytes += outcome.wire_bytes;

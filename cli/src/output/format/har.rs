@@ -17,8 +17,9 @@ pub(super) struct HarEncoder;
 impl RecordEncoder for HarEncoder {
     fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>) {
         let record = builder.build(input);
-        let headers = input.response().map(|response| &response.headers);
-        let headers: Vec<_> = headers.into_iter().flatten().map(header_entry).collect();
+        let headers = input.headers();
+        let headers = headers.as_deref().into_iter().flatten();
+        let headers: Vec<_> = headers.map(header_entry).collect();
         serde_json::to_writer(&mut *out, &har_entry(&record, headers)).expect("an entry is JSON");
         out.extend_from_slice(SEPARATOR);
     }

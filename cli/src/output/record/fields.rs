@@ -93,7 +93,7 @@ impl Serialize for ErrorMessage<'_> {
 }
 
 /// Header fields like curl's `header_json`: names in lower case, each with all its values.
-pub(crate) struct HeaderJson<'a>(pub(crate) &'a HeaderMap);
+pub(crate) struct HeaderJson<'a>(pub(crate) Cow<'a, HeaderMap>);
 
 impl Serialize for HeaderJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

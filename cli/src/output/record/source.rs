@@ -1,10 +1,12 @@
 //! The inputs of a record, and the values from which its fields are computed.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use fetch_driver::{Outcome, Request, Response, Timestamp};
 use fetch_proto::{AttemptReport, AttemptTimings};
 use http::{HeaderMap, Version, header};
+use url::Url;
 
 use super::builder::RecordBuilder;
 use super::fields::{ErrorMessage, StartedAt, seconds};
@@ -38,11 +40,17 @@ pub(crate) enum RecordInput<'a> {
 }
 
 impl<'a> RecordInput<'a> {
+    /// The response, also if its body is incomplete.
     pub(in crate::output) fn response(&self) -> Option<&'a Response> {
         match self {
-            Self::Fetched(result) => result.outcome.response(),
+            Self::Fetched(result) => result.outcome.any_response(),
             _ => None,
         }
+    }
+
+    /// The response's header fields as the server sent them.
+    pub(in crate::output) fn headers(&self) -> Option<Cow<'a, HeaderMap>> {
+        self.response().map(Response::received_headers)
     }
 }
 
@@ -90,13 +98,15 @@ impl<'a> RecordSource<'a> {
                 }
             }
             RecordInput::Disallowed { message, request } => Self {
+                // Access denied: curl does not read robots.txt.
+                curl_code: 9,
                 error_type: Some(ErrorType::Name("robots")),
                 message: Some(ErrorMessage::Text(message)),
                 row: RowAttachment::of_request(request),
                 ..unfetched(OutcomeKind::Robots, request.tag_value(), request.text())
             },
             RecordInput::Invalid { message, seq, text } => Self {
-                curl_code: 3,
+                curl_code: invalid_url_code(text),
                 error_type: Some(ErrorType::Name("invalid_url")),
                 message: Some(ErrorMessage::Text(message)),
                 ..unfetched(OutcomeKind::Invalid, seq, text)
@@ -140,7 +150,7 @@ impl<'a> RecordSource<'a> {
     }
 
     pub(super) fn response(&self) -> Option<&'a Response> {
-        self.fetch?.outcome.response()
+        self.fetch?.outcome.any_response()
     }
 
     pub(super) fn content_type(&self) -> Option<&'a str> {
@@ -149,9 +159,9 @@ impl<'a> RecordSource<'a> {
     }
 
     /// The response's header fields, if records have them.
-    pub(super) fn recorded_headers(&self) -> Option<&'a HeaderMap> {
+    pub(super) fn recorded_headers(&self) -> Option<Cow<'a, HeaderMap>> {
         let response = self.response().filter(|_| self.builder.headers)?;
-        Some(&response.headers)
+        Some(response.received_headers())
     }
 
     pub(super) fn remote(&self) -> Option<SocketAddr> {
@@ -184,6 +194,15 @@ impl<'a> RecordSource<'a> {
     pub(super) fn time_total(&self) -> Option<f64> {
         self.started()?;
         Some(self.fetched(|outcome| seconds(outcome.duration())))
+    }
+}
+
+/// curl's code for a URL that it does not accept, or whose scheme it does not know.
+fn invalid_url_code(text: &str) -> u8 {
+    let is_http = |url: &Url| matches!(url.scheme(), "http" | "https");
+    match Url::parse(text) {
+        Ok(url) if text.contains("://") && !is_http(&url) => 1,
+        _ => 3,
     }
 }
 

@@ -183,7 +183,7 @@ mod tests {
             record.checksum = IfPresent(Some(text));
             record.error_type = Some(ErrorType::Status(404));
             record.filename_effective = Some(text);
-            record.header_json = IfPresent(Some(HeaderJson(&headers)));
+            record.header_json = IfPresent(Some(HeaderJson(std::borrow::Cow::Borrowed(&headers))));
             record.host_key = Some(text);
             record.id = RecordId::Given(text);
             record.outcome = OutcomeKind::HttpError;

@@ -103,7 +103,8 @@ fn parse_special(text: &str) -> Result<(WriteOutPart, &str), String> {
 impl RecordEncoder for WriteOut {
     fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>) {
         let record = builder.build(input);
-        let headers = input.response().map(|response| &response.headers);
+        let headers = input.headers();
+        let headers = headers.as_deref();
         for part in &self.0 {
             match part {
                 WriteOutPart::Header(name) => {

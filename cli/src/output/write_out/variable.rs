@@ -1,5 +1,6 @@
 //! The variables of `-w`: curl's, and the other fields of records.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write;
 
@@ -29,7 +30,7 @@ const EXCLUDED: [&str; 4] = ["size_header", "size_request", "started_at", "v"];
 const COMPUTED: &[ComputedVariable] = &[
     ComputedVariable("header_json", |out, _, headers| {
         let none = HeaderMap::new();
-        write_json(out, &HeaderJson(headers.unwrap_or(&none)));
+        write_json(out, &HeaderJson(Cow::Borrowed(headers.unwrap_or(&none))));
     }),
     ComputedVariable("http_code", |out, r, _| write_status(out, r)),
     ComputedVariable("http_version", |out, r, _| {

@@ -304,8 +304,7 @@ impl BatchStats {
         self.cancelled
     }
 
-    /// Number of requests sent. Attempts for which this machine had no file descriptor or port are not
-    /// among them.
+    /// Number of requests sent: [`AttemptReport::is_request_sent`](crate::AttemptReport::is_request_sent).
     ///
     /// ```
     /// assert_eq!(fetch_proto::BatchStats::default().attempts(), 0);
@@ -381,10 +380,8 @@ fn name(limit: TimeLimit) -> &'static str {
 impl From<&FetchOutcome> for FetchSample {
     fn from(outcome: &FetchOutcome) -> Self {
         let last = outcome.last_attempt();
-        // Without a descriptor or port, no request left this machine.
-        let is_unsent = AttemptEnd::Failed(FailureKind::Exhausted);
         let attempts = outcome.attempts.iter();
-        let sent = attempts.filter(|attempt| attempt.end != is_unsent).count();
+        let sent = attempts.filter(|one| one.is_request_sent()).count();
         Self {
             end: match outcome.result {
                 Ok(finish) => SampleEnd::Status(finish.status),

@@ -120,11 +120,16 @@ fn serialized_form_has_percentiles() {
 }
 
 #[test]
-fn attempts_without_a_file_descriptor_are_no_requests() {
-    let exhausted = || failure(FailureKind::Exhausted);
-    let mut script = FetchScript::new(Policy::default());
-    script.answers([exhausted(), exhausted(), status(200)]);
+fn attempts_without_a_connection_are_no_requests() {
+    let mut script = FetchScript::new(Policy::default().attempts(5));
+    script.answers([
+        failure(FailureKind::Exhausted),
+        failure(FailureKind::Connect),
+        failure(FailureKind::Resolve),
+        failure(FailureKind::EmptyReply),
+        status(200),
+    ]);
     let run = script.run();
-    assert_eq!(run.outcome().attempts.len(), 3);
-    assert_eq!(FetchSample::from(run.outcome()).attempts, 1);
+    assert_eq!(run.outcome().attempts.len(), 5);
+    assert_eq!(FetchSample::from(run.outcome()).attempts, 2);
 }

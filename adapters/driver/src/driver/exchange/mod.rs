@@ -84,9 +84,9 @@ pub(crate) struct AttemptUpdate {
 /// The head of a response.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseParts {
+    /// The fields of the coded body, if the transport decodes it.
+    pub(crate) coded_headers: Option<Box<HeaderMap>>,
     pub(crate) headers: HeaderMap,
-    /// Whether the transport decodes the body.
-    pub(crate) is_decoded: bool,
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
 }
@@ -189,14 +189,14 @@ where
                 ExchangeStateProjection::Sending { response } => match ready!(response.poll(cx)) {
                     Ok(IncomingResponse {
                         body,
+                        coded_headers,
                         headers,
-                        is_decoded,
                         status,
                         version,
                     }) => {
                         update.head = Some(ResponseParts {
+                            coded_headers,
                             headers,
-                            is_decoded,
                             status,
                             version,
                         });

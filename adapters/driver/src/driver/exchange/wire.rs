@@ -84,7 +84,7 @@ pub(crate) fn representation(parts: &ResponseParts) -> RepresentationSummary {
     found.content_length = field(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
     found.content_range = field(header::CONTENT_RANGE).and_then(ContentRange::parse);
     found.etag = field(header::ETAG).map(Into::into);
-    found.is_encoded = parts.is_decoded
+    found.is_encoded = parts.coded_headers.is_some()
         || coding.is_some_and(|value| value.to_str().map_or(true, |value| is_coded(value.trim())));
     found.last_modified = field(header::LAST_MODIFIED).map(Into::into);
     found

@@ -1,5 +1,6 @@
 //! One fetch in the engine: its attempts in flight, and the result of the last one.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use async_channel::Sender;
@@ -14,10 +15,10 @@ use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::job::FetchJob;
 use crate::driver::outcomes::sender::OutcomeSender;
 use crate::driver::permits::AttemptPermit;
-use crate::model::error::Error;
+use crate::model::error::{Error, FailedAttempt};
 use crate::model::outcome::{FallbackSource, Outcome, Response};
 use crate::model::request::{BodyRetention, Request};
-use crate::model::save::{BodyWriter, ResponseHead};
+use crate::model::save::{BodyWriter, ResponseHead, SaveReceipt};
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::progress::AttemptProgress;
 
@@ -267,6 +268,7 @@ impl ActiveFetch {
             late_phases,
             parts,
             permit,
+            reason,
             saved,
             wire_bytes,
         } = self
@@ -292,32 +294,32 @@ impl ActiveFetch {
         };
         let result = match end.result {
             Ok(finish) => {
-                let (headers, status, version) = match parts {
-                    Some(parts) => (parts.headers, parts.status, parts.version),
-                    // The caller of a streamed response already has its head.
-                    None => (
-                        http::HeaderMap::new(),
-                        StatusCode::from_u16(finish.status).unwrap_or_default(),
-                        http::Version::default(),
-                    ),
-                };
-                Ok(Response {
-                    body: join(chunks),
-                    bytes: finish.bytes,
-                    headers,
-                    saved,
-                    status,
-                    url: end.url,
-                    version,
-                })
+                // The caller of a streamed response already has its head.
+                let parts = parts.unwrap_or_else(|| ResponseParts {
+                    coded_headers: None,
+                    headers: http::HeaderMap::new(),
+                    status: StatusCode::from_u16(finish.status).unwrap_or_default(),
+                    version: http::Version::default(),
+                });
+                let body = join(chunks);
+                Ok(response(parts, body, finish.bytes, saved, end.url))
             }
-            Err(error) => Err(Error::failed(
-                error,
-                url.clone(),
-                (&attempts, sees_connection),
-                end.gave_up,
-                detail,
-            )),
+            Err(error) => {
+                let bytes = attempts.last().map_or(0, |last| last.bytes);
+                let head = parts.map(|parts| response(parts, Bytes::new(), bytes, None, end.url));
+                let cause = FailedAttempt {
+                    detail,
+                    head,
+                    reason,
+                };
+                Err(Error::failed(
+                    error,
+                    url.clone(),
+                    (&attempts, sees_connection),
+                    end.gave_up,
+                    cause,
+                ))
+            }
         };
         let fallback = (end.used_fallback && result.is_ok()).then_some(FallbackSource::Url);
         let outcome = Outcome {
@@ -347,6 +349,25 @@ impl ActiveFetch {
         permit: Option<AttemptPermit>,
     ) -> Option<Waker> {
         self.sender.send(outcome, permit)
+    }
+}
+
+fn response(
+    parts: ResponseParts,
+    body: Bytes,
+    bytes: u64,
+    saved: Option<SaveReceipt>,
+    url: Arc<url::Url>,
+) -> Response {
+    Response {
+        body,
+        bytes,
+        coded_headers: parts.coded_headers,
+        headers: parts.headers,
+        saved,
+        status: parts.status,
+        url,
+        version: parts.version,
     }
 }
 

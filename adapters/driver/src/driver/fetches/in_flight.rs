@@ -9,6 +9,7 @@ use crate::driver::permits::AttemptPermit;
 use crate::model::save::SaveReceipt;
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::connection::ConnectionInfo;
+use crate::transport::failure_reason::FailureReason;
 use crate::transport::progress::{AttemptProgress, PhaseTimes, ReportedPhases};
 
 /// An attempt in flight.
@@ -34,6 +35,8 @@ pub(crate) struct AttemptResult {
     pub(crate) connection: Option<ConnectionInfo>,
     /// The text of the error.
     pub(crate) detail: Option<String>,
+    /// What exactly failed, if the transport reported it.
+    pub(crate) reason: Option<FailureReason>,
     /// Phases that the engine had not seen when it aborted the attempt.
     pub(crate) late_phases: PhaseTimes,
     pub(crate) parts: Option<ResponseParts>,
@@ -50,6 +53,7 @@ impl AttemptResult {
             chunks: self.chunks.clone(),
             connection: self.connection,
             detail: self.detail.clone(),
+            reason: self.reason,
             late_phases: PhaseTimes::new(),
             parts: self.parts.clone(),
             permit: None,

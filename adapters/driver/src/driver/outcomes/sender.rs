@@ -233,8 +233,8 @@ mod tests {
         let (start, starts) = async_channel::bounded(1);
         let mut sender = OutcomeSender::to_stream(&mut request, start);
         let parts = ResponseParts {
+            coded_headers: None,
             headers: http::HeaderMap::new(),
-            is_decoded: false,
             status: http::StatusCode::OK,
             version: http::Version::HTTP_11,
         };
