@@ -89,6 +89,12 @@ impl CliError {
         }
     }
 
+    /// The error, with the place where it occurred.
+    pub(crate) fn at(self, place: &str) -> Self {
+        let message = format!("{place}: {}", self.message);
+        Self { message, ..self }
+    }
+
     pub(crate) fn internal(message: impl fmt::Display) -> Self {
         Self {
             code: ExitStatus::Internal,

@@ -26,7 +26,6 @@ use args::CliArgs;
 use args::command::Command;
 use commands::demo::DemoSite;
 use commands::{dry_run, generate, policy, replay, simulate, state as state_command};
-use config::hints;
 use exit::CliError;
 use output::target::print_stdout;
 use plan::{DryRunPlan, RunPlan};
@@ -34,10 +33,11 @@ use plan::{DryRunPlan, RunPlan};
 fn main() -> ExitCode {
     let parsed = match config::parse() {
         Ok(parsed) => parsed,
-        Err(config::ParseError::CommandLine(error, sources)) => {
-            return hints::report(&error, &sources);
+        Err(config::ParseError::Help(help)) => {
+            let _ = help.print();
+            return ExitCode::from(u8::try_from(help.exit_code()).unwrap_or(2));
         }
-        Err(config::ParseError::Config(error)) => return exit(Err(error)),
+        Err(config::ParseError::Options(error)) => return exit(Err(error)),
     };
     for warning in &parsed.warnings {
         let _ = writeln!(std::io::stderr(), "fetch-all: {warning}");

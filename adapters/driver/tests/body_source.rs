@@ -12,6 +12,9 @@ use fetch_driver::{
 use fetch_smol::{Smol, StreamExt, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 
+/// The length of a body, if it was announced, and its bytes.
+type SentBody = (Option<u64>, Vec<u8>);
+
 struct Parts {
     length: Option<u64>,
     opened: AtomicUsize,
@@ -29,7 +32,7 @@ impl BodySource for Parts {
 }
 
 /// Fetches with these answers, and returns the length and the bytes of each body that was sent.
-fn fetch(method: Method, answers: &'static [u16]) -> (Outcome, Vec<(Option<u64>, Vec<u8>)>) {
+fn fetch(method: Method, answers: &'static [u16]) -> (Outcome, Vec<SentBody>) {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let seen = sent.clone();
     let transport = transport_fn(move |request: fetch_driver::OutgoingRequest, _| {
@@ -72,7 +75,7 @@ fn fetch(method: Method, answers: &'static [u16]) -> (Outcome, Vec<(Option<u64>,
     (outcome, sent)
 }
 
-fn whole() -> (Option<u64>, Vec<u8>) {
+fn whole() -> SentBody {
     (Some(3), b"abc".to_vec())
 }
 

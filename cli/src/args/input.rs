@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, ValueEnum};
 
+use crate::args::values;
+
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
-    /// URLs to fetch, before those of files
+    /// URLs to fetch, before those of files; http:// may be left out
     #[arg(value_name = "URL")]
     pub(crate) urls: Vec<String>,
 
@@ -16,7 +18,7 @@ pub(crate) struct InputArgs {
     /// Empty lines and lines that begin with # are ignored. The file is read during the run, so it may
     /// be of any length. A line that is not a URL is reported, counted and gets a record; the rest is
     /// fetched.
-    #[arg(short, long, value_name = "FILE|-")]
+    #[arg(short, long, value_name = "FILE|-", value_parser = values::list_file)]
     pub(crate) input_file: Vec<PathBuf>,
 
     /// Format of the files: lines, or rows with more columns [default: by the name, as in list.csv.gz]

@@ -9,7 +9,7 @@ mod setup;
 pub(crate) mod values;
 pub(crate) mod version;
 
-use clap::{CommandFactory, Parser};
+use clap::{Arg, ArgAction, CommandFactory, Parser};
 
 pub(crate) use client::{
     BodyArgs, BodyPartKind, FormArgs, LimitArgs, NetworkArgs, PolicyArgs, RequestArgs,
@@ -49,15 +49,60 @@ urls input_file demo dry_run policy concurrency per_host rate host_rate robots r
 method header data json user_agent user location insecure proxy output format output_dir fail silent report tui \
 state verbose config help version";
 
-/// The parser of the command line.
+/// All options, as help shows them.
 pub(crate) fn command() -> clap::Command {
-    let mut command = CliArgs::command();
+    let mut command = options();
     command.build();
-    command.mut_args(|arg| {
+    command
+}
+
+/// The parser of the command line. Each flag also has its opposite, such as `--no-fail`, and of an option
+/// that is given twice the last counts.
+pub(crate) fn parser() -> clap::Command {
+    let mut command = options().args_override_self(true);
+    let flags = command.get_arguments().filter_map(|arg| {
+        let is_flag = matches!(arg.get_action(), ArgAction::SetTrue | ArgAction::Count);
+        let name = arg.get_long().filter(|_| is_flag).map(opposite)?;
+        Some((arg.get_id().clone(), name))
+    });
+    let is_new = |name: &str| {
+        !command
+            .get_arguments()
+            .any(|arg| arg.get_long() == Some(name))
+    };
+    let flags: Vec<_> = flags.filter(|(_, name)| is_new(name)).collect();
+    for (id, name) in flags {
+        let opposite = Arg::new(name.clone())
+            .long(name.clone())
+            .action(ArgAction::SetTrue)
+            .hide(true)
+            .overrides_with(id.clone());
+        command = command
+            .mut_arg(id, |arg| arg.overrides_with(name))
+            .arg(opposite);
+    }
+    command.build();
+    command
+}
+
+fn options() -> clap::Command {
+    let curl_file = Arg::new("curl_config")
+        .short('K')
+        .value_name("FILE|-")
+        .action(ArgAction::Append)
+        .help("File of options in curl's syntax, - for stdin; repeatable")
+        .help_heading("Setup");
+    CliArgs::command().arg(curl_file).mut_args(|arg| {
         let mut common = COMMON_OPTIONS.split(' ');
         let is_rare = !common.any(|id| arg.get_id() == id);
         arg.hide_short_help(is_rare)
     })
+}
+
+/// The name of the flag that switches this one off.
+pub(crate) fn opposite(long: &str) -> String {
+    long.strip_prefix("no-")
+        .map_or_else(|| format!("no-{long}"), str::to_owned)
 }
 
 /// Fetches every URL of a list: fast, within limits, with retries.

@@ -280,12 +280,6 @@ pub(crate) fn range(text: &str) -> Result<String, String> {
     }
 }
 
-/// Extensions that suggest that `-o` is meant as in curl: the file of a body.
-const BODY_EXTENSIONS: [&str; 14] = [
-    "bz2", "css", "gif", "gz", "htm", "html", "iso", "jpeg", "jpg", "js", "pdf", "png", "xml",
-    "zip",
-];
-
 /// The value of `-C`: the offset of each file is found by the run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct ContinueAt;
@@ -302,22 +296,11 @@ pub(crate) fn continue_at(text: &str) -> Result<ContinueAt, String> {
 }
 
 pub(crate) fn output(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .map(str::to_ascii_lowercase);
-    if extension.is_some_and(|extension| BODY_EXTENSIONS.contains(&extension.as_str())) {
-        return Err(
-            "-o is for records, not bodies: write a name such as records.jsonl, \
-             and --output-dir DIR or -O for the bodies"
-                .into(),
-        );
+    match text {
+        "" => Err("no name: write a file, or - for stdout".into()),
+        "-" => Ok(PathBuf::from(text)),
+        _ => path(text),
     }
-    if path.as_os_str().is_empty() {
-        return Err("no name: write a file, or - for stdout".into());
-    }
-    Ok(path)
 }
 
 /// A path. A URL here means that the value of the option was forgotten.
@@ -328,7 +311,25 @@ pub(crate) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
         return Err("no name: write a path".into());
     }
+    if text.starts_with('-') && text != "-" {
+        return Err(format!(
+            "an option, not a path: write the path first, or ./{text}"
+        ));
+    }
     Ok(PathBuf::from(text))
+}
+
+/// A list of URLs.
+pub(crate) fn list_file(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "-" => Ok(PathBuf::from(text)),
+        _ if text.contains("://") => Err(
+            "a URL, not a list: write URLs without -i; curl's -i (header fields) is \
+             --record-headers"
+                .into(),
+        ),
+        _ => path(text),
+    }
 }
 
 pub(crate) fn log_file(text: &str) -> Result<PathBuf, String> {

@@ -97,7 +97,7 @@ mod tests {
         for (name, value, arguments) in [
             ("FETCH_ALL_MAX_TIME", "10", &["--max-time=10"][..]),
             ("FETCH_ALL_LOCATION", "1", &["--location"]),
-            ("FETCH_ALL_LOCATION", "no", &[]),
+            ("FETCH_ALL_LOCATION", "no", &["--no-location"]),
             (
                 "FETCH_ALL_HEADER",
                 "a: 1\nb: 2",

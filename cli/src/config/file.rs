@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::{Spanned, Value as Toml};
 
 use super::known::{OptionIndex, OptionValue, arguments};
+use super::line::is_curl_syntax;
 use super::print::is_secret;
 use super::{ConfigEntry, OptionSource};
 use crate::config::toml_file::TomlDocument;
@@ -35,7 +36,17 @@ pub(super) fn entries(
             None => return Ok((Vec::new(), Vec::new())),
         },
     };
-    let entries = parse(known, &document, &path)?;
+    let entries = parse(known, &document, &path).map_err(|error| match document.is_toml() {
+        false if is_curl_syntax(known, document.text()) => {
+            let path = path.display();
+            let why = format!(
+                "{}: --config is TOML: for curl's syntax write -K {path}",
+                error.message
+            );
+            CliError::usage(why)
+        }
+        _ => error,
+    })?;
     let is_exposed = entries.iter().any(has_secret) && others_can_read(&path);
     let warnings = is_exposed.then(|| {
         let path = path.display();
@@ -154,6 +165,7 @@ mod tests {
         let text = "max_time = 0.5\nlocation = true\nfail = false\nverbose = 2\n\
                     header = ['a: 1', 'b: 2']\ntimeout = '/x=1'\nlog-file = true\nmethod = 'PUT'\n";
         let expected = [
+            "--no-fail",
             "--header=a: 1",
             "--header=b: 2",
             "--location",

@@ -4,6 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command};
 
+use super::message::reason;
+use crate::args::opposite;
+
 /// Options that are valid only on the command line.
 const COMMAND_LINE_ONLY: [&str; 7] = [
     "demo",
@@ -83,6 +86,10 @@ pub(super) fn arguments(arg: &Arg, value: &OptionValue) -> Result<Vec<OsString>,
     let name = format!("--{}", arg.get_long().unwrap_or_default());
     let bare = |count: u8| vec![OsString::from(&name); count.into()];
     let values = match (arg.get_action(), value) {
+        (ArgAction::SetTrue, OptionValue::Flag(false)) => {
+            let opposite = opposite(arg.get_long().unwrap_or_default());
+            return Ok(vec![format!("--{opposite}").into()]);
+        }
         (_, OptionValue::Flag(false)) => return Ok(Vec::new()),
         (ArgAction::SetTrue | ArgAction::Count, OptionValue::Flag(true)) => return Ok(bare(1)),
         (ArgAction::Count, OptionValue::One(count)) => {
@@ -111,7 +118,7 @@ pub(super) fn arguments(arg: &Arg, value: &OptionValue) -> Result<Vec<OsString>,
 
 /// Checks the values with the parser of this option. Whether other options that it requires are set
 /// is not checked.
-fn check(arg: &Arg, values: &[String]) -> Result<(), String> {
+pub(super) fn check(arg: &Arg, values: &[String]) -> Result<(), String> {
     let alone = Arg::new("value")
         .long("value")
         .action(arg.get_action().clone())
@@ -121,10 +128,5 @@ fn check(arg: &Arg, values: &[String]) -> Result<(), String> {
     let parsed = Command::new("fetch-all")
         .arg(alone)
         .try_get_matches_from(line);
-    parsed.map(drop).map_err(|error| {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let why = first.split_once(">': ").map_or(first, |(_, why)| why);
-        why.trim_start_matches("error: ").to_owned()
-    })
+    parsed.map(drop).map_err(|error| reason(&error))
 }

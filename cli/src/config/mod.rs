@@ -5,8 +5,9 @@
 
 mod environment;
 mod file;
-pub(crate) mod hints;
 mod known;
+mod line;
+mod message;
 mod print;
 pub(crate) mod toml_file;
 
@@ -15,6 +16,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, FromArgMatches};
 
@@ -68,10 +70,30 @@ pub(crate) struct ParsedOptions {
 
 /// The options cannot be parsed.
 pub(crate) enum ParseError {
-    /// clap's error, or help or version, and the sources of options other than the command line.
-    CommandLine(Box<clap::Error>, Vec<OptionSource>),
-    /// An error in the file or the environment.
-    Config(CliError),
+    /// Help or the version, which is asked for, or printed because a subcommand is missing.
+    Help(Box<clap::Error>),
+    /// An error on the command line, in the file or the environment.
+    Options(CliError),
+}
+
+impl From<CliError> for ParseError {
+    fn from(error: CliError) -> Self {
+        Self::Options(error)
+    }
+}
+
+/// clap's error. `sources` are the sources of options other than the command line.
+fn parse_error(error: clap::Error, sources: &[OptionSource]) -> ParseError {
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_help || !error.use_stderr() {
+        return ParseError::Help(Box::new(error));
+    }
+    let mut message = message::message(&error);
+    if !sources.is_empty() {
+        let all: Vec<_> = sources.iter().map(ToString::to_string).collect();
+        message += &format!("; options also come from {}", all.join(", "));
+    }
+    ParseError::Options(CliError::usage(message))
 }
 
 /// Parses the command line, the environment and the configuration file of this process.
@@ -80,14 +102,13 @@ pub(crate) enum ParseError {
 ///
 /// If one of them is wrong, or help or the version is requested.
 pub(crate) fn parse() -> Result<ParsedOptions, ParseError> {
-    let line: Vec<OsString> = std::env::args_os().collect();
-    let command = args::command();
-    let own = match parse_command_line(&command, &line) {
+    let command = args::parser();
+    let line = line::normalize(&command, std::env::args_os().collect())?;
+    let own = match parse_command_line(&command, &line)? {
         CommandLine::Complete(matches) => return parsed(matches, Vec::new(), Vec::new()),
-        CommandLine::Error(error) => return Err(ParseError::CommandLine(error, Vec::new())),
         CommandLine::Partial(matches) => matches,
     };
-    let (entries, warnings) = entries(&command, &own).map_err(ParseError::Config)?;
+    let (entries, warnings) = entries(&command, &own)?;
     let arguments = entries.iter().flat_map(|entry| entry.arguments.clone());
     let (name, rest) = line
         .split_first()
@@ -102,7 +123,7 @@ pub(crate) fn parse() -> Result<ParsedOptions, ParseError> {
         Err(error) => {
             let mut sources: Vec<_> = entries.into_iter().map(|entry| entry.source).collect();
             sources.dedup();
-            Err(ParseError::CommandLine(Box::new(error), sources))
+            Err(parse_error(error, &sources))
         }
     }
 }
@@ -113,7 +134,7 @@ fn parsed(
     warnings: Vec<String>,
 ) -> Result<ParsedOptions, ParseError> {
     let args = CliArgs::from_arg_matches(&matches);
-    let args = args.map_err(|error| ParseError::CommandLine(Box::new(error), Vec::new()))?;
+    let args = args.map_err(|error| parse_error(error, &[]))?;
     let sources = entries.into_iter().map(|entry| (entry.id, entry.source));
     Ok(ParsedOptions {
         args,
@@ -127,26 +148,25 @@ fn parsed(
 enum CommandLine {
     /// Complete: the environment and the file are ignored.
     Complete(ArgMatches),
-    Error(Box<clap::Error>),
     /// To be merged with the environment and the file.
     Partial(ArgMatches),
 }
 
-fn parse_command_line(command: &Command, line: &[OsString]) -> CommandLine {
+fn parse_command_line(command: &Command, line: &[OsString]) -> Result<CommandLine, ParseError> {
     match command.clone().try_get_matches_from(line) {
         Ok(matches) if matches.subcommand().is_some() || matches.get_flag("no_config") => {
-            CommandLine::Complete(matches)
+            Ok(CommandLine::Complete(matches))
         }
-        Ok(matches) => CommandLine::Partial(matches),
+        Ok(matches) => Ok(CommandLine::Partial(matches)),
         // The missing option may be set in the environment or the file.
-        Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => {
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
             let lenient = command.clone().ignore_errors(true);
-            match lenient.try_get_matches_from(line) {
-                Ok(matches) => CommandLine::Partial(matches),
-                Err(_) => CommandLine::Error(Box::new(error)),
-            }
+            let matches = lenient.try_get_matches_from(line);
+            matches
+                .map(CommandLine::Partial)
+                .map_err(|_| parse_error(error, &[]))
         }
-        Err(error) => CommandLine::Error(Box::new(error)),
+        Err(error) => Err(parse_error(error, &[])),
     }
 }
 

@@ -89,7 +89,7 @@ fn quoted(id: &str, value: &str) -> String {
 }
 
 /// Replaces the secrets in the value.
-fn redact(id: &str, value: &str) -> String {
+pub(super) fn redact(id: &str, value: &str) -> String {
     match id {
         id if SECRET.contains(&id) => HIDDEN.to_owned(),
         "header" | "proxy_header" => {

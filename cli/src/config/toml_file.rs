@@ -38,6 +38,15 @@ impl TomlDocument {
         Ok(Self { name, text })
     }
 
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the text has the syntax of TOML.
+    pub(crate) fn is_toml(&self) -> bool {
+        toml::from_str::<toml::Table>(&self.text).is_ok()
+    }
+
     /// Deserializes the text as a `T`.
     ///
     /// # Errors

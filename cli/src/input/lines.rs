@@ -1,5 +1,6 @@
 //! Splits bytes into lines as they arrive, in bounded memory.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// The longest line that can be a URL, in bytes.
@@ -102,6 +103,32 @@ pub(crate) fn check(line: &[u8]) -> Result<&str, &'static str> {
     Ok(text)
 }
 
+/// A URL of the command line, with `http://` if it has no scheme, as in curl.
+pub(crate) fn with_scheme(line: &[u8]) -> Cow<'_, [u8]> {
+    let scheme = line.iter().position(|byte| *byte == b':').filter(|end| {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+        line[..*end].iter().all(is_part) && line[*end..].starts_with(b":/")
+    });
+    let Some(end) = scheme.filter(|end| *end > 0) else {
+        return match line {
+            // A path, which has no host.
+            [b'/', second, ..] if *second != b'/' => line.into(),
+            _ => [b"http://", line.strip_prefix(b"//").unwrap_or(line)]
+                .concat()
+                .into(),
+        };
+    };
+    let (scheme, rest) = line.split_at(end);
+    let slashes = rest[1..].iter().take_while(|byte| **byte == b'/').count();
+    let is_http = [&b"http"[..], b"https"]
+        .iter()
+        .any(|own| scheme.eq_ignore_ascii_case(own));
+    match slashes {
+        1 | 3 if is_http => [scheme, b"://", &rest[1 + slashes..]].concat().into(),
+        _ => line.into(),
+    }
+}
+
 fn check_characters(text: &str) -> Result<(), &'static str> {
     if text.contains('\0') {
         return Err("contains a NUL byte: is this a text file in UTF-8?");
@@ -162,6 +189,27 @@ mod tests {
         let long = all(io::repeat(b'x').take(10 << 20).chain(&b"\nhttp://a/"[..]));
         assert_eq!(long[0].1.len(), MAX_LINE + 1);
         assert_eq!(long[1], (2, b"http://a/".to_vec()));
+    }
+
+    #[test]
+    fn a_missing_scheme_is_http() {
+        for (line, expected) in [
+            ("a.test", "http://a.test"),
+            ("a.test:8080/x", "http://a.test:8080/x"),
+            ("localhost:1", "http://localhost:1"),
+            ("[::1]:80/", "http://[::1]:80/"),
+            ("me:p@a.test", "http://me:p@a.test"),
+            ("a.test/?u=http://b.test", "http://a.test/?u=http://b.test"),
+            ("//a.test", "http://a.test"),
+            ("HTTP://a.test", "HTTP://a.test"),
+            ("https:/a.test", "https://a.test"),
+            ("http:///a.test", "http://a.test"),
+            ("ftp://a.test", "ftp://a.test"),
+            ("/path", "/path"),
+        ] {
+            let whole = with_scheme(line.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&whole), expected);
+        }
     }
 
     #[test]

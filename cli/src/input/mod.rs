@@ -135,7 +135,9 @@ impl UrlSource {
         let shown = sanitize(path.as_os_str().as_encoded_bytes());
         let refuse = |error: io::Error| {
             let hint = match error.kind() {
-                io::ErrorKind::NotFound => ": check the name, or write - for stdin",
+                io::ErrorKind::NotFound => {
+                    ": check the name, or write - for stdin; curl's -i is --record-headers"
+                }
                 _ => "",
             };
             CliError::file(format!(

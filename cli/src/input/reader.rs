@@ -10,7 +10,7 @@ use fetch_driver::{RedactedUrl, Request};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::duplicates::DuplicateFilter;
-use super::lines::{LineReader, MAX_LINE, check, trim};
+use super::lines::{LineReader, MAX_LINE, check, trim, with_scheme};
 use super::progress::SharedProgress;
 use super::rows::{CsvReader, ListRow, ParquetReader, TableError};
 use super::template::RequestTemplate;
@@ -116,7 +116,9 @@ impl ListReader {
                 if (ignored && !source.is_arguments) || self.shared.stopped.load(Relaxed) {
                     return;
                 }
-                if source.format == ListFormat::Lines {
+                if source.is_arguments {
+                    self.add_line(&source.name, number, &with_scheme(line), &mut batch);
+                } else if source.format == ListFormat::Lines {
                     self.add_line(&source.name, number, line, &mut batch);
                 } else {
                     let row = match line.len() > max_length {

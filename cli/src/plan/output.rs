@@ -9,7 +9,7 @@ use http::HeaderMap;
 use ring::digest;
 
 use crate::args::CliArgs;
-use crate::display::plural;
+use crate::display::{plural, sanitize};
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
 use crate::output::OutputTarget;
@@ -89,6 +89,30 @@ impl OutputPlan {
     }
 }
 
+/// The format of a file of records by the ending of its name, without which it is JSONL.
+///
+/// # Errors
+///
+/// If the ending is of no such format: with curl, `-o page.html` is the file of a body.
+fn format_of_name(path: &Path) -> Result<RecordFormat, CliError> {
+    let ending = path
+        .extension()
+        .map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    match ending.as_deref() {
+        None | Some("json" | "jsonl" | "log" | "ndjson" | "txt") => Ok(RecordFormat::Jsonl),
+        Some("csv") => Ok(RecordFormat::Csv),
+        Some("har") => Ok(RecordFormat::Har),
+        Some("parquet") => Ok(RecordFormat::Parquet),
+        Some(_) => {
+            let path = sanitize(path.as_os_str().as_encoded_bytes());
+            Err(CliError::usage(format!(
+                "-o {path}: write -O or --output-dir DIR to save bodies; -o is for records: a name such \
+                 as records.jsonl, or any name with --format jsonl"
+            )))
+        }
+    }
+}
+
 /// The format of records. Fails if two outputs would mix on stdout or on the screen.
 fn format(args: &CliArgs, view: ProgressView) -> Result<RecordFormat, CliError> {
     let output = &args.output;
@@ -125,7 +149,7 @@ fn format(args: &CliArgs, view: ProgressView) -> Result<RecordFormat, CliError> 
         }
         Some(format) => format,
         None if on_screen || output.out_null || (prints && file.is_none()) => RecordFormat::None,
-        None if output.output.is_some() => RecordFormat::Jsonl,
+        None if output.output.is_some() => file.map_or(Ok(RecordFormat::Jsonl), format_of_name)?,
         None if args.input.demo || std::io::stdout().is_terminal() => RecordFormat::Text,
         None => RecordFormat::Jsonl,
     })

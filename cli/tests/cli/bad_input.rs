@@ -42,11 +42,11 @@ const LINES: &[(&[u8], &str)] = &[
 const OPTIONS: &[(&[&str], i32, &str)] = &[
     (&["-i", "/none/list"], 3, "cannot be read"),
     (&["-i", "/"], 3, "is a directory"),
-    (&["-i", ""], 2, "a value is required"),
+    (&["-i", ""], 2, "write a path"),
     (&["-i", "-", "-i", "-"], 2, "only once"),
     (&["--url", "@"], 2, "no file"),
     (&["--url-column", "0", "http://a.test"], 2, "from 1"),
-    (&["--input-format", "xml", "-i", "x"], 2, "possible values"),
+    (&["--input-format", "xml", "-i", "x"], 2, "write one of csv"),
     (&["http://a.test/[1-"], 2, "at character 15"),
     (&["http://a.test/{a,b"], 2, "not closed"),
     (

@@ -15,7 +15,7 @@ fn csv_is_read_back_with_any_url() {
     let urls = [
         site.url(ODD),
         site.url("/status/503"),
-        "no \"url\", it is".to_owned(),
+        "http://no \"url\", it is".to_owned(),
     ];
     let ran = fetch_all(&[
         "--format", "csv", "--retry", "0", &urls[0], &urls[1], &urls[2],

@@ -30,5 +30,6 @@ mod state;
 mod stopping;
 mod support;
 mod threads;
+mod typing;
 mod uploads;
 mod view;

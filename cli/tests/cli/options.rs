@@ -49,7 +49,7 @@ fn wrong_options_are_refused_with_option_value_and_fix() {
         ),
         (
             &["-o", "page.html"],
-            &["--output", "'page.html'", "records.jsonl"],
+            &["-o page.html", "--output-dir", "records.jsonl"],
         ),
         (&["-d", "a", "--json", "b"], &["--data", "--json"]),
         (&["-I", "-d", "a"], &["--head", "--data"]),
@@ -62,7 +62,6 @@ fn wrong_options_are_refused_with_option_value_and_fix() {
             &["--log-file", "http://a/"],
             &["--log-file", "--log-file=PATH"],
         ),
-        (&["-Z"], &["-Z", "hint"]),
         (&["--max-threads", "8"], &["--max-threads", "-j N"]),
         (&["--demo"], &["--demo", "URL"]),
         (&["--url", "@"], &["--url", "@FILE"]),

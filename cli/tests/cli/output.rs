@@ -43,7 +43,7 @@ fn text_and_none_are_formats_too() {
 #[test]
 fn silent_prints_nothing_and_quiet_the_summary() {
     let site = site();
-    let urls = [site.url("/get"), "nonsense".to_owned()];
+    let urls = [site.url("/get"), "http://non sense".to_owned()];
     let ran = fetch_all(&["-s", &urls[0], &urls[1]]);
     assert_eq!((ran.stderr.as_str(), ran.code), ("", 2));
     let ran = fetch_all(&["-q", &urls[0]]);

@@ -96,11 +96,8 @@ mod tests {
             ),
             (
                 |route| {
-                    drop(
-                        route
-                            .proxy_headers
-                            .insert("a", http::HeaderValue::from_static("b")),
-                    )
+                    let value = http::HeaderValue::from_static("b");
+                    route.proxy_headers.insert("a", value);
                 },
                 "proxy_headers",
             ),

@@ -64,11 +64,7 @@ impl clap::Args for BodyArgs {
         let form = |kind, help| option(kind, "DATA", help);
         let json = "JSON body, or @FILE; repeatable, concatenated";
         command
-            .arg(
-                option(BodyPartKind::Data, "DATA", data)
-                    .short('d')
-                    .alias("data-ascii"),
-            )
+            .arg(option(BodyPartKind::Data, "DATA", data).short('d'))
             .arg(form(
                 BodyPartKind::Binary,
                 "Like -d, but keep the line breaks of @FILE",

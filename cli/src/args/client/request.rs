@@ -59,7 +59,7 @@ pub(crate) struct RequestDetailArgs {
     pub(crate) referer: Option<String>,
 
     /// Request a range of each body, such as 0-99: the header field Range
-    #[arg(long, value_name = "RANGE", value_parser = values::range)]
+    #[arg(short, long, value_name = "RANGE", value_parser = values::range)]
     pub(crate) range: Option<String>,
 
     /// Send paths unchanged, without resolving /../ or /./

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args as Group;
 
+use crate::args::values;
+
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Request")]
 pub(crate) struct SessionArgs {
@@ -17,7 +19,7 @@ pub(crate) struct SessionArgs {
     /// Store the cookies that servers set, send them back, and write them to this file at the end
     ///
     /// The jar holds at most 50 cookies of a domain and 3,000 in all; the oldest are dropped first.
-    #[arg(long, value_name = "FILE")]
+    #[arg(short = 'c', long, value_name = "FILE", value_parser = values::path)]
     pub(crate) cookie_jar: Option<PathBuf>,
 
     /// Use https for hosts that demand it (HSTS), and write them to this file at the end
@@ -30,7 +32,7 @@ pub(crate) struct SessionArgs {
     /// Use the user names and passwords of ~/.netrc for the hosts that it lists
     ///
     /// A password in the URL, -u, and -H Authorization take precedence. $NETRC names another file.
-    #[arg(long)]
+    #[arg(short = 'n', long)]
     pub(crate) netrc: bool,
 
     /// Like --netrc, with this file

@@ -20,11 +20,12 @@ pub(crate) use state::StateArgs;
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// File for the records, - for stdout
+    /// File for the records, - for stdout; its ending selects the format
     #[arg(short, long, value_name = "FILE|-", value_parser = values::output)]
     pub(crate) output: Option<PathBuf>,
 
-    /// Format of the records [default: jsonl; text if stdout is a terminal and there is no -o]
+    /// Format of the records [default: by the name of -o; jsonl; text if stdout is a terminal and there is
+    /// no -o]
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<RecordFormat>,
 

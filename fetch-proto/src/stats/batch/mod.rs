@@ -7,8 +7,8 @@ mod tests;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use crate::model::failure::{FailureKind, TimeLimit};
-use crate::model::outcome::{AttemptEnd, FetchError, FetchOutcome};
+use crate::model::failure::TimeLimit;
+use crate::model::outcome::{FetchError, FetchOutcome};
 use crate::stats::histogram::DurationHistogram;
 
 /// The figures of one fetch, for [`BatchStats::record`].

@@ -1,0 +1,393 @@
+//! What to write instead of an option that does not exist here.
+
+/// Options of curl, wget, aria2 and img2dataset, without dashes. The names of img2dataset have hyphens
+/// for underscores.
+const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
+    // curl
+    (
+        &["next", ":"],
+        "write a list of rows, each with its method, headers and body: -i rows.jsonl; other options \
+         apply to all URLs",
+    ),
+    (
+        &["i", "include", "show-headers"],
+        "write --record-headers, which adds the header fields to each record",
+    ),
+    (
+        &[
+            "trace",
+            "trace-ascii",
+            "trace-time",
+            "trace-ids",
+            "trace-config",
+        ],
+        "write -vv or -vvv, or --log-file FILE --log-level trace",
+    ),
+    (&["stderr"], "write 2>FILE"),
+    (
+        &["limit-rate"],
+        "write --rate 10/s to limit requests; bytes per second cannot be limited",
+    ),
+    (&["max-redirect"], "write --max-redirs N"),
+    (
+        &["j", "junk-session-cookies"],
+        "leave it out, or remove the session cookies from the file",
+    ),
+    (
+        &["0", "http1.0", "http0.9"],
+        "write --http1.1; HTTP/1.0 and HTTP/0.9 requests are not supported",
+    ),
+    (&["no-http0.9"], "leave it out: HTTP/0.9 is never accepted"),
+    (
+        &["http3", "http3-only"],
+        "write --http2; HTTP/3 is not supported",
+    ),
+    (
+        &["2", "3", "sslv2", "sslv3", "ssl-allow-beast", "tls-max"],
+        "leave it out: TLS 1.2 and 1.3 are supported, and nothing older",
+    ),
+    (
+        &[
+            "tlsv1.3",
+            "tls13-ciphers",
+            "ciphers",
+            "curves",
+            "false-start",
+            "no-alpn",
+            "no-sessionid",
+        ],
+        "leave it out: TLS 1.2 and 1.3 are negotiated with current ciphers, which cannot be chosen",
+    ),
+    (
+        &["socks4", "socks4a", "preproxy"],
+        "write -x socks5://HOST:PORT, or socks5h:// to resolve names at the proxy",
+    ),
+    (
+        &["proxy1.0"],
+        "write -x HOST:PORT; requests to proxies are HTTP/1.1",
+    ),
+    (
+        &[
+            "digest",
+            "anyauth",
+            "ntlm",
+            "ntlm-wb",
+            "negotiate",
+            "aws-sigv4",
+            "delegation",
+            "service-name",
+            "proxy-digest",
+            "proxy-anyauth",
+            "proxy-ntlm",
+            "proxy-negotiate",
+            "proxy-service-name",
+            "socks5-gssapi",
+            "socks5-gssapi-nec",
+            "socks5-gssapi-service",
+            "krb",
+        ],
+        "write -u USER:PASSWORD for basic authentication, or --oauth2-bearer TOKEN; no other scheme is \
+         supported",
+    ),
+    (
+        &["etag-save", "etag-compare", "z", "time-cond"],
+        "write -H 'If-None-Match: …' or -H 'If-Modified-Since: …'",
+    ),
+    (
+        &["proto", "proto-redir"],
+        "leave it out: only http and https are ever used",
+    ),
+    (&["ssl", "ssl-reqd"], "write https:// in the URL"),
+    (
+        &["ignore-content-length"],
+        "leave it out: a body ends where the server says it does",
+    ),
+    (
+        &["raw", "tr-encoding", "no-tr-encoding"],
+        "write --no-compressed to get bodies as the server has them",
+    ),
+    (
+        &["disallow-username-in-url"],
+        "leave it out, and check the list for @",
+    ),
+    (&["capath"], "write --cacert FILE, once for each file"),
+    (
+        &[
+            "crlfile",
+            "cert-status",
+            "ssl-no-revoke",
+            "ssl-revoke-best-effort",
+            "proxy-crlfile",
+        ],
+        "leave it out: revocation is not checked",
+    ),
+    (
+        &[
+            "cert-type",
+            "key-type",
+            "engine",
+            "pass",
+            "proxy-cert-type",
+            "proxy-key-type",
+        ],
+        "write --cert FILE --key FILE with PEM files without a passphrase",
+    ),
+    (
+        &[
+            "doh-url",
+            "dns-servers",
+            "dns-interface",
+            "dns-ipv4-addr",
+            "dns-ipv6-addr",
+        ],
+        "write --resolve HOST:PORT:ADDRESS; other names are asked of the system",
+    ),
+    (
+        &["alt-svc"],
+        "leave it out: alternative services are not used",
+    ),
+    (
+        &["no-keepalive", "keepalive-time", "tcp-fastopen"],
+        "leave it out: connections are kept alive and reused",
+    ),
+    (&["abstract-unix-socket"], "write --unix-socket FILE"),
+    (
+        &["haproxy-protocol"],
+        "leave it out: the PROXY protocol is not supported",
+    ),
+    (
+        &["libcurl"],
+        "leave it out, or see the library's guide, docs/library.md",
+    ),
+    (
+        &["xattr"],
+        "leave it out: the record of each body has its URL and type",
+    ),
+    (
+        &["R", "remote-time"],
+        "leave it out: Last-Modified is in --record-headers",
+    ),
+    (&["create-file-mode"], "write umask before the command"),
+    (
+        &["crlf", "B", "use-ascii", "a", "append"],
+        "leave it out: bodies are sent and saved unchanged",
+    ),
+    (
+        &["M", "manual"],
+        "write --help, or --generate man for the man page",
+    ),
+    (
+        &[
+            "P",
+            "ftp-port",
+            "l",
+            "list-only",
+            "Q",
+            "quote",
+            "t",
+            "telnet-option",
+            "ftp-account",
+            "ftp-create-dirs",
+            "ftp-method",
+            "ftp-pasv",
+            "ftp-pret",
+            "ftp-skip-pasv-ip",
+            "disable-epsv",
+            "disable-eprt",
+            "mail-from",
+            "mail-rcpt",
+            "mail-auth",
+            "login-options",
+            "sasl-ir",
+            "sasl-authzid",
+            "pubkey",
+            "hostpubmd5",
+            "hostpubsha256",
+            "compressed-ssh",
+            "tftp-blksize",
+        ],
+        "write --output-dir DIR for a directory, --retry N for retries; options of other protocols than \
+         HTTP do not exist",
+    ),
+    (&["metalink"], "write -i FILE with the URLs"),
+    (&["parallel-min"], "write -j N"),
+    (&["no-parallel"], "write -j 1"),
+    (
+        &["no-show-error", "no-progress-bar"],
+        "write -s to hide progress and summary",
+    ),
+    // wget
+    (
+        &[
+            "max-threads",
+            "connections",
+            "max-concurrent-downloads",
+            "thread-count",
+            "processes-count",
+        ],
+        "write -j N",
+    ),
+    (
+        &["max-connection-per-server", "split"],
+        "write --per-host N",
+    ),
+    (
+        &["tries", "retries", "max-retries", "max-tries"],
+        "write --retry N: N attempts after the first",
+    ),
+    (
+        &["timeout-sec", "timeouts", "dns-timeout"],
+        "write -m SECONDS or --connect-timeout SECONDS",
+    ),
+    (
+        &[
+            "W",
+            "wait",
+            "delay",
+            "random-wait",
+            "waitretry",
+            "retry-wait",
+        ],
+        "write --host-rate 1/s, or --retry-delay SECONDS",
+    ),
+    (
+        &[
+            "directory-prefix",
+            "dir",
+            "output-folder",
+            "store-response-dir",
+        ],
+        "write --output-dir DIR",
+    ),
+    (
+        &["output-document", "out"],
+        "write --output-dir DIR or -O for bodies, -o FILE for records",
+    ),
+    (
+        &[
+            "force-directories",
+            "no-directories",
+            "no-host-directories",
+            "cut-dirs",
+        ],
+        "write --name-template '{host}/{path}'",
+    ),
+    (
+        &["content-disposition", "trust-server-names"],
+        "write --name-template TEMPLATE or -O",
+    ),
+    (&["continue"], "write -C -"),
+    (
+        &["timestamping", "no-if-modified-since"],
+        "write --skip-existing",
+    ),
+    (
+        &["no-check-certificate", "check-certificate", "verify"],
+        "write -k (--insecure)",
+    ),
+    (&["ca-certificate", "ca-directory"], "write --cacert FILE"),
+    (
+        &["certificate", "private-key"],
+        "write --cert FILE --key FILE",
+    ),
+    (&["post-data", "body-data"], "write -d DATA"),
+    (&["post-file", "body-file"], "write --data-binary @FILE"),
+    (&["load-cookies"], "write -b FILE"),
+    (
+        &["save-cookies", "keep-session-cookies"],
+        "write --cookie-jar FILE",
+    ),
+    (
+        &["http-user", "http-password", "http-passwd", "auth"],
+        "write -u USER:PASSWORD",
+    ),
+    (&["proxy-password"], "write -U USER:PASSWORD"),
+    (&["spider"], "write -I"),
+    (
+        &["server-response", "save-headers"],
+        "write --record-headers",
+    ),
+    (
+        &["output-file", "append-output"],
+        "write --log-file FILE for the log; -o FILE is for records",
+    ),
+    (&["debug"], "write -vv"),
+    (&["execute", "rcfile"], "write --config FILE, in TOML"),
+    (
+        &[
+            "recursive",
+            "mirror",
+            "page-requisites",
+            "level",
+            "span-hosts",
+            "no-parent",
+            "accept",
+            "reject",
+            "domains",
+        ],
+        "write -i FILE with the URLs: links are not followed",
+    ),
+    (&["quota"], "write --max-filesize BYTES for each body"),
+    (&["background"], "write & after the command, and -o FILE"),
+    (&["save-session"], "write --state DIR"),
+    // img2dataset
+    (&["url-list"], "write -i FILE"),
+    (&["url-col"], "write --url-column NAME"),
+    (&["number-sample-per-shard"], "write --tar-count N"),
+    (
+        &["output-format"],
+        "write --tar DIR or --output-dir DIR for bodies, --format FORM for records",
+    ),
+    (&["incremental-mode"], "write --state DIR"),
+    (&["compute-hash"], "write --checksum ALGORITHM"),
+    (&["verify-hash"], "write the column checksum in the list"),
+    (
+        &[
+            "image-size",
+            "resize-mode",
+            "resize-only-if-bigger",
+            "encode-format",
+            "encode-quality",
+            "skip-reencode",
+        ],
+        "leave it out: bodies are saved unchanged",
+    ),
+    (
+        &[
+            "distributor",
+            "subjob-size",
+            "enable-wandb",
+            "wandb-project",
+        ],
+        "leave it out, or see --metrics-listen and --report",
+    ),
+];
+
+/// What to write instead of the option of this name, without dashes.
+pub(super) fn hint(name: &str) -> Option<&'static str> {
+    let name = name.replace('_', "-");
+    let row = FOREIGN_OPTIONS
+        .iter()
+        .find(|(names, _)| names.contains(&&*name));
+    row.map(|(_, hint)| *hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_hint_is_for_an_existing_option() {
+        let command = crate::args::command();
+        for option in command.get_arguments() {
+            for (names, _) in FOREIGN_OPTIONS {
+                let long = option.get_long_and_visible_aliases().into_iter().flatten();
+                let short = option.get_short().map(String::from);
+                // -i and -j have another meaning, which the messages about their values explain.
+                let short = short.filter(|short| short != "i" && short != "j");
+                let mut own = long.chain(short.as_deref());
+                assert!(!own.any(|name| names.contains(&name)), "{option}");
+            }
+        }
+    }
+}
