@@ -24,6 +24,7 @@ mod report;
 mod retries;
 mod robots;
 mod routes;
+mod rows;
 mod setup;
 mod simulate;
 mod state;
