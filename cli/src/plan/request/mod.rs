@@ -23,12 +23,6 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
         None if args.upload.get || args.body.0.is_empty() && args.form.0.is_empty() => Method::Get,
         None => Method::Post,
     };
-    if args.request.head && !args.upload.get && !args.body.0.is_empty() {
-        return Err(CliError::usage(
-            "-I and -d: a HEAD request has no body: leave one out, or write -G as well, which puts the \
-             data into the URL",
-        ));
-    }
     Ok(RequestTemplate {
         body_dir: payload::body_dir(args)?,
         logins: None,
