@@ -35,3 +35,4 @@ mod threads;
 mod typing;
 mod uploads;
 mod view;
+mod write_out;
