@@ -32,6 +32,8 @@ pub(crate) struct CertificatePem {
     pub(crate) ca: String,
     pub(crate) client: String,
     pub(crate) client_key: String,
+    /// The public key of the site.
+    pub(crate) public_key: String,
 }
 
 /// The TLS acceptor of a site, and the PEM texts for its clients.
@@ -123,6 +125,7 @@ fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<SignedCertificates, rcgen::
         Certificate::Version1 => version1(&certificate).into(),
         _ => certificate,
     };
+    let public_key = key.public_key_pem();
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let client_key = KeyPair::generate()?;
     let client = CertificateParams::new(["client.test".to_owned()])?;
@@ -132,6 +135,7 @@ fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<SignedCertificates, rcgen::
             ca: ca.pem(),
             client: client.pem(),
             client_key: client_key.serialize_pem(),
+            public_key,
         },
         ca: ca.into(),
         chain: vec![certificate],

@@ -73,10 +73,12 @@ impl ServerCertVerifier for AcceptAnyCertificate {
 
 /// The key of a certificate (RFC 5280, section 4.1).
 #[derive(Debug, Eq, PartialEq)]
-struct PublicKey<'a> {
+pub(super) struct PublicKey<'a> {
     /// The content of `AlgorithmIdentifier`.
     algorithm: &'a [u8],
     bits: &'a [u8],
+    /// The whole `SubjectPublicKeyInfo`.
+    pub(super) der: &'a [u8],
 }
 
 const SEQUENCE: u8 = 0x30;
@@ -86,7 +88,8 @@ const VERSION: u8 = 0xa0;
 /// Serial number, signature algorithm, issuer, validity and subject.
 const FIELDS_BEFORE_KEY: usize = 5;
 
-fn public_key(certificate: &[u8]) -> Option<PublicKey<'_>> {
+/// The key of a certificate of any version; `None` if it is not valid DER.
+pub(super) fn public_key(certificate: &[u8]) -> Option<PublicKey<'_>> {
     let (body, _) = element(certificate, SEQUENCE)?;
     let (mut fields, _) = element(body, SEQUENCE)?;
     if fields.first() == Some(&VERSION) {
@@ -95,12 +98,17 @@ fn public_key(certificate: &[u8]) -> Option<PublicKey<'_>> {
     for _ in 0..FIELDS_BEFORE_KEY {
         (_, fields) = any_element(fields)?;
     }
-    let (info, _) = element(fields, SEQUENCE)?;
+    let (info, behind) = element(fields, SEQUENCE)?;
+    let der = &fields[..fields.len() - behind.len()];
     let (algorithm, rest) = element(info, SEQUENCE)?;
     let (bits, _) = element(rest, BIT_STRING)?;
     // The first byte is the number of unused bits.
     let bits = bits.strip_prefix(&[0])?;
-    Some(PublicKey { algorithm, bits })
+    Some(PublicKey {
+        algorithm,
+        bits,
+        der,
+    })
 }
 
 /// The content of the DER element with this tag at the start of `bytes`, and what follows it.
@@ -145,10 +153,17 @@ mod tests {
             &[part(SEQUENCE, b"alg"), part(BIT_STRING, b"\0bits")].concat(),
         );
         let fields = [part(0x02, b"1"), part(SEQUENCE, b""), part(SEQUENCE, b"")].concat();
-        let fields = [fields, part(SEQUENCE, b""), part(SEQUENCE, b""), key].concat();
+        let fields = [
+            fields,
+            part(SEQUENCE, b""),
+            part(SEQUENCE, b""),
+            key.clone(),
+        ]
+        .concat();
         let expected = Some(PublicKey {
             algorithm: b"alg",
             bits: b"bits",
+            der: &key,
         });
         for version in [vec![], part(VERSION, b"\x02\x01\x02")] {
             let tbs = part(SEQUENCE, &[version, fields.clone()].concat());
