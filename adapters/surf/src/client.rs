@@ -19,6 +19,7 @@ impl SurfClientFactory {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
         let unsupported = [
             ("connect_to", !settings.route.connect_to.is_empty()),
+            ("private_addresses", !settings.route.private_addresses),
             ("proxy", !settings.route.proxy.is_empty()),
             ("resolve", !settings.route.resolve.is_empty()),
             ("unix_socket", settings.route.unix_socket.is_some()),

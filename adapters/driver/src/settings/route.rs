@@ -15,6 +15,11 @@ pub struct RouteSettings {
     pub connect_to: Vec<ConnectTo>,
     /// How long DNS answers are cached. Default 300 s.
     pub dns_ttl: Duration,
+    /// Whether servers at private addresses may be reached: loopback, private networks, link-local,
+    /// metadata services of clouds. If not, the addresses of each host are checked after they are
+    /// known, for each redirect too; those of [`resolve`](Self::resolve) are always allowed. A proxy
+    /// cannot be combined with it, because the proxy looks names up. Default: true.
+    pub private_addresses: bool,
     /// Which proxy serves which URL. Default: none.
     pub proxy: ProxyRules,
     /// Addresses to use for a host name and port instead of asking DNS.
@@ -28,6 +33,7 @@ impl Default for RouteSettings {
         Self {
             connect_to: Vec::new(),
             dns_ttl: Duration::from_secs(300),
+            private_addresses: true,
             proxy: ProxyRules::default(),
             resolve: Vec::new(),
             unix_socket: None,
@@ -41,6 +47,7 @@ impl RouteSettings {
         let changed = [
             ("connect_to", !self.connect_to.is_empty()),
             ("dns_ttl", self.dns_ttl != Self::default().dns_ttl),
+            ("private_addresses", !self.private_addresses),
             ("proxy", !self.proxy.is_empty()),
             ("resolve", !self.resolve.is_empty()),
             ("unix_socket", self.unix_socket.is_some()),
@@ -58,12 +65,13 @@ mod tests {
     #[test]
     fn every_changed_setting_is_found_by_its_name() {
         type Change = fn(&mut RouteSettings);
-        let table: [(Change, &str); 5] = [
+        let table: [(Change, &str); 6] = [
             (
                 |route| route.connect_to.push(":::".parse().unwrap()),
                 "connect_to",
             ),
             (|route| route.dns_ttl = Duration::ZERO, "dns_ttl"),
+            (|route| route.private_addresses = false, "private_addresses"),
             (
                 |route| route.proxy = ProxyRules::new().all(Proxy::parse("p").unwrap()),
                 "proxy",

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fetch_driver::{
@@ -13,6 +14,7 @@ use super::Connector;
 use crate::connect::addresses::AddressTrial;
 use crate::connect::dns::is_unknown_host;
 use crate::connect::exhaustion::is_exhausted;
+use crate::connect::private_addresses::is_private;
 use crate::connect::route::ConnectRoute;
 use crate::connect::{race, tunnel};
 use crate::error::describe;
@@ -196,40 +198,49 @@ impl<R: HttpRuntime> Connector<R> {
         })
     }
 
-    /// The addresses of a host as written in a URL, in the order to try them.
+    /// The addresses of a host as written in a URL, in the order to try them, without private ones if
+    /// those are forbidden.
     pub(super) async fn resolve(
         &self,
         host: &str,
         port: u16,
     ) -> Result<Vec<SocketAddr>, TransportError> {
         let with_port = |ip: &IpAddr| SocketAddr::new(*ip, port);
-        if let Some(ip) = parse_ip(host) {
-            return Ok(vec![with_port(&ip)]);
-        }
-        if !self.config.overrides.is_empty() {
-            let override_ = self.config.overrides.get(&(host.to_owned(), port));
-            if let Some(ips) = override_.filter(|ips| !ips.is_empty()) {
-                return Ok(ips.iter().map(with_port).collect());
-            }
-        }
-        if is_local_name(host) {
-            let ips = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let chosen = match self.config.overrides.is_empty() {
+            true => None,
+            false => self.config.overrides.get(&(host.to_owned(), port)),
+        };
+        if let Some(ips) = chosen.filter(|ips| !ips.is_empty()) {
             return Ok(ips.iter().map(with_port).collect());
         }
-        match self.dns.lookup(host).await {
-            Ok(ips) => Ok(ips.iter().map(with_port).collect()),
-            Err(error) => {
-                let kind = if is_exhausted(&error) {
-                    self.pool.close_idle();
-                    FailureKind::Exhausted
-                } else if is_unknown_host(&error) {
-                    FailureKind::UnknownHost
-                } else {
-                    FailureKind::Resolve
-                };
-                Err(describe(kind, format!("looking up `{host}`"), error))
-            }
+        let ips = self.lookup(host).await?;
+        let is_allowed = |ip: &&IpAddr| self.config.private_addresses || !is_private(**ip);
+        let allowed: Vec<_> = ips.iter().filter(is_allowed).map(with_port).collect();
+        if allowed.is_empty() && !ips.is_empty() {
+            let text = format!("`{host}` is at {}", ips[0]);
+            return Err(TransportError::new(FailureKind::PrivateAddress, text));
         }
+        Ok(allowed)
+    }
+
+    async fn lookup(&self, host: &str) -> Result<Arc<[IpAddr]>, TransportError> {
+        if let Some(ip) = parse_ip(host) {
+            return Ok([ip].into());
+        }
+        if is_local_name(host) {
+            return Ok([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into());
+        }
+        self.dns.lookup(host).await.map_err(|error| {
+            let kind = if is_exhausted(&error) {
+                self.pool.close_idle();
+                FailureKind::Exhausted
+            } else if is_unknown_host(&error) {
+                FailureKind::UnknownHost
+            } else {
+                FailureKind::Resolve
+            };
+            describe(kind, format!("looking up `{host}`"), error)
+        })
     }
 }
 
