@@ -63,6 +63,7 @@ pub use transport::connection::ConnectionInfo;
 pub use transport::error::TransportError;
 pub use transport::failure_reason::FailureReason;
 pub use transport::message::{BodyStream, IncomingResponse, OutgoingRequest, RequestBody};
+pub use transport::message_sizes::MessageSizes;
 pub use transport::progress::{AttemptProgress, BodyDemand};
 pub use transport::shared_state::SharedState;
 #[cfg(feature = "async-io")]

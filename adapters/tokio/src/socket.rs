@@ -92,6 +92,14 @@ impl TokioSocket {
 }
 
 impl HttpStream for TokioSocket {
+    fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            SocketKind::Tcp(stream) => stream.local_addr().ok(),
+            #[cfg(unix)]
+            SocketKind::Unix(_) => None,
+        }
+    }
+
     fn has_input(&mut self) -> bool {
         // Tokio asks the system only after an event. The sockets do not block.
         let peeked = with_stream!(self, stream => {

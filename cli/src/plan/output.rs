@@ -62,7 +62,7 @@ impl OutputPlan {
         let report = args.report.report.clone();
         let report = report.map(|path| AtomicFile::new("--report", path));
         let report = report.transpose()?;
-        let write_out = write_out(args)?;
+        let write_out = write_out(args, warnings)?;
         let on_stdout = records.is_none_or(|path| path.as_os_str() == "-");
         if (on_stdout && format != RecordFormat::None) || write_out.is_some() {
             check_stdout()?;
@@ -168,11 +168,11 @@ fn format(args: &CliArgs, view: ProgressView) -> Result<RecordFormat, CliError> 
     })
 }
 
-fn write_out(args: &CliArgs) -> Result<Option<WriteOut>, CliError> {
+fn write_out(args: &CliArgs, warnings: &mut Vec<String>) -> Result<Option<WriteOut>, CliError> {
     let list_on_stdin = args.input.takes_stdin();
     let format = args.report.write_out.as_deref();
     format
-        .map(|format| WriteOut::load(format, list_on_stdin))
+        .map(|format| WriteOut::load(format, list_on_stdin, warnings))
         .transpose()
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fetch_driver::Settings;
 use fetch_smol::{Builder, Fetcher, Smol};
+use http::header::REFERER;
 use smol::Executor;
 
 use super::ActiveRun;
@@ -69,6 +70,9 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         &plan.input.template.body,
     );
     let builder = RecordBuilder::new(epoch, method, body, plan.output.record_headers);
+    let referer = plan.client.settings.headers.get(REFERER);
+    let referer = referer.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let builder = builder.with_referer(referer);
     let builder = Arc::new(builder.with_bodies(plan.output.record_bodies));
     let store = Arc::new(plan.output.store);
     let state_view = plan.output.state.as_ref().map(|state| state.view.clone());

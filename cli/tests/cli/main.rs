@@ -33,3 +33,4 @@ mod support;
 mod threads;
 mod typing;
 mod view;
+mod write_out;

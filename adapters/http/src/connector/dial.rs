@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fetch_driver::{
-    AttemptPhase, AttemptProgress, FailureKind, FailureReason, Proxy, ProxyKind, TransportError,
+    AttemptPhase, AttemptProgress, ConnectionInfo, FailureKind, FailureReason, Proxy, ProxyKind,
+    TransportError,
 };
 
 use super::Connector;
@@ -34,7 +35,16 @@ pub(super) struct DialedPeer {
     pub(super) addr: SocketAddr,
     /// How long connecting took: at least a round trip.
     pub(super) connect_time: Duration,
+    pub(super) local: Option<SocketAddr>,
     pub(super) trial: Option<Box<AddressTrial>>,
+}
+
+impl DialedPeer {
+    /// What is reported about the connection to the peer; nothing of a Unix socket.
+    pub(super) fn info(peer: Option<&Self>) -> ConnectionInfo {
+        let remote = peer.map(|peer| peer.addr);
+        ConnectionInfo::new(remote, false).with_local(peer.and_then(|peer| peer.local))
+    }
 }
 
 impl<R: HttpRuntime> Connector<R> {
@@ -187,13 +197,15 @@ impl<R: HttpRuntime> Connector<R> {
                 }
             }
         })?;
+        let stream = ReadinessCached::new(stream);
         let peer = DialedPeer {
             addr,
+            local: stream.local_addr(),
             connect_time: started.elapsed(),
             trial: self.failed_addresses.watch(addr, count),
         };
         Ok(DialedStream {
-            stream: ReadinessCached::new(stream),
+            stream,
             peer: Some(peer),
         })
     }

@@ -115,6 +115,11 @@ pub trait HttpStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         false
     }
 
+    /// The address of this end, for reports. The default is unknown.
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
     /// Reads into the spare capacity of `buf`, which is not empty, and appends the bytes to `buf`.
     /// Returns their number; 0 is the end of the stream.
     ///

@@ -182,6 +182,16 @@ impl HttpStream for AsyncIoSocket {
         }
     }
 
+    fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            SocketKind::Registered(stream) => stream.get_ref().local_addr().ok(),
+            SocketKind::Tcp(stream) => stream.get_ref().local_addr().ok(),
+            #[cfg(unix)]
+            SocketKind::Unix(_) => None,
+        }
+    }
+
     fn poll_read_spare(
         &mut self,
         cx: &mut Context<'_>,

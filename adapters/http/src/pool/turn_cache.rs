@@ -122,6 +122,8 @@ pub(crate) mod tests {
 
     use futures_io::{AsyncRead, AsyncWrite};
 
+    use fetch_driver::ConnectionInfo;
+
     use super::*;
     use crate::io::byte_stream::ByteStream;
     use crate::origin::Origin;
@@ -198,7 +200,7 @@ pub(crate) mod tests {
         H1Connection::new(
             SilentStream { is_closed },
             key,
-            None,
+            ConnectionInfo::default(),
             pool.sweep_queue(),
             permit,
         )
