@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
-use fetch_driver::{BodyRetention, Error, Request};
+use fetch_driver::{BodyRetention, Error, Netrc, Request};
 use fetch_proto::{Method, PolicyPatch};
 use http::header::AUTHORIZATION;
-use ring::digest;
+use http::{HeaderMap, HeaderValue};
+use percent_encoding::percent_decode_str;
+use url::Url;
 
-use super::netrc::NetrcLogins;
 use super::rows::ListRow;
 use crate::outcome::row::RowAttachment;
+use crate::output::record::RecordBuilder;
 
 /// The properties of requests whose rows set no others.
 pub(crate) struct RequestTemplate {
     pub(crate) body: bytes::Bytes,
-    /// Credentials for requests without others.
-    pub(crate) logins: Option<NetrcLogins>,
     pub(crate) method: Method,
+    /// The passwords of users whom URLs name.
+    pub(crate) netrc: Option<Arc<Netrc>>,
     /// Whether paths are sent unchanged.
     pub(crate) path_as_is: bool,
 }
@@ -24,8 +26,7 @@ pub(crate) struct RequestTemplate {
 impl RequestTemplate {
     /// Builds the request of a plain line.
     pub(super) fn request(&self, url: &str) -> Result<Request, String> {
-        let request = Request::new(self.method.clone(), url).map_err(|error| reason(&error))?;
-        let request = self.log_in(self.set_path(request.body_retention(BodyRetention::Discard))?);
+        let request = self.bare_request(self.method.clone(), url)?;
         Ok(match self.body.is_empty() {
             true => request,
             false => request.body(self.body.clone()),
@@ -41,33 +42,41 @@ impl RequestTemplate {
             None if self.method == Method::Get && !body.is_empty() => Method::Post,
             None => self.method.clone(),
         };
-        let request = Request::new(method.clone(), row.url).map_err(|error| reason(&error))?;
-        let request = self.set_path(request.body_retention(BodyRetention::Discard))?;
-        let mut request = request.priority(row.priority);
-        for (name, value) in row.headers {
-            let value = value
-                .to_str()
-                .map_err(|_| format!("{name}: not in ASCII"))?;
-            let with = request.header(name.as_str(), value);
-            request = with.map_err(|error| reason(&error))?;
+        if method == Method::Head && row.checksum.is_some() {
+            return Err("checksum: the answer to HEAD has no body: leave one out".into());
         }
+        let request = self.bare_request(method.clone(), &row.url)?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in row.headers {
+            headers.append(name, value);
+        }
+        // They replace credentials in the URL.
+        let mut request = request.headers(headers).priority(row.priority);
         if let Some(limit) = row.timeout {
             request = request.patch(PolicyPatch::attempt_timeout(limit));
         }
-        let digest = digest::digest(&digest::SHA256, &body);
         let item = RowAttachment {
             carried: row.carried,
-            body_digest: digest.as_ref().try_into().expect("SHA-256 has 32 bytes"),
             checksum: row.checksum,
             id: row.id,
+            identity: RecordBuilder::row_identity(&request, &body),
             method,
             out: row.out,
         };
         if !body.is_empty() {
             request = request.body(body);
         }
-        let request = self.log_in(request);
-        Ok((request.attach(Arc::new(item.clone())), item))
+        Ok((request, item))
+    }
+
+    /// The request without header fields and body, but for the credentials of its URL.
+    fn bare_request(&self, method: Method, url: &str) -> Result<Request, String> {
+        let request = Request::new(method, url).map_err(|error| reason(&error))?;
+        let request = self.set_path(request.body_retention(BodyRetention::Discard))?;
+        Ok(match self.password(url) {
+            Some(login) => request.headers([(AUTHORIZATION, login)].into_iter().collect()),
+            None => request,
+        })
     }
 
     fn set_path(&self, request: Request) -> Result<Request, String> {
@@ -77,16 +86,18 @@ impl RequestTemplate {
         }
     }
 
-    /// Adds the credentials of the netrc file, unless the request has others.
-    fn log_in(&self, request: Request) -> Request {
-        let host = request.url().host_str().unwrap_or_default();
-        let login = self.logins.as_ref().and_then(|logins| logins.get(host));
-        match login {
-            Some(login) if !request.headers_ref().contains_key(AUTHORIZATION) => {
-                request.headers([(AUTHORIZATION, login.clone())].into_iter().collect())
-            }
-            _ => request,
+    /// The login of the netrc file, if the URL names a user without a password.
+    fn password(&self, url: &str) -> Option<HeaderValue> {
+        let netrc = self.netrc.as_ref()?;
+        if !url.contains('@') {
+            return None;
         }
+        let url = Url::parse(url).ok()?;
+        let user = percent_decode_str(url.username()).decode_utf8().ok()?;
+        if user.is_empty() || url.password().is_some() {
+            return None;
+        }
+        netrc.authorization(url.host_str()?, Some(&user))
     }
 }
 
