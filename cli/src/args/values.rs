@@ -60,7 +60,10 @@ pub(crate) fn retries(text: &str) -> Result<u16, String> {
 }
 
 pub(crate) fn redirects(text: &str) -> Result<u16, String> {
-    small(text, u16::MAX, "10")
+    match text {
+        "-1" => Ok(u16::MAX),
+        _ => small(text, u16::MAX, "10"),
+    }
 }
 
 fn small(text: &str, max: u16, example: &str) -> Result<u16, String> {
