@@ -10,6 +10,7 @@ use fetch_driver::FetchAll;
 use super::{ActiveRun, RunEnd};
 use crate::exit::{CliError, ExitStatus};
 use crate::output::{FlushResult, RETRY_DELAY};
+use crate::plan::HstsFile;
 use crate::robots::AdmittedRequests;
 use crate::ui::report::{self, RunReport};
 use crate::ui::summary::RunSummary;
@@ -46,6 +47,7 @@ impl ActiveRun {
                 }
             })
         });
+        let hsts = self.hsts.as_ref().map_or(Ok(()), HstsFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {
             // The reader of the records has closed the pipe, as `head` does: this is no error.
@@ -69,7 +71,7 @@ impl ActiveRun {
                 .exit_status
                 .record(ExitStatus::Unfinished);
         }
-        let results = [written.map(drop), saved, cookies, state];
+        let results = [written.map(drop), saved, cookies, hsts, state];
         let result = results.into_iter().collect::<Result<(), CliError>>();
         let code = match &result {
             Ok(()) => self.exit_code(demo),

@@ -7,7 +7,7 @@ use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
 use http::{HeaderMap, header};
 
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
-use crate::driver::exchange::wire::{engine_head, outgoing_request};
+use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
 use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode};
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
@@ -15,6 +15,7 @@ use crate::driver::fetches::table::FetchTable;
 use crate::driver::permits::AttemptPermit;
 #[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
+use crate::fields::hsts::HstsStore;
 use crate::fields::netrc::Netrc;
 use crate::settings::Settings;
 use crate::telemetry::tracing::FetchSpan;
@@ -37,6 +38,7 @@ pub(super) struct AttemptRunner<T, F, S> {
     exchanges: AttemptSet<F>,
     /// Header fields of all requests.
     headers: Arc<HeaderMap>,
+    hsts: Option<HstsStore>,
     /// The slot of the fetch of each exchange.
     slots: Vec<usize>,
     spare: SpareMemory,
@@ -73,6 +75,7 @@ where
             ended: Vec::new(),
             exchanges: AttemptSet::new(),
             headers,
+            hsts: settings.hsts.clone(),
             slots: Vec::new(),
             spare: SpareMemory::default(),
             start,
@@ -229,7 +232,15 @@ where
                 cookies.store(&attempt.url, &parts.headers);
             }
             attempt.span.record_status(parts.status.as_u16());
-            report(id, Input::Head(engine_head(&parts, keeps_body)), now);
+            let head = engine_head(&parts, keeps_body);
+            let head = match &self.hsts {
+                Some(hsts) => {
+                    hsts.store(&attempt.url, &parts.headers);
+                    with_upgraded_location(head, &parts, &attempt.url, hsts)
+                }
+                None => head,
+            };
+            report(id, Input::Head(head), now);
             attempt.result.parts = Some(parts);
         }
         let bytes = attempt.progress.take_received(update.body_bytes);

@@ -1,4 +1,4 @@
-//! Header fields and URLs: cookies, logins, `Retry-After`, `RateLimit`, redaction.
+//! Header fields and URLs: cookies, HSTS, logins, `Retry-After`, `RateLimit`, redaction.
 
 #[cfg(feature = "cookies")]
 mod cookie_file;
@@ -6,6 +6,7 @@ mod cookie_file;
 pub(crate) mod cookie_jar;
 #[cfg(feature = "cookies")]
 pub(crate) mod cookies;
+pub(crate) mod hsts;
 pub(crate) mod netrc;
 pub(crate) mod rate_limit;
 pub(crate) mod redact;
