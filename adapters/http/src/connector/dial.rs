@@ -3,12 +3,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fetch_driver::{
-    AttemptPhase, AttemptProgress, ConnectionInfo, FailureKind, FailureReason, Proxy, ProxyKind,
-    TransportError,
+    AddressFamily, AttemptPhase, AttemptProgress, ConnectionInfo, FailureKind, FailureReason,
+    Proxy, ProxyKind, TransportError,
 };
 
 use super::Connector;
@@ -92,8 +91,9 @@ impl<R: HttpRuntime> Connector<R> {
             .map_err(|error| error.with_reason(FailureReason::ProxyTunnel))?;
         let mut dialed = self.dial_proxy(proxy, progress).await?;
         let authority = format!("{host}:{port}");
-        let max_head = self.config.max_head;
-        let opened = tunnel::open_tunnel(&mut dialed.stream, proxy, &authority, max_head).await;
+        let (headers, max_head) = (&self.config.connect_headers, self.config.max_head);
+        let opening = tunnel::open_tunnel(&mut dialed.stream, proxy, &authority, headers, max_head);
+        let opened = opening.await;
         match opened {
             Err(error) if error.is_unauthorized() => {
                 let text = format!("through the proxy {proxy}: {error}");
@@ -179,7 +179,8 @@ impl<R: HttpRuntime> Connector<R> {
         let mut addrs = race::interleave_families(addrs);
         self.failed_addresses.sort(&mut addrs);
         let (count, started) = (addrs.len(), Instant::now());
-        let connected = race::connect_any(&self.runtime, addrs).await;
+        let local = self.config.local_address.as_ref();
+        let connected = race::connect_any(&self.runtime, addrs, local).await;
         let (stream, addr) = connected.map_err(|error| {
             if error.is_exhausted() {
                 self.pool.close_idle();
@@ -210,39 +211,66 @@ impl<R: HttpRuntime> Connector<R> {
         })
     }
 
-    /// The addresses of a host as written in a URL, in the order to try them, without private ones if
-    /// those are forbidden.
+    /// The addresses of a host as written in a URL, in the order to try them. Those of names belong to
+    /// the family that is set, and private ones are left out if they are forbidden.
     pub(super) async fn resolve(
         &self,
         host: &str,
         port: u16,
     ) -> Result<Vec<SocketAddr>, TransportError> {
-        let with_port = |ip: &IpAddr| SocketAddr::new(*ip, port);
+        let literal = parse_ip(host);
         let chosen = match self.config.overrides.is_empty() {
             true => None,
             false => self.config.overrides.get(&(host.to_owned(), port)),
         };
-        if let Some(ips) = chosen.filter(|ips| !ips.is_empty()) {
-            return Ok(ips.iter().map(with_port).collect());
+        let mut ips = match (chosen.filter(|ips| !ips.is_empty()), literal) {
+            (Some(chosen), _) => chosen.clone(),
+            (None, Some(ip)) => self.without_private(host, vec![ip])?,
+            (None, None) => self.without_private(host, self.lookup(host).await?)?,
+        };
+        let family = self.config.address_family;
+        if literal.is_none() {
+            ips.retain(|ip| family.includes(*ip));
         }
-        let ips = self.lookup(host).await?;
-        let is_allowed = |ip: &&IpAddr| self.config.private_addresses || !is_private(**ip);
-        let allowed: Vec<_> = ips.iter().filter(is_allowed).map(with_port).collect();
-        if allowed.is_empty() && !ips.is_empty() {
-            let text = format!("`{host}` is at {}", ips[0]);
-            return Err(TransportError::new(FailureKind::PrivateAddress, text));
+        if ips.is_empty() {
+            // The answer will be the same again.
+            let version = if family == AddressFamily::Ipv4 { 4 } else { 6 };
+            let text = format!("`{host}` has no IPv{version} address");
+            return Err(TransportError::new(FailureKind::UnknownHost, text));
         }
-        Ok(allowed)
+        let ips = ips.into_iter();
+        Ok(ips.map(|ip| SocketAddr::new(ip, port)).collect())
     }
 
-    async fn lookup(&self, host: &str) -> Result<Arc<[IpAddr]>, TransportError> {
-        if let Some(ip) = parse_ip(host) {
-            return Ok([ip].into());
+    /// Leaves out private addresses if they are forbidden.
+    ///
+    /// # Errors
+    ///
+    /// If none is left.
+    fn without_private(
+        &self,
+        host: &str,
+        mut ips: Vec<IpAddr>,
+    ) -> Result<Vec<IpAddr>, TransportError> {
+        let first = ips.first().copied();
+        if !self.config.private_addresses {
+            ips.retain(|ip| !is_private(*ip));
         }
+        match first {
+            Some(first) if ips.is_empty() => {
+                let text = format!("`{host}` is at {first}");
+                Err(TransportError::new(FailureKind::PrivateAddress, text))
+            }
+            _ => Ok(ips),
+        }
+    }
+
+    async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, TransportError> {
         if is_local_name(host) {
-            return Ok([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into());
+            return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
-        self.dns.lookup(host).await.map_err(|error| {
+        let found = self.dns.lookup(host).await;
+        found.map(|ips| ips.to_vec()).map_err(|error| {
             let kind = if is_exhausted(&error) {
                 self.pool.close_idle();
                 FailureKind::Exhausted
