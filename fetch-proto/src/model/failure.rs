@@ -37,6 +37,8 @@ pub enum FailureKind {
     Exhausted,
     /// The connection was reset, or closed in the middle of the response.
     Io,
+    /// The server's addresses are private ones, which the settings forbid. The request was not sent.
+    PrivateAddress,
     /// The response is not valid HTTP.
     Protocol,
     /// The proxy answered that it does not accept the credentials, or does not connect to the
@@ -96,6 +98,7 @@ impl FailureKind {
             Self::EmptyReply => "empty_reply",
             Self::Exhausted => "exhausted",
             Self::Io => "io",
+            Self::PrivateAddress => "private_address",
             Self::Protocol => "protocol",
             Self::ProxyRefused => "proxy_refused",
             Self::RequestBody => "request_body",
@@ -132,6 +135,7 @@ impl FailureKind {
             Self::BodyTooLarge
             | Self::Decode
             | Self::Disallowed
+            | Self::PrivateAddress
             | Self::Protocol
             | Self::ProxyRefused
             | Self::RequestBody
@@ -157,6 +161,7 @@ impl FailureKind {
             Self::Disallowed
                 | Self::Dropped
                 | Self::Exhausted
+                | Self::PrivateAddress
                 | Self::ProxyRefused
                 | Self::RequestBody
                 | Self::Save
@@ -181,6 +186,7 @@ impl FailureKind {
             Self::Connect
                 | Self::Disallowed
                 | Self::Exhausted
+                | Self::PrivateAddress
                 | Self::ProxyRefused
                 | Self::Resolve
                 | Self::Stale { sent: false }
@@ -203,6 +209,7 @@ impl fmt::Display for FailureKind {
             Self::EmptyReply => "the server closed the connection without a reply",
             Self::Exhausted => "out of file descriptors or ports on this machine",
             Self::Io => "the connection broke",
+            Self::PrivateAddress => "the server has a private address",
             Self::Protocol => "the reply is not valid HTTP",
             Self::ProxyRefused => "the proxy refused",
             Self::RequestBody => "the request body could not be sent",

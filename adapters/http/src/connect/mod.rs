@@ -5,6 +5,7 @@ pub(crate) mod addresses;
 mod any_certificate;
 pub(crate) mod dns;
 pub(crate) mod exhaustion;
+pub(crate) mod private_addresses;
 pub(crate) mod race;
 pub(crate) mod route;
 #[cfg(feature = "tls")]

@@ -186,7 +186,7 @@ fn decompression_stops_at_the_body_limit() {
 fn transfer_server(name: &str, body: &[u8]) -> RawServer {
     let mut answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {name}\r\n\r\n").into_bytes();
     answer.extend_from_slice(body);
-    RawServer::answering(answer)
+    RawServer::answering_once(answer)
 }
 
 #[test]

@@ -428,7 +428,7 @@ fn a_head_over_the_limit_is_a_protocol_failure() {
     let site = site();
     let error = block_on(fetch(
         &client_with(trusting(&site)),
-        &site.url("/head-flood?bytes=70000"),
+        &site.url("/head-flood?bytes=400000"),
     ));
     let error = error.unwrap_err();
     assert_eq!(error.kind(), FailureKind::Protocol, "{error}");

@@ -3,6 +3,7 @@
 mod body;
 mod payload;
 
+use base64::Engine as _;
 use fetch_proto::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
@@ -10,7 +11,6 @@ use http::{HeaderMap, HeaderValue};
 use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
-use crate::input::netrc;
 use crate::robots::{is_product_token, product_name};
 use payload::payload;
 pub(super) use payload::uploads;
@@ -26,8 +26,8 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
     };
     Ok(RequestTemplate {
         body_dir: payload::body_dir(args)?,
-        logins: None,
         method,
+        netrc: None,
         path_as_is: args.request_detail.path_as_is,
         redirect_check: None,
         // An archive has, and records may have, the bodies of errors, too.
@@ -73,7 +73,7 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
         headers.insert(USER_AGENT, field("--contact", &agent)?);
     }
     if let Some(user) = &request.user {
-        headers.insert(AUTHORIZATION, netrc::basic(user));
+        headers.insert(AUTHORIZATION, basic(user));
     }
     if let Some(token) = &args.request_detail.oauth2_bearer {
         let value = HeaderValue::try_from(format!("Bearer {token}"));
@@ -124,6 +124,15 @@ pub(super) fn robots_agent(
             .to_owned(),
     };
     Ok(args.robots.robots.then_some(token))
+}
+
+/// The value of `Authorization` for basic authentication (RFC 7617).
+fn basic(user: &str) -> HeaderValue {
+    let text = base64::engine::general_purpose::STANDARD.encode(user);
+    let mut value =
+        HeaderValue::try_from(format!("Basic {text}")).expect("base64 is valid in a header field");
+    value.set_sensitive(true);
+    value
 }
 
 fn field(option: &str, value: &str) -> Result<HeaderValue, CliError> {
