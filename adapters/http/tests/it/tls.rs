@@ -43,7 +43,6 @@ fn untrusted_certificates_are_rejected_with_a_plain_reason() {
     for (certificate, words) in [
         (Certificate::Expired, "has expired"),
         (Certificate::WrongHost, "is for another name"),
-        (Certificate::Version1, "unsupported cert version"),
     ] {
         let site = site(certificate);
         let error = block_on(fetch(&trusting(&site), &site.url("/get"))).unwrap_err();
