@@ -37,6 +37,8 @@ pub use fetch_proto::{
 };
 #[cfg(feature = "cookies")]
 pub use fields::cookie_jar::CookieJar;
+pub use fields::hsts::{HstsHost, HstsStore};
+pub use fields::netrc::Netrc;
 pub use fields::redact::RedactedUrl;
 pub use fields::retry_after::parse_retry_after;
 pub use http;
@@ -44,13 +46,14 @@ pub use model::attachment::Attachment;
 pub use model::error::{Error, ErrorKind};
 pub use model::fallback_value::FallbackValue;
 pub use model::outcome::{FallbackSource, Outcome, RedirectResponse, Response};
-pub use model::request::{BodyRetention, IntoRequest, Request};
+pub use model::request::{BodyRetention, BodySource, IntoRequest, Request};
 pub use model::save::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 pub use settings::Settings;
 pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;
 pub use settings::connect_to::ConnectTo;
 pub use settings::fallback::FallbackSettings;
+pub use settings::local_address::{AddressFamily, LocalAddress};
 pub use settings::pool::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_CONNECTIONS, PoolSettings};
 pub use settings::proxy::{Proxy, ProxyKind};
 pub use settings::proxy_rules::ProxyRules;

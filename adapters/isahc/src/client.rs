@@ -40,6 +40,10 @@ impl IsahcClientFactory {
         if cfg!(not(feature = "tls")) && needs_tls {
             return cannot("tls", "built without the feature `tls`");
         }
+        if !settings.tls.pinned_keys.is_empty() {
+            let reason = "isahc does not do it: take the adapter for smol or tokio";
+            return cannot("pinned_keys", reason);
+        }
         if cfg!(not(target_os = "linux")) && has_identity {
             let reason =
                 "isahc's TLS takes it from a file only, which needs Linux to be one in memory";
@@ -51,6 +55,11 @@ impl IsahcClientFactory {
         let identity = identity
             .map(crate::identity::IdentityFiles::new)
             .transpose()?;
+        if !settings.route.private_addresses {
+            let reason =
+                "isahc shows no addresses before it connects: take the adapter for smol or tokio";
+            return cannot("private_addresses", reason);
+        }
         let mut resolve = ResolveMap::new();
         for (host, port, addresses) in &settings.route.resolve {
             let [address] = addresses[..] else {

@@ -2,10 +2,10 @@
 
 use fetch_driver::Settings;
 
-use super::{request, session};
+use super::request;
 use crate::args::CliArgs;
 use crate::exit::CliError;
-use crate::input::{RequestTemplate, UrlList};
+use crate::input::{self, RequestTemplate, UrlList};
 
 /// The list, and the common properties of its requests.
 pub(crate) struct InputPlan {
@@ -18,14 +18,17 @@ pub(crate) struct InputPlan {
 }
 
 impl InputPlan {
-    /// Reads the body and the netrc file. The header fields are those of `settings`.
+    /// Reads the body. The header fields and the logins are those of `settings`.
     pub(super) fn new(
         args: &CliArgs,
-        list: UrlList,
+        mut list: UrlList,
         settings: &Settings,
     ) -> Result<Self, CliError> {
+        if let Some(payloads) = request::uploads(args)? {
+            input::pair_payloads(&mut list, &args.input, payloads)?;
+        }
         let mut template = request::template(args)?;
-        template.logins = session::read_netrc(args, &settings.headers)?;
+        template.netrc = settings.netrc.clone();
         Ok(Self {
             dedupe: args.input.dedupe,
             list,

@@ -213,16 +213,16 @@ fn open(
 
 /// The method and body of all requests, on which record ids depend.
 fn request_summary(template: &RequestTemplate) -> BTreeMap<String, String> {
-    let digest = digest::digest(&digest::SHA256, &template.body);
+    let digest = digest::digest(&digest::SHA256, template.payload.identity());
     let digest: String = digest
         .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let body = match template.body.len() {
-        0 => "none".to_owned(),
-        length => format!("{length} bytes (sha256:{}…)", &digest[..DIGEST_DIGITS]),
-    };
+    let mut body = template.payload.describe();
+    if !template.payload.is_empty() {
+        body += &format!(" (sha256:{}…)", &digest[..DIGEST_DIGITS]);
+    }
     let method = template.method.as_str().to_owned();
     BTreeMap::from([("body".to_owned(), body), ("method".to_owned(), method)])
 }

@@ -20,7 +20,7 @@ use crate::display::plural;
 use crate::input::backlog::HostLimits;
 use crate::output::replace::AtomicFile;
 use crate::output::{FlushResult, RETRY_DELAY};
-use crate::plan::{CookieFile, PolicyReload};
+use crate::plan::{CookieFile, HstsFile, PolicyReload};
 use crate::robots::AdmittedRequests;
 use crate::ui::counts::ProgressCounts;
 use crate::ui::eta::EtaEstimator;
@@ -54,6 +54,7 @@ struct ActiveRun {
     epoch: SystemTime,
     eta: EtaEstimator,
     fetcher: Fetcher,
+    hsts: Option<HstsFile>,
     host_waits: HostWaits,
     max_errors: Option<NonZeroU64>,
     monitor: RunMonitor,
@@ -230,7 +231,9 @@ impl ActiveRun {
         let malformed = shared.malformed.load(Relaxed);
         // `finished` is read first: the counters below do not change after it is set.
         let all_read = shared.finished.load(Relaxed);
-        let skipped = self.outcomes.completed_before().0
+        let by_state = self.outcomes.skipped_by_state();
+        let skipped = by_state.completed
+            + by_state.duplicates
             + self.outcomes.existing()
             + shared.disallowed.load(Relaxed)
             + shared.duplicates.load(Relaxed);

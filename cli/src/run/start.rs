@@ -67,7 +67,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
 
     let (method, body) = (
         plan.input.template.method.as_str(),
-        &plan.input.template.body,
+        plan.input.template.payload.identity(),
     );
     let builder = RecordBuilder::new(epoch, method, body, plan.output.record_headers);
     let referer = plan.client.settings.headers.get(REFERER);
@@ -93,6 +93,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     let has_backlog = has_display || !plan.console.silent;
     let shared = Arc::new(SharedProgress::new(has_backlog.then(HostBacklog::default)));
     let reader = ListReader {
+        payload: None,
         template: plan.input.template,
         ledger: state_view.as_ref().map(|view| view.ledger.clone()),
         max_errors: plan.stop.max_errors,
@@ -132,6 +133,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         epoch,
         eta: EtaEstimator::new(HostLimits::new(&plan.client.settings.config)),
         fetcher,
+        hsts: plan.client.hsts,
         host_waits: HostWaits::default(),
         body_saver: Some(BodySaver::new(store, builder, plan.stop.fail)),
         max_errors: plan.stop.max_errors,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
-use crate::driver::exchange::wire::{engine_head, outgoing_request};
+use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
 use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode};
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
@@ -15,6 +15,8 @@ use crate::driver::fetches::table::FetchTable;
 use crate::driver::permits::AttemptPermit;
 #[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
+use crate::fields::hsts::HstsStore;
+use crate::fields::netrc::Netrc;
 use crate::settings::Settings;
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::Transport;
@@ -29,11 +31,14 @@ pub(super) struct AttemptRunner<T, F, S> {
     /// The cookie jar, if cookies are stored.
     #[cfg(feature = "cookies")]
     cookies: Option<CookieJar>,
+    /// Logins by host.
+    netrc: Option<Arc<Netrc>>,
     /// The slots of fetches whose attempt ended since the last call of [`AttemptRunner::release_permits`].
     ended: Vec<usize>,
     exchanges: AttemptSet<F>,
     /// Header fields of all requests.
     headers: Arc<HeaderMap>,
+    hsts: Option<HstsStore>,
     /// The slot of the fetch of each exchange.
     slots: Vec<usize>,
     spare: SpareMemory,
@@ -62,15 +67,15 @@ where
         headers: Arc<HeaderMap>,
         clock: Clock,
     ) -> Self {
-        #[cfg(not(feature = "cookies"))]
-        let _ = settings;
         Self {
             clock,
             #[cfg(feature = "cookies")]
             cookies: settings.cookie_jar.clone(),
+            netrc: settings.netrc.clone(),
             ended: Vec::new(),
             exchanges: AttemptSet::new(),
             headers,
+            hsts: settings.hsts.clone(),
             slots: Vec::new(),
             spare: SpareMemory::default(),
             start,
@@ -93,6 +98,7 @@ where
         fetch
             .trail
             .note_request(&attempt.method, &fetch.request.method, withheld);
+        let request = self.with_login(request);
         #[cfg(feature = "cookies")]
         let request = self.with_cookies(request);
         let exchange = (self.start)(&self.transport, request, progress.clone());
@@ -114,6 +120,18 @@ where
             span,
             url: attempt.url,
         });
+    }
+
+    /// Adds the login of the host, unless the request has credentials.
+    fn with_login(&self, mut request: OutgoingRequest) -> OutgoingRequest {
+        if let Some(netrc) = &self.netrc
+            && !request.headers.contains_key(header::AUTHORIZATION)
+            && let Some(host) = request.url.host_str()
+            && let Some(login) = netrc.authorization(host, None)
+        {
+            Arc::make_mut(&mut request.headers).insert(header::AUTHORIZATION, login);
+        }
+        request
     }
 
     #[cfg(feature = "cookies")]
@@ -214,7 +232,15 @@ where
                 cookies.store(&attempt.url, &parts.headers);
             }
             attempt.span.record_status(parts.status.as_u16());
-            report(id, Input::Head(engine_head(&parts, keeps_body)), now);
+            let head = engine_head(&parts, keeps_body);
+            let head = match &self.hsts {
+                Some(hsts) => {
+                    hsts.store(&attempt.url, &parts.headers);
+                    with_upgraded_location(head, &parts, &attempt.url, hsts)
+                }
+                None => head,
+            };
+            report(id, Input::Head(head), now);
             attempt.result.parts = Some(parts);
         }
         let bytes = attempt.progress.take_received(update.body_bytes);

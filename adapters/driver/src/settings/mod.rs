@@ -4,6 +4,7 @@ pub(crate) mod adapter;
 pub(crate) mod build_error;
 pub(crate) mod connect_to;
 pub(crate) mod fallback;
+pub(crate) mod local_address;
 pub(crate) mod no_proxy;
 pub(crate) mod pool;
 pub(crate) mod proxy;
@@ -11,6 +12,8 @@ pub(crate) mod proxy_rules;
 pub(crate) mod route;
 pub(crate) mod tls;
 pub(crate) mod transport_override;
+
+use std::sync::Arc;
 
 use fetch_proto::EngineConfig;
 use http::{HeaderMap, HeaderValue, header};
@@ -21,6 +24,8 @@ use self::route::RouteSettings;
 use self::tls::{Http2Mode, TlsSettings};
 #[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
+use crate::fields::hsts::HstsStore;
+use crate::fields::netrc::Netrc;
 use crate::transport::shared_state::SharedState;
 
 /// All settings of a fetcher: a [`Builder`](crate::Builder) collects them, an
@@ -42,8 +47,14 @@ pub struct Settings {
     pub fallback: FallbackSettings,
     /// Header fields of every request.
     pub headers: HeaderMap,
+    /// The hosts that are reached by https only. Default: `None`, `Strict-Transport-Security` is ignored.
+    /// Clones of the settings share the store.
+    pub hsts: Option<HstsStore>,
     /// When HTTP/2 is used. Default: where client and server agree on it.
     pub http2: Http2Mode,
+    /// Logins of hosts for requests without an `Authorization` field, also after redirects. Default:
+    /// `None`.
+    pub netrc: Option<Arc<Netrc>>,
     /// Limits of the connection pool.
     pub pool: PoolSettings,
     /// How servers are reached: DNS, proxies, sockets.
@@ -78,7 +89,9 @@ impl Default for Settings {
             decode: true,
             fallback: FallbackSettings::default(),
             headers,
+            hsts: None,
             http2: Http2Mode::default(),
+            netrc: None,
             pool: PoolSettings::default(),
             route: RouteSettings::default(),
             seed: None,

@@ -42,7 +42,7 @@ where
 {
     let authority = match origin.next_hop() {
         NextHop::Server(host) => Authority::try_from(host.as_bytes()),
-        NextHop::Proxy(_) => unreachable!("HTTP/2 is not offered to proxies"),
+        NextHop::Proxy(..) => unreachable!("HTTP/2 is not offered to proxies"),
     };
     let authority = authority.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
     let (number, events) = pool.prepare_connection(&origin);

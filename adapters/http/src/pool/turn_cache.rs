@@ -196,7 +196,7 @@ pub(crate) mod tests {
         is_closed: bool,
         permit: ConnectionPermit,
     ) -> Box<H1Connection> {
-        let key = Arc::new(Origin::proxy(origin(host), None));
+        let key = Arc::new(Origin::proxy(origin(host), None, Arc::default()));
         H1Connection::new(
             SilentStream { is_closed },
             key,

@@ -1,8 +1,9 @@
 //! The common properties of all requests: method, header fields, body.
 
 mod body;
+mod payload;
 
-use bytes::Bytes;
+use base64::Engine as _;
 use fetch_proto::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
@@ -10,22 +11,26 @@ use http::{HeaderMap, HeaderValue};
 use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
-use crate::input::netrc;
-use body::body;
+use payload::payload;
+pub(super) use payload::uploads;
 
 /// The method and body of requests whose rows set no others.
 pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
     let method = match &args.request.method {
         Some(method) => method.clone(),
         None if args.request.head => Method::Head,
-        None if args.body.0.is_empty() => Method::Get,
+        None if !args.upload.upload_file.is_empty() => Method::Put,
+        None if args.upload.get || args.body.0.is_empty() && args.form.0.is_empty() => Method::Get,
         None => Method::Post,
     };
     Ok(RequestTemplate {
-        body: Bytes::from(body(args)?),
-        logins: None,
+        body_dir: payload::body_dir(args)?,
         method,
+        netrc: None,
         path_as_is: args.request_detail.path_as_is,
+        payload: payload(args)?,
+        query: payload::query(args)?,
+        request_target: args.upload.request_target.clone(),
     })
 }
 
@@ -36,7 +41,7 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
         let json = HeaderValue::from_static("application/json");
         headers.insert(CONTENT_TYPE, json.clone());
         headers.insert(ACCEPT, json);
-    } else if !args.body.0.is_empty() {
+    } else if !args.body.0.is_empty() && !args.upload.get {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, form);
     }
@@ -62,7 +67,7 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
         headers.insert(USER_AGENT, field("--contact", &agent)?);
     }
     if let Some(user) = &request.user {
-        headers.insert(AUTHORIZATION, netrc::basic(user));
+        headers.insert(AUTHORIZATION, basic(user));
     }
     if let Some(token) = &args.request_detail.oauth2_bearer {
         let value = HeaderValue::try_from(format!("Bearer {token}"));
@@ -98,6 +103,15 @@ pub(super) fn robots_agent(args: &CliArgs, headers: &HeaderMap) -> Option<String
             .unwrap_or("fetch-all")
             .to_owned()
     })
+}
+
+/// The value of `Authorization` for basic authentication (RFC 7617).
+fn basic(user: &str) -> HeaderValue {
+    let text = base64::engine::general_purpose::STANDARD.encode(user);
+    let mut value =
+        HeaderValue::try_from(format!("Basic {text}")).expect("base64 is valid in a header field");
+    value.set_sensitive(true);
+    value
 }
 
 fn field(option: &str, value: &str) -> Result<HeaderValue, CliError> {

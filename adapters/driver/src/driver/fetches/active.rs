@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use async_channel::Sender;
 use bytes::Bytes;
-use fetch_proto::{AttemptId, FetchId, Method};
+use fetch_proto::{AttemptId, FetchId, Method, RequestBodyKind};
 use http::{StatusCode, header};
 use smallvec::SmallVec;
 
@@ -21,7 +21,6 @@ use crate::model::outcome::{FallbackSource, Outcome, RedirectResponse, Response}
 use crate::model::request::{BodyRetention, Request};
 use crate::model::save::{BodyWriter, ResponseHead, SaveReceipt};
 use crate::telemetry::tracing::FetchSpan;
-use crate::transport::message::RequestBody;
 use crate::transport::message_sizes::MessageSizes;
 use crate::transport::progress::AttemptProgress;
 
@@ -65,7 +64,7 @@ impl ActiveFetch {
         Self {
             attempts: SmallVec::new(),
             group,
-            has_body: !matches!(request.body, RequestBody::Empty),
+            has_body: request.body.kind() != RequestBodyKind::None,
             id,
             span: FetchSpan::for_fetch(&request),
             request,
