@@ -150,6 +150,20 @@ fn parse_coding(name: &str) -> ParsedCoding {
 }
 
 impl ContentCoding {
+    /// The coding with this name in lower case; `None` if this build cannot decode it.
+    ///
+    /// ```
+    /// use fetch_transport_util::ContentCoding;
+    /// assert_eq!(ContentCoding::named("lzw"), None);
+    /// ```
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match parse_coding(name) {
+            ParsedCoding::Known(coding) => Some(coding),
+            ParsedCoding::Identity | ParsedCoding::Unknown => None,
+        }
+    }
+
     /// How many coded bytes may come before the first decoded one. A block of zstd may have 128 KiB,
     /// and a skippable frame may precede it; the others need a few hundred bytes.
     pub(crate) fn margin(self) -> u64 {

@@ -46,6 +46,7 @@ pub use model::attachment::Attachment;
 pub use model::error::{Error, ErrorKind};
 pub use model::fallback_value::FallbackValue;
 pub use model::outcome::{FallbackSource, Outcome, RedirectResponse, Response};
+pub use model::redirect_check::{RedirectCheck, RedirectVerdict};
 pub use model::request::{BodyRetention, BodySource, IntoRequest, Request};
 pub use model::save::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 pub use settings::Settings;

@@ -7,7 +7,7 @@ use fetch_driver::{
     AttemptProgress, BuildError, IncomingResponse, OutgoingRequest, Settings, Transport,
     TransportError,
 };
-use fetch_transport_util::coded_headers;
+use fetch_transport_util::{ContentCoding, coded_headers};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use crate::body::{RawBody, ResponseBody};
@@ -195,6 +195,7 @@ impl<R: HttpRuntime> TransportInner<R> {
         let (acquired, reused) = connector.acquire(&request.url, fresh, &progress).await?;
         let (is_head, max_body) = (request.method == Method::HEAD, request.max_body);
         let max_head = connector.config().max_head;
+        let mut transfer = Vec::new();
         let (parts, body) = match acquired {
             AcquiredConnection::Exclusive(conn) => {
                 if !request.repeatable && !reused {
@@ -203,6 +204,7 @@ impl<R: HttpRuntime> TransportInner<R> {
                 let (accept, ours) = (self.accept.as_ref(), (progress, connector.pool()));
                 let exchange = http1::exchange(conn, request, accept, reused, max_head, ours);
                 let (head, body) = exchange.await?;
+                transfer = head.transfer_codings;
                 let parts = (head.status, head.version, head.headers);
                 (parts, RawBody::Http1(body))
             }
@@ -215,22 +217,24 @@ impl<R: HttpRuntime> TransportInner<R> {
                 (parts, RawBody::Http2(body))
             }
         };
-        self.respond(parts, body, is_head, max_body)
+        self.respond(parts, body, &transfer, is_head, max_body)
     }
 
     fn respond(
         &self,
         (status, version, mut headers): ResponseParts,
         raw: RawBody,
+        transfer: &[ContentCoding],
         is_head: bool,
         max_body: u64,
     ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
-        let decodes = self.connector.config().decode && !is_head && !raw.is_complete();
+        let has_body = !is_head && !raw.is_complete();
+        let decodes = has_body && self.connector.config().decode;
         let coded = decodes.then(|| coded_headers(&headers)).flatten();
-        let body = if decodes {
-            ResponseBody::decoded(raw, &mut headers, max_body)?
-        } else {
-            ResponseBody::plain(raw)
+        let own = decodes.then_some(&mut headers);
+        let body = match has_body {
+            true => ResponseBody::decoded(raw, transfer, own, max_body)?,
+            false => ResponseBody::plain(raw),
         };
         let coded = coded.filter(|_| body.is_decoded());
         Ok(IncomingResponse::new(status, version, headers, body).decoded(coded))

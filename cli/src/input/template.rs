@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use fetch_driver::{BodyRetention, Error, Netrc, Request};
+use fetch_driver::{BodyRetention, Error, Netrc, RedirectCheck, Request};
 use fetch_proto::{Method, PolicyPatch};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
@@ -31,6 +31,10 @@ pub(crate) struct RequestTemplate {
     pub(crate) netrc: Option<Arc<Netrc>>,
     /// Whether paths are sent unchanged.
     pub(crate) path_as_is: bool,
+    /// Decides about the targets of redirects: robots.txt.
+    pub(crate) redirect_check: Option<Arc<dyn RedirectCheck>>,
+    /// Whether the bodies of errors are not waited for.
+    pub(crate) skip_error_bodies: bool,
     pub(crate) payload: RequestPayload,
     /// Appended to the query of every URL.
     pub(crate) query: Option<String>,
@@ -80,11 +84,22 @@ impl RequestTemplate {
     /// The request without the header fields of its row and without a body.
     fn bare_request(&self, method: Method, url: &str) -> Result<Request, String> {
         let request = Request::new(method, url).map_err(|error| reason(&error))?;
-        let request = self.set_path(request.body_retention(BodyRetention::Discard))?;
+        let request = self.set_common(request)?;
         Ok(match self.password(url) {
             Some(login) => request.headers([(AUTHORIZATION, login)].into_iter().collect()),
             None => request,
         })
+    }
+
+    /// Sets what all requests have in common, besides the body.
+    fn set_common(&self, request: Request) -> Result<Request, String> {
+        let mut request = request
+            .body_retention(BodyRetention::Discard)
+            .skip_error_bodies(self.skip_error_bodies);
+        if let Some(check) = &self.redirect_check {
+            request = request.redirect_check(check.clone());
+        }
+        self.set_path(request)
     }
 
     /// The URL of a row, completed in the same way.

@@ -113,6 +113,11 @@ impl OutcomeClass {
                 Self::failed(Kind::Connect, 7, ExitStatus::Network)
             }
             FailureKind::PrivateAddress => Self::failed(Kind::Connect, 7, ExitStatus::Network),
+            // As a URL that robots.txt does not allow.
+            FailureKind::Disallowed => Self {
+                curl_code: 9,
+                ..Self::succeeded(Kind::Robots)
+            },
             FailureKind::ProxyRefused => Self::failed(Kind::Connect, 56, ExitStatus::Network),
             FailureKind::Unanswered => Self::failed(Kind::Unanswered, 52, ExitStatus::Network),
             FailureKind::Unprocessed { .. } => Self::failed(Kind::Io, 92, ExitStatus::Network),
@@ -153,6 +158,7 @@ pub(crate) fn attempt_error_type(end: AttemptEnd) -> Option<&'static str> {
     match end {
         AttemptEnd::BodyTooLarge => Some("too_large"),
         AttemptEnd::Cancelled => Some("cancelled"),
+        AttemptEnd::Failed(FailureKind::Disallowed) => Some("robots"),
         AttemptEnd::Failed(failure) => Some(failure.as_str()),
         AttemptEnd::TimedOut(_) => Some("timeout"),
         _ => None,
@@ -179,6 +185,7 @@ mod tests {
             (FailureKind::BodyTooLarge, "too_large", 63),
             (FailureKind::Connect, "connect", 7),
             (FailureKind::Decode, "protocol", 61),
+            (FailureKind::Disallowed, "robots", 9),
             (FailureKind::Dropped, "io", 56),
             (FailureKind::EmptyReply, "io", 52),
             (FailureKind::Exhausted, "connect", 7),

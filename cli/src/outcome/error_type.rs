@@ -26,6 +26,7 @@ impl ErrorType {
                 SaveError::Checksum(_) => "checksum_mismatch",
                 SaveError::Write(_) => "save",
             })),
+            Err(_) if result.class.kind == OutcomeKind::Robots => Some(Self::Name("robots")),
             Err(error) => Some(Self::Name(error.kind().as_str())),
         }
     }

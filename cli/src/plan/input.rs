@@ -32,7 +32,7 @@ impl InputPlan {
         Ok(Self {
             dedupe: args.input.dedupe,
             list,
-            robots: request::robots_agent(args, &settings.headers),
+            robots: request::robots_agent(args, &settings.headers)?,
             template,
         })
     }

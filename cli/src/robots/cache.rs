@@ -1,6 +1,7 @@
 //! A cache of robots.txt files, in bounded memory.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::file::RobotsFile;
@@ -11,8 +12,11 @@ const MAX_BYTES: usize = 64 << 20;
 /// How long a file is used: RFC 9309, 2.4.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A cache for several threads.
+pub(crate) type SharedCache = Arc<Mutex<RobotsCache>>;
+
 #[derive(Default)]
-pub(super) struct RobotsCache {
+pub(crate) struct RobotsCache {
     bytes: usize,
     files: HashMap<String, (RobotsFile, Instant)>,
     /// The oldest first.

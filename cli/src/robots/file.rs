@@ -5,8 +5,9 @@ use std::time::Duration;
 use fetch_driver::Request;
 use fetch_proto::{PolicyPatch, RedirectPolicy};
 use fetch_smol::{Fetcher, StreamExt};
-use texting_robots::Robot;
 use url::Url;
+
+use super::rules::RobotsRules;
 
 /// The most bytes of a file that are read: the minimum limit of RFC 9309, 2.5.
 const MAX_BYTES: usize = 500 << 10;
@@ -19,12 +20,11 @@ const MAX_DELAY: Duration = Duration::from_secs(60);
 
 /// The rules of a site for this program.
 pub(super) enum RobotsFile {
-    /// The site has no file, or one that cannot be parsed: everything is allowed.
+    /// The site has no file: everything is allowed.
     AllowAll,
     /// The file could not be fetched, for this reason: nothing is allowed.
     Unavailable(String),
-    /// The rules, and the length of the text.
-    Rules(Box<Robot>, usize),
+    Rules(RobotsRules),
 }
 
 impl RobotsFile {
@@ -33,18 +33,10 @@ impl RobotsFile {
         match fetch_text(fetcher, origin).await {
             Ok(Some(text)) => {
                 let agent = agent.to_owned();
-                smol::unblock(move || Self::parse(&text, &agent)).await
+                smol::unblock(move || Self::Rules(RobotsRules::parse(&text, &agent))).await
             }
             Ok(None) => Self::AllowAll,
             Err(why) => Self::Unavailable(why),
-        }
-    }
-
-    fn parse(text: &[u8], agent: &str) -> Self {
-        match Robot::new(agent, text) {
-            Ok(robot) => Self::Rules(Box::new(robot), text.len()),
-            // A text that cannot be parsed has no rules.
-            Err(_) => Self::AllowAll,
         }
     }
 
@@ -55,25 +47,23 @@ impl RobotsFile {
             Self::Unavailable(why) => Some(format!(
                 "robots.txt could not be fetched, so nothing of this site is allowed: {why}"
             )),
-            Self::Rules(robot, _) if robot.allowed(url.as_str()) => None,
-            Self::Rules(..) => Some("robots.txt does not allow it".to_owned()),
+            Self::Rules(rules) if rules.allows(url) => None,
+            Self::Rules(_) => Some("robots.txt does not allow it".to_owned()),
         }
     }
 
     pub(super) fn crawl_delay(&self) -> Option<Duration> {
-        let Self::Rules(robot, _) = self else {
+        let Self::Rules(rules) = self else {
             return None;
         };
-        let delay = Duration::try_from_secs_f32(robot.delay?).ok()?;
-        (!delay.is_zero()).then(|| delay.min(MAX_DELAY))
+        rules.crawl_delay.map(|delay| delay.min(MAX_DELAY))
     }
 
     /// The approximate memory use in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::AllowAll | Self::Unavailable(_) => 256,
-            // Each rule becomes a regular expression.
-            Self::Rules(_, length) => 1024 + 16 * length,
+            Self::Rules(rules) => 256 + rules.size(),
         }
     }
 }
@@ -113,9 +103,8 @@ mod tests {
 
     fn allowed(file: &str, path: &str) -> bool {
         let url: Url = format!("https://a.test{path}").parse().unwrap();
-        RobotsFile::parse(file.as_bytes(), "fetch-all")
-            .refusal(&url)
-            .is_none()
+        let rules = RobotsRules::parse(file.as_bytes(), "fetch-all");
+        RobotsFile::Rules(rules).refusal(&url).is_none()
     }
 
     /// RFC 9309, 2.2: the longest match wins, then allow; a group for this agent overrides that of
@@ -147,7 +136,8 @@ mod tests {
     fn crawl_delays_are_capped_at_a_minute() {
         let delay = |text: &str| {
             let text = format!("User-agent: *\nCrawl-delay: {text}\n");
-            RobotsFile::parse(text.as_bytes(), "fetch-all").crawl_delay()
+            let rules = RobotsRules::parse(text.as_bytes(), "fetch-all");
+            RobotsFile::Rules(rules).crawl_delay()
         };
         assert_eq!(delay("1.5"), Some(Duration::from_millis(1500)));
         assert_eq!(delay("86400"), Some(MAX_DELAY));

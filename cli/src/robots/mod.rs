@@ -1,7 +1,11 @@
 //! robots.txt (RFC 9309): requests wait for the file of their site, which allows or refuses them.
 
 mod cache;
+mod canonical;
 mod file;
+mod redirects;
+mod rules;
+mod token;
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
@@ -17,11 +21,14 @@ use smol::{Executor, Timer};
 use url::Url;
 
 use crate::input::{RequestStream, SharedProgress};
+use crate::mutex::lock;
 use crate::output::record::RecordInput;
 use crate::output::{FlushResult, RETRY_DELAY, RecordWriter};
-use cache::RobotsCache;
+pub(crate) use cache::SharedCache;
 use fetch_proto::url_origin;
 use file::RobotsFile;
+pub(crate) use redirects::RobotsRedirects;
+pub(crate) use token::{is_product_token, product_name};
 
 /// The most requests that wait for files. At this number, no more are taken from the list.
 const MAX_WAITING: usize = 10_000;
@@ -59,6 +66,8 @@ impl Stream for AdmittedRequests {
 pub(crate) struct RobotsContext {
     /// The product token of this program.
     pub(crate) agent: String,
+    /// Files that are known, also to the check of redirects.
+    pub(crate) cache: SharedCache,
     pub(crate) executor: Arc<Executor<'static>>,
     pub(crate) fetcher: Fetcher,
     pub(crate) shared: Arc<SharedProgress>,
@@ -74,7 +83,6 @@ pub(crate) struct RobotsGate {
     allowed: VecDeque<Request>,
     pause: Option<Timer>,
     sender: Sender<(String, RobotsFile)>,
-    cache: RobotsCache,
     /// By site.
     waiting: HashMap<String, Vec<Request>>,
     waiting_count: usize,
@@ -91,7 +99,6 @@ impl RobotsGate {
             allowed: VecDeque::new(),
             pause: None,
             sender,
-            cache: RobotsCache::default(),
             waiting: HashMap::new(),
             waiting_count: 0,
         }
@@ -100,11 +107,11 @@ impl RobotsGate {
     /// Decides about a request, or queues it until the file of its site is known.
     fn admit(&mut self, request: Request) {
         let site = url_origin(request.url()).into_owned();
-        match self.cache.get(&site) {
-            Some(file) => {
-                let refusal = file.refusal(request.url());
-                self.decide(request, refusal);
-            }
+        let known = lock(&self.context.cache)
+            .get(&site)
+            .map(|file| file.refusal(request.url()));
+        match known {
+            Some(refusal) => self.decide(request, refusal),
             None => {
                 self.waiting_count += 1;
                 if let Some(queue) = self.waiting.get_mut(&site) {
@@ -144,7 +151,7 @@ impl RobotsGate {
             .into_iter()
             .map(|request| (file.refusal(request.url()), request))
             .collect();
-        self.cache.insert(site, file);
+        lock(&self.context.cache).insert(site, file);
         for (refusal, request) in judged {
             self.decide(request, refusal);
         }

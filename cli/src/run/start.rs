@@ -20,7 +20,7 @@ use crate::output::target::ObservedFile;
 use crate::output::write_out::WriteOut;
 use crate::output::{OutputEncoding, OutputTarget, RecordWriter};
 use crate::plan::{self, RunPlan};
-use crate::robots::{AdmittedRequests, RobotsContext};
+use crate::robots::{AdmittedRequests, RobotsContext, RobotsRedirects, SharedCache};
 use crate::save::BodyStore;
 use crate::state::ResumeState;
 use crate::ui::eta::EtaEstimator;
@@ -64,6 +64,15 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         &plan.client.settings,
         plan.output.recording.take(),
     )?;
+
+    let robots_cache = SharedCache::default();
+    if let Some(agent) = plan.input.robots.clone() {
+        let mut settings = plan.client.settings.clone();
+        settings.threads = 1;
+        let files = build_fetcher(Smol::on(&executor), &settings, None)?;
+        let redirects = Arc::new(RobotsRedirects::new(agent, robots_cache.clone(), files));
+        plan.input.template.redirect_check = Some(redirects);
+    }
 
     let (method, body) = (
         plan.input.template.method.as_str(),
@@ -111,6 +120,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     );
     let gatekeeper = plan.input.robots.map(|agent| RobotsContext {
         agent,
+        cache: robots_cache,
         executor: executor.clone(),
         fetcher: fetcher.clone(),
         shared: shared.clone(),

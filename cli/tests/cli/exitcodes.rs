@@ -78,6 +78,11 @@ const RESPONSES: &[(&str, &str, u8)] = &[
     ("HTTP/1.1 2", "io", 52),
     ("HTTP/1.1 100 Continue\r\n\r\n", "io", 52),
     (
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: lzw, chunked\r\n\r\n0\r\n\r\n",
+        "protocol",
+        61,
+    ),
+    (
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "protocol",
         56,
@@ -302,4 +307,24 @@ fn what_only_this_command_checks_is_no_success_either() {
         &list.path("list"),
     ]);
     assert_eq!(full["exitcode"], 0);
+}
+
+#[test]
+fn with_fail_an_error_ends_at_its_head() {
+    // The body neither has a length nor ends.
+    let address = serve(|socket| {
+        let _ = socket.read(&mut [0; 4096]);
+        let _ = socket.write_all(b"HTTP/1.1 404 Not Found\r\n\r\nbeginning");
+        let _ = std::io::copy(socket, &mut std::io::sink());
+    });
+    let ran = fetch_all(&["-f", &format!("http://{address}/")]);
+    let record = ran.record();
+    assert_eq!(
+        (&record["outcome"], &record["exitcode"]),
+        (&json!("http_error"), &json!(22))
+    );
+    assert_eq!(
+        (ran.code, record["attempts"].as_array().unwrap().len()),
+        (8, 1)
+    );
 }

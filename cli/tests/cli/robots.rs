@@ -128,3 +128,62 @@ fn disallowed_urls_are_retried_only_with_retry_failed() {
     assert_eq!((records.len(), &records[2]["outcome"]), (3, &json!("ok")));
     assert_eq!((site.hits("/status/200"), site.hits("/get")), (1, 1));
 }
+
+#[test]
+fn targets_of_redirects_are_checked() {
+    let site = with_robots(200, "User-agent: *\nDisallow: /status/\n");
+    let other = with_robots(200, "User-agent: *\nDisallow: /get\n");
+    let to = |target: &str| site.url(&format!("/redirect-to?url={target}"));
+    let urls = [
+        to("/status/200"),
+        to("/get"),
+        to(&other.url("/get")),
+        to(&other.url("/bytes/1")),
+    ];
+    let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+    let ran = fetch_all(&[&["--robots"], &urls[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let mut records = ran.records();
+    records.sort_by_key(|record| record["seq"].as_u64());
+    let outcomes: Vec<_> = records
+        .iter()
+        .map(|record| record["outcome"].clone())
+        .collect();
+    assert_eq!(json!(outcomes), json!(["robots", "ok", "robots", "ok"]));
+    assert_eq!(records[0]["error_type"], "robots");
+    let why = records[0]["errormsg"].to_string();
+    assert!(why.contains("robots.txt does not allow it"), "{why}");
+    assert_eq!((site.hits("/status/200"), other.hits("/get")), (0, 0));
+    assert_eq!(
+        (site.hits("/robots.txt"), other.hits("/robots.txt")),
+        (1, 1)
+    );
+    assert_eq!(fetch_all(&[urls[0]]).record()["outcome"], "ok");
+}
+
+#[test]
+fn the_name_in_robots_txt_is_given_or_found_in_the_user_agent() {
+    let site = with_robots(200, "User-agent: MyBot\nDisallow: /\n");
+    let url = site.url("/get");
+    let outcome = |options: &[&str]| {
+        let ran = fetch_all(&[&["--robots"], options, &[&url]].concat());
+        ran.record()["outcome"].clone()
+    };
+    assert_eq!(outcome(&[]), "ok");
+    assert_eq!(
+        outcome(&["-A", "Mozilla/5.0 (compatible; MyBot/2.1)"]),
+        "robots"
+    );
+    assert_eq!(outcome(&["--user-agent-token", "mybot"]), "robots");
+    assert_eq!(
+        outcome(&["-A", "MyBot/1", "--user-agent-token", "Other"]),
+        "ok"
+    );
+    let wrong = fetch_all(&["--robots", "--user-agent-token", "MyBot/2.1", &url]);
+    assert_eq!(wrong.code, 2);
+    assert!(
+        wrong.stderr.contains("--user-agent-token"),
+        "{}",
+        wrong.stderr
+    );
+}

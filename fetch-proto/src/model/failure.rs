@@ -25,6 +25,9 @@ pub enum FailureKind {
     Connect,
     /// The body could not be decoded: a broken gzip, br or zstd stream.
     Decode,
+    /// The caller does not allow to fetch the URL that a redirect leads to, such as by robots.txt. The
+    /// request was not sent.
+    Disallowed,
     /// The transport dropped the attempt without a result, or panicked.
     Dropped,
     /// The server closed the connection without sending a byte of a response.
@@ -90,6 +93,7 @@ impl FailureKind {
             Self::BodyTooLarge => "too_large",
             Self::Connect => "connect",
             Self::Decode => "decode",
+            Self::Disallowed => "disallowed",
             Self::Dropped => "dropped",
             Self::EmptyReply => "empty_reply",
             Self::Exhausted => "exhausted",
@@ -130,6 +134,7 @@ impl FailureKind {
             | Self::Unprocessed { .. } => true,
             Self::BodyTooLarge
             | Self::Decode
+            | Self::Disallowed
             | Self::PrivateAddress
             | Self::Protocol
             | Self::ProxyRefused
@@ -153,7 +158,8 @@ impl FailureKind {
     pub fn is_local(self) -> bool {
         matches!(
             self,
-            Self::Dropped
+            Self::Disallowed
+                | Self::Dropped
                 | Self::Exhausted
                 | Self::PrivateAddress
                 | Self::ProxyRefused
@@ -178,6 +184,7 @@ impl FailureKind {
         matches!(
             self,
             Self::Connect
+                | Self::Disallowed
                 | Self::Exhausted
                 | Self::PrivateAddress
                 | Self::ProxyRefused
@@ -197,6 +204,7 @@ impl fmt::Display for FailureKind {
             Self::BodyTooLarge => "the decoded body exceeds its limit",
             Self::Connect => "could not connect",
             Self::Decode => "the body could not be decoded",
+            Self::Disallowed => "not allowed",
             Self::Dropped => "the transport dropped the attempt",
             Self::EmptyReply => "the server closed the connection without a reply",
             Self::Exhausted => "out of file descriptors or ports on this machine",

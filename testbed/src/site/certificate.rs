@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
@@ -18,6 +19,9 @@ pub enum Certificate {
     Good,
     /// Valid for the same names, but expired in 2001.
     Expired,
+    /// Good, but of version 1 of X.509, as old tools create it. The authority's signature of it is
+    /// invalid.
+    Version1,
     /// Not expired, but valid for `wrong.host.invalid` only.
     WrongHost,
 }
@@ -61,11 +65,14 @@ impl ServerIdentity {
         } else {
             WebPkiClientVerifier::no_client_auth()
         };
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
                 let builder = builder.with_client_cert_verifier(clients);
-                builder.with_single_cert(chain, key)
+                let key = provider.key_provider.load_private_key(key)?;
+                // Certificates of version 1 are not checked against their key.
+                let certified = CertifiedKey::new(chain, key);
+                Ok(builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified))))
             })
             .map_err(io::Error::other)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -113,7 +120,11 @@ fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<SignedCertificates, rcgen::
         own.not_after = date_time_ymd(2001, 1, 1);
     }
     let key = KeyPair::generate()?;
-    let certificate = own.signed_by(&key, &issuer)?;
+    let certificate: CertificateDer<'static> = own.signed_by(&key, &issuer)?.into();
+    let certificate = match kind {
+        Certificate::Version1 => version1(&certificate).into(),
+        _ => certificate,
+    };
     let public_key = key.public_key_pem();
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let client_key = KeyPair::generate()?;
@@ -127,7 +138,43 @@ fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<SignedCertificates, rcgen::
             public_key,
         },
         ca: ca.into(),
-        chain: vec![certificate.into()],
+        chain: vec![certificate],
         key,
     })
+}
+
+/// The certificate without its version and extensions, which version 1 does not have.
+fn version1(certificate: &[u8]) -> Vec<u8> {
+    let (body, _) = der_element(certificate);
+    let (fields, signature) = der_element(body);
+    let (mut kept, mut fields) = (Vec::new(), fields);
+    while let Some(tag) = fields.first() {
+        let (_, rest) = der_element(fields);
+        if !matches!(tag, 0xa0 | 0xa3) {
+            kept.extend_from_slice(&fields[..fields.len() - rest.len()]);
+        }
+        fields = rest;
+    }
+    let mut body = der_sequence(&kept);
+    body.extend_from_slice(signature);
+    der_sequence(&body)
+}
+
+/// The content of the DER element at the start of `bytes`, and what follows it.
+fn der_element(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let digits = usize::from(bytes[1].saturating_sub(0x80));
+    let add = |length, digit: &u8| length << 8 | usize::from(*digit);
+    let length = match digits {
+        0 => usize::from(bytes[1]),
+        _ => bytes[2..2 + digits].iter().fold(0, add),
+    };
+    bytes[2 + digits..].split_at(length)
+}
+
+fn der_sequence(content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).expect("certificates are short");
+    let mut sequence = vec![0x30, 0x82];
+    sequence.extend_from_slice(&length.to_be_bytes());
+    sequence.extend_from_slice(content);
+    sequence
 }

@@ -103,6 +103,12 @@ where
         let request = self.with_cookies(request);
         let exchange = (self.start)(&self.transport, request, progress.clone());
         let index = self.exchanges.insert(exchange);
+        if let Some(check) = &fetch.request.redirect_check
+            && attempt.url != fetch.request.url
+            && let Some(exchange) = self.exchanges.get(index)
+        {
+            exchange.set_check(check.check(&attempt.url));
+        }
         if self.slots.len() <= index {
             self.slots.resize(index + 1, 0);
         }

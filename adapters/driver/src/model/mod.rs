@@ -4,5 +4,6 @@ pub(crate) mod attachment;
 pub(crate) mod error;
 pub(crate) mod fallback_value;
 pub(crate) mod outcome;
+pub(crate) mod redirect_check;
 pub(crate) mod request;
 pub(crate) mod save;

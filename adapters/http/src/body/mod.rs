@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use fetch_driver::TransportError;
-use fetch_transport_util::remove_codings;
+use fetch_transport_util::{ContentCoding, remove_codings};
 use futures_core::Stream;
 use http::HeaderMap;
 
@@ -34,14 +34,16 @@ impl ResponseBody {
         Self(BodyKind::Plain(raw.plain()))
     }
 
-    /// A body without its content codings, of at most `max_body` bytes. `headers` then no longer
-    /// announce them.
+    /// A body without its transfer codings, and without its content codings if there are `headers`, which
+    /// then no longer announce them, of at most `max_body` bytes.
     pub(crate) fn decoded(
         raw: RawBody,
-        headers: &mut HeaderMap,
+        transfer: &[ContentCoding],
+        headers: Option<&mut HeaderMap>,
         max_body: u64,
     ) -> Result<Self, TransportError> {
-        let codings = remove_codings(headers)?;
+        let mut codings = headers.map_or(Ok(Vec::new()), remove_codings)?;
+        codings.extend_from_slice(transfer);
         if codings.is_empty() {
             return Ok(Self::plain(raw));
         }

@@ -62,7 +62,7 @@ impl Default for HttpConfig {
             idle_timeout: fetch_driver::DEFAULT_IDLE_TIMEOUT,
             local_address: None,
             max_connections: fetch_driver::DEFAULT_MAX_CONNECTIONS,
-            max_head: 64 * 1024,
+            max_head: 300 * 1024,
             overrides: HashMap::new(),
             private_addresses: true,
             resolver: Arc::new(SystemResolver),
@@ -218,9 +218,7 @@ impl HttpConfig {
         shared.map_or_else(Arc::default, |shared| shared.verdicts.clone())
     }
 
-    /// The largest response head in bytes; 64 KiB by default, at least 1 KiB.
-    ///
-    /// A head over HTTP/1.1 may have up to 100 fields.
+    /// The largest response head in bytes; 300 KiB by default, as in curl, and at least 1 KiB.
     ///
     /// ```
     /// let config = fetch_http::HttpConfig::new().max_head(16 * 1024);

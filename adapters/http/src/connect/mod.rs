@@ -1,6 +1,8 @@
 //! The parts of opening a connection: route, names, address race, TLS, tunnels.
 
 pub(crate) mod addresses;
+#[cfg(feature = "tls")]
+mod any_certificate;
 pub(crate) mod dns;
 pub(crate) mod exhaustion;
 pub(crate) mod private_addresses;

@@ -11,18 +11,16 @@ use futures_rustls::client::TlsStream;
 use ring::digest::{SHA256, digest};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, ring as ring_provider, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::ring as ring_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, PeerIncompatible,
     RootCertStore, SignatureScheme,
 };
 
+use super::any_certificate::{AcceptAnyCertificate, public_key};
 use crate::error::{describe, spaced_words};
 use crate::io::byte_stream::ByteStream;
 
@@ -335,8 +333,8 @@ impl ServerCertVerifier for PinnedKeys {
         let verified =
             self.verifier
                 .verify_server_cert(end_entity, intermediates, name, ocsp, now)?;
-        let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
-        let found = digest(&SHA256, key.as_ref());
+        let key = public_key(end_entity).ok_or(CertificateError::BadEncoding)?;
+        let found = digest(&SHA256, key.der);
         match self.digests.iter().any(|pinned| pinned == found.as_ref()) {
             true => Ok(verified),
             false => Err(CertificateError::ApplicationVerificationFailure.into()),
@@ -363,54 +361,5 @@ impl ServerCertVerifier for PinnedKeys {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.verifier.supported_verify_schemes()
-    }
-}
-
-/// Accepts every certificate, but still verifies that the server owns its key.
-#[derive(Debug)]
-struct AcceptAnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

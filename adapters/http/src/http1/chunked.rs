@@ -142,6 +142,9 @@ impl ChunkedDecoder {
                 let Some(line) = self.find_line(buf, 2)? else {
                     return Ok(false);
                 };
+                if buf[..line].contains(&b'\r') {
+                    return Err(ChunkedError("a trailer field contains a CR"));
+                }
                 buf.advance(line + 2);
                 if line == 0 {
                     self.state = ChunkedState::End;
@@ -257,6 +260,13 @@ mod tests {
             "1\r;x\r\n",
             "10000000000000000\r\n",
             "0\r\nX: y\n\n",
+            "0\r\nX: y\n\r\n",
+            "0\r\nX: y\r\n\n",
+            "0\n\r\n",
+            "1;x\na\r\n0\r\n\r\n",
+            "1\r\na\r\n1 ;x=y\na\r\n0\r\n\r\n",
+            "1\r\na\n0\r\n\r\n",
+            "0\r\nX: a\rb\r\n\r\n",
         ] {
             assert!(decode(coded.as_bytes(), 100).is_err(), "{coded:?}");
         }

@@ -206,13 +206,17 @@ impl H1Exchange {
             ),
             HeadError::TooLarge => TransportError::new(
                 FailureKind::Protocol,
-                format!("the response head from {origin} is over {max_head} bytes or 100 fields"),
+                format!("the response head from {origin} is over {max_head} bytes"),
             )
             .with_reason(FailureReason::HeadTooLarge),
             HeadError::NotHttp(what) => {
                 let text = format!("invalid response head from {origin}");
                 describe(FailureKind::Protocol, text, what).with_reason(FailureReason::NotHttp)
             }
+            HeadError::Coding(what) => TransportError::new(
+                FailureKind::Decode,
+                format!("the response from {origin} has {what}"),
+            ),
             HeadError::Syntax(what) => {
                 let text = format!("invalid response head from {origin}");
                 describe(FailureKind::Protocol, text, what)

@@ -4,14 +4,17 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use fetch_transport_util::has_body;
+use fetch_transport_util::{ContentCoding, has_body};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 use crate::flood::MAX_INFORMATIONAL;
 
-/// The most fields of a head.
-const MAX_FIELDS: usize = 100;
+/// So many fields are parsed without an allocation. More are bounded by the length of the head.
+const FEW_FIELDS: usize = 100;
+
+/// The most transfer codings besides chunked. Servers use one; more than this is an attack.
+const MAX_TRANSFER_CODINGS: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct ResponseHead {
@@ -21,6 +24,8 @@ pub(crate) struct ResponseHead {
     pub(crate) headers: HeaderMap,
     /// Whether the connection may serve another request afterwards.
     pub(super) keep_alive: bool,
+    /// The codings of the body besides chunked, in the order in which they were applied.
+    pub(crate) transfer_codings: Vec<ContentCoding>,
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
 }
@@ -38,12 +43,14 @@ pub(super) enum BodyFraming {
 pub(super) enum HeadError {
     /// `Content-Length` is larger than any number.
     BodyTooLarge(String),
+    /// A transfer coding that cannot be decoded.
+    Coding(String),
     /// Too many informational heads.
     Flood,
     /// It does not begin with a status line of HTTP/1.
     NotHttp(String),
     Syntax(String),
-    /// Over the limit on bytes or fields.
+    /// Over the limit on bytes.
     TooLarge,
 }
 
@@ -108,10 +115,18 @@ impl HeadParser {
 
     /// The head at the start of `bytes`, and its length, if it is complete.
     fn parse_head(self, bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, HeadError> {
-        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut few = [const { MaybeUninit::uninit() }; FEW_FIELDS];
+        let mut many = Vec::new();
         let mut parsed = httparse::Response::new(&mut []);
-        let config = httparse::ParserConfig::default();
-        let status = config.parse_response_with_uninit_headers(&mut parsed, bytes, &mut fields);
+        let mut config = httparse::ParserConfig::default();
+        config.allow_obsolete_multiline_headers_in_responses(true);
+        let mut status = config.parse_response_with_uninit_headers(&mut parsed, bytes, &mut few);
+        if status == Err(httparse::Error::TooManyHeaders) {
+            let lines = memchr::memchr_iter(b'\n', &bytes[..bytes.len().min(self.max_head)]);
+            many.resize(lines.count(), httparse::EMPTY_HEADER);
+            parsed = httparse::Response::new(&mut many);
+            status = config.parse_response(&mut parsed, bytes);
+        }
         let length = match status {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => {
@@ -144,9 +159,14 @@ impl HeadParser {
             _ => Version::HTTP_11,
         };
         let headers = headers(parsed.headers, bytes)?;
-        let (framing, is_unambiguous) = match has_body(self.is_head_request, status) {
+        let has_body = has_body(self.is_head_request, status);
+        let (framing, is_unambiguous) = match has_body {
             true => framing(&headers, version)?,
             false => (BodyFraming::Length(0), true),
+        };
+        let transfer_codings = match has_body && headers.contains_key(TRANSFER_ENCODING) {
+            true => transfer_codings(&headers)?,
+            false => Vec::new(),
         };
         let (idle_limit, is_last) = keep_alive_parameters(&headers);
         let keep_alive = is_unambiguous
@@ -158,6 +178,7 @@ impl HeadParser {
             idle_limit,
             headers,
             keep_alive,
+            transfer_codings,
             status,
             version,
         })
@@ -183,19 +204,60 @@ fn may_contain_end(unread: &[u8], received: &[u8]) -> bool {
 /// The fields. All values share one copy of the head.
 fn headers(fields: &[httparse::Header<'_>], bytes: &[u8]) -> Result<HeaderMap, HeadError> {
     let whole = Bytes::copy_from_slice(bytes);
-    let mut headers = HeaderMap::with_capacity(fields.len());
+    let mut headers =
+        HeaderMap::try_with_capacity(fields.len()).map_err(|_| HeadError::TooLarge)?;
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes())
             .map_err(|_| syntax(format!("the field name {:?}", field.name)))?;
         let start = field.value.as_ptr().addr() - bytes.as_ptr().addr();
         let value = match field.value.is_empty() {
             true => HeaderValue::from_static(""),
+            false if field.value.contains(&b'\n') => HeaderValue::from_bytes(&unfold(field.value))
+                .map_err(|_| syntax(format!("the value of {name}")))?,
             false => HeaderValue::from_maybe_shared(whole.slice(start..start + field.value.len()))
                 .map_err(|_| syntax(format!("the value of {name}")))?,
         };
-        headers.append(name, value);
+        let appended = headers.try_append(name, value);
+        appended.map_err(|_| HeadError::TooLarge)?;
     }
     Ok(headers)
+}
+
+/// A value of several lines as one: a space for each line break and the white space around it (RFC
+/// 9112, section 5.2).
+fn unfold(value: &[u8]) -> Vec<u8> {
+    let mut lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut joined = lines.next().unwrap_or_default().to_vec();
+    for line in lines {
+        joined.push(b' ');
+        joined.extend_from_slice(line);
+    }
+    joined.trim_ascii().to_vec()
+}
+
+/// The transfer codings besides chunked, which must be the last one.
+fn transfer_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, HeadError> {
+    let (mut codings, mut is_chunked) = (Vec::new(), false);
+    for value in headers.get_all(TRANSFER_ENCODING) {
+        for name in value.as_bytes().split(|byte| *byte == b',') {
+            let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
+            match name.as_str() {
+                "" | "identity" => {}
+                "chunked" => is_chunked = true,
+                _ if is_chunked => {
+                    let text = format!("the transfer coding {name:?} after chunked");
+                    return Err(HeadError::Coding(text));
+                }
+                _ => codings.push(ContentCoding::named(&name).ok_or_else(|| {
+                    HeadError::Coding(format!("the unknown transfer coding {name:?}"))
+                })?),
+            }
+        }
+    }
+    match codings.len() > MAX_TRANSFER_CODINGS {
+        true => Err(HeadError::Coding("too many transfer codings".to_owned())),
+        false => Ok(codings),
+    }
 }
 
 /// How the body ends, and whether the head is unambiguous about it.
@@ -390,9 +452,14 @@ mod tests {
                 true,
             ),
             (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
                 UntilClose,
                 false,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n",
+                Chunked,
+                true,
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -458,7 +525,9 @@ mod tests {
             "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
             "HTTP/1.1 200 OK\r\nX : space\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n X: a\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
         ] {
             assert!(matches!(head(text), Err(HeadError::Syntax(_))), "{text}");
         }
@@ -479,8 +548,76 @@ mod tests {
     }
 
     #[test]
+    fn a_folded_value_is_one_line() {
+        let text = "HTTP/1.1 200 OK\r\nX: a \r\n \t b\r\n\tc\r\nEmpty: \r\n \r\nY: z\r\n\r\n";
+        let head = head(text).unwrap();
+        assert_eq!(head.headers["x"], "a b c");
+        assert_eq!(
+            (&head.headers["empty"], &head.headers["y"]),
+            (&"".parse().unwrap(), &"z".parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn the_number_of_fields_is_bounded_by_bytes_only() {
+        let parser = HeadParser {
+            max_head: 300 * 1024,
+            ..GET
+        };
+        let text = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
+        let parse = |count| { parser }.parse(text(count).as_bytes(), &mut BytesMut::new());
+        for count in [99, 100, 101, 5_000] {
+            assert_eq!(
+                parse(count)
+                    .unwrap()
+                    .unwrap()
+                    .headers
+                    .get_all("a")
+                    .iter()
+                    .count(),
+                count
+            );
+        }
+        // More than a map of fields can have.
+        assert!(matches!(parse(40_000), Err(HeadError::TooLarge)));
+    }
+
+    #[cfg(feature = "gzip")]
+    #[test]
+    fn transfer_codings_are_known_or_refused() {
+        let codings = |value: &str| {
+            head(&format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: {value}\r\n\r\n"
+            ))
+            .map(|head| head.transfer_codings)
+        };
+        for (value, expected) in [
+            ("chunked", &[][..]),
+            ("identity, chunked", &[]),
+            ("chunked\r\nTransfer-Encoding: chunked", &[]),
+            ("gzip, chunked", &[ContentCoding::Gzip]),
+            ("X-GZIP ,, Chunked", &[ContentCoding::Gzip]),
+            ("deflate", &[ContentCoding::Deflate]),
+        ] {
+            assert_eq!(codings(value).unwrap(), expected, "{value}");
+        }
+        for value in [
+            "lzw",
+            "lzw, chunked",
+            "chunked, gzip",
+            "gzip;q=1, chunked",
+            "gzip, gzip, gzip, chunked",
+        ] {
+            assert!(
+                matches!(codings(value), Err(HeadError::Coding(_))),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
     fn heads_over_the_limit_are_rejected_whole_or_in_pieces() {
-        let (long, many) = ("x".repeat(1_000), "A: b\r\n".repeat(101));
+        let (long, many) = ("x".repeat(1_000), "A: b\r\n".repeat(170));
         for fields in [
             format!("X: {long}\r\n\r\n"),
             format!("X: {long}"),

@@ -181,3 +181,38 @@ fn decompression_stops_at_the_body_limit() {
     assert_eq!(client.open_connections(), 0);
     assert!(block_on(body.next()).is_none());
 }
+
+/// A server whose response has this `Transfer-Encoding` and body, and then ends.
+fn transfer_server(name: &str, body: &[u8]) -> RawServer {
+    let mut answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {name}\r\n\r\n").into_bytes();
+    answer.extend_from_slice(body);
+    RawServer::answering_once(answer)
+}
+
+#[test]
+fn transfer_codings_are_decoded_also_without_decoding_of_content() {
+    let coded = gzip(b"hello");
+    let chunked = [
+        format!("{:x}\r\n", coded.len()).as_bytes(),
+        &coded,
+        b"\r\n0\r\n\r\n",
+    ]
+    .concat();
+    for client in [client(), client_with(HttpConfig::new().decode(false))] {
+        for (name, body) in [("gzip, chunked", &chunked), ("gzip", &coded)] {
+            let server = transfer_server(name, body);
+            let (status, body) = block_on(fetch(&client, &server.url("/"))).unwrap();
+            assert_eq!((status, &*body), (200, &b"hello"[..]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn unknown_transfer_codings_are_refused() {
+    for name in ["lzw, chunked", "lzw", "chunked, gzip"] {
+        let server = transfer_server(name, b"0\r\n\r\n");
+        let error = block_on(fetch(&client(), &server.url("/"))).unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Decode, "{name}");
+        assert!(error.to_string().contains("transfer coding"), "{error}");
+    }
+}

@@ -43,6 +43,7 @@ fn untrusted_certificates_are_rejected_with_a_plain_reason() {
     for (certificate, words) in [
         (Certificate::Expired, "has expired"),
         (Certificate::WrongHost, "is for another name"),
+        (Certificate::Version1, "unsupported cert version"),
     ] {
         let site = site(certificate);
         let error = block_on(fetch(&trusting(&site), &site.url("/get"))).unwrap_err();
@@ -62,6 +63,7 @@ fn insecure_accepts_any_certificate() {
         Certificate::Good,
         Certificate::Expired,
         Certificate::WrongHost,
+        Certificate::Version1,
     ] {
         let site = site(certificate);
         let client = client_with(HttpConfig::new().tls(TlsOptions::new().insecure(true)));

@@ -58,12 +58,16 @@ pub(crate) struct LimitArgs {
 pub(crate) struct RobotsArgs {
     /// Fetch only what robots.txt allows, no faster than its Crawl-delay
     ///
-    /// Follows RFC 9309, for the name at the beginning of the user agent. The file of a site is fetched
-    /// once and cached for a day. If there is none (4xx), everything is allowed; if it cannot be
-    /// fetched (5xx, 429, no connection), nothing is. A Crawl-delay above 60 s counts as 60 s. A URL
-    /// that is not allowed gets a record with the outcome robots. Targets of redirects are not checked.
+    /// Follows RFC 9309, for the name of --user-agent-token, by default the product in the user agent. The
+    /// file of a site is fetched once and cached for a day. If there is none (4xx), everything is allowed;
+    /// if it cannot be fetched (5xx, 429, no connection), nothing is. A Crawl-delay above 60 s counts as
+    /// 60 s. A URL that is not allowed, or redirects to one, gets a record with the outcome robots.
     #[arg(long, overrides_with = "no_robots")]
     pub(crate) robots: bool,
+
+    /// The name to look for in robots.txt [default: the product in the user agent]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user_agent_token: Option<String>,
 
     /// Ignore robots.txt (the default)
     #[arg(long, overrides_with = "robots")]

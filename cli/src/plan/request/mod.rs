@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
+use crate::robots::{is_product_token, product_name};
 use payload::payload;
 pub(super) use payload::uploads;
 
@@ -28,6 +29,11 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
         method,
         netrc: None,
         path_as_is: args.request_detail.path_as_is,
+        redirect_check: None,
+        // An archive has, and records may have, the bodies of errors, too.
+        skip_error_bodies: args.output.fail
+            && args.save.warc.is_none()
+            && args.report.record_body.is_none(),
         payload: payload(args)?,
         query: payload::query(args)?,
         request_target: args.upload.request_target.clone(),
@@ -92,17 +98,32 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
     Ok(())
 }
 
-/// The product token that robots.txt is matched against: the first word of the user agent.
-pub(super) fn robots_agent(args: &CliArgs, headers: &HeaderMap) -> Option<String> {
-    args.robots.robots.then(|| {
-        let agent = headers
-            .get(USER_AGENT)
-            .and_then(|agent| agent.to_str().ok());
-        let name = agent.and_then(|agent| agent.split(['/', ' ', '(', ';']).next());
-        name.filter(|name| !name.is_empty())
+/// The product token that robots.txt is matched against; `None` without `--robots`.
+///
+/// # Errors
+///
+/// If the token has other characters than letters, digits, `-` and `_`.
+pub(super) fn robots_agent(
+    args: &CliArgs,
+    headers: &HeaderMap,
+) -> Result<Option<String>, CliError> {
+    if let Some(token) = &args.robots.user_agent_token
+        && !is_product_token(token)
+    {
+        return Err(CliError::usage(format!(
+            "--user-agent-token {token:?}: write only letters, digits, - and _, such as MyBot"
+        )));
+    }
+    let agent = headers.get(USER_AGENT);
+    let agent = agent.and_then(|agent| agent.to_str().ok());
+    let token = match &args.robots.user_agent_token {
+        Some(token) => token.clone(),
+        None => agent
+            .and_then(product_name)
             .unwrap_or("fetch-all")
-            .to_owned()
-    })
+            .to_owned(),
+    };
+    Ok(args.robots.robots.then_some(token))
 }
 
 /// The value of `Authorization` for basic authentication (RFC 7617).

@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
 use crate::driver::exchange::attempt_set::PollAttempt;
+use crate::model::redirect_check::RedirectVerdict;
 use crate::model::save::{BodyWriter, SaveError, SaveReceipt};
 use crate::transport::Transport;
 use crate::transport::error::TransportError;
@@ -36,7 +37,10 @@ pub(crate) fn start_exchange<T: Transport>(
 ) -> impl AttemptExchange + use<T> {
     let response = transport.send(request, progress);
     TransportExchange {
-        state: ExchangeState::Sending { response },
+        state: ExchangeState::Sending {
+            check: None,
+            response,
+        },
     }
 }
 
@@ -46,6 +50,9 @@ pub(crate) trait AttemptExchange:
 {
     /// Decides what happens to the response body. The exchange waits for it after the head.
     fn set_body_mode(self: Pin<&mut Self>, mode: BodyMode);
+
+    /// Lets the request wait until this check allows it.
+    fn set_check(self: Pin<&mut Self>, check: RedirectVerdict);
 
     /// Takes what an exchange that is aborted leaves to the next attempt.
     fn take_unfinished(self: Pin<&mut Self>) -> Option<UnfinishedBody>;
@@ -119,6 +126,8 @@ pub(crate) enum BodyMode {
     Lost,
     /// It is collected, although the fetch goes on to another URL.
     Redirect,
+    /// Only what has arrived is read; the connection is closed if that is not all.
+    Skip,
     /// It is written to this writer.
     Save(Box<dyn BodyWriter>),
     /// It is sent to the caller, chunk by chunk, after the chunk that is left from an earlier attempt.
@@ -130,7 +139,7 @@ impl BodyMode {
     pub(crate) fn demand(&self) -> BodyDemand {
         match self {
             Self::Collect => BodyDemand::Whole,
-            Self::Complete(_) | Self::Discard | Self::Lost => BodyDemand::Nothing,
+            Self::Complete(_) | Self::Discard | Self::Lost | Self::Skip => BodyDemand::Nothing,
             Self::Redirect | Self::Save(_) | Self::Stream(..) => BodyDemand::Pieces,
         }
     }
@@ -150,7 +159,7 @@ pin_project! {
 pin_project! {
     #[project = ExchangeStateProjection]
     enum ExchangeState<F, B> {
-        Sending { #[pin] response: F },
+        Sending { check: Option<RedirectVerdict>, #[pin] response: F },
         Deciding { body: Option<B>, mode: Option<BodyMode> },
         Reading { reader: BodyReader<B> },
     }
@@ -191,27 +200,36 @@ where
         let mut this = self.as_mut().project();
         loop {
             let next = match this.state.as_mut().project() {
-                ExchangeStateProjection::Sending { response } => match ready!(response.poll(cx)) {
-                    Ok(IncomingResponse {
-                        body,
-                        coded_headers,
-                        headers,
-                        status,
-                        version,
-                    }) => {
-                        update.head = Some(ResponseParts {
+                ExchangeStateProjection::Sending { check, response } => {
+                    if let Some(verdict) = check {
+                        if let Err(why) = ready!(verdict.as_mut().poll(cx)) {
+                            let error = TransportError::new(FailureKind::Disallowed, why);
+                            return finish(update, Err(error));
+                        }
+                        *check = None;
+                    }
+                    match ready!(response.poll(cx)) {
+                        Ok(IncomingResponse {
+                            body,
                             coded_headers,
                             headers,
                             status,
                             version,
-                        });
-                        ExchangeState::Deciding {
-                            body: Some(body),
-                            mode: None,
+                        }) => {
+                            update.head = Some(ResponseParts {
+                                coded_headers,
+                                headers,
+                                status,
+                                version,
+                            });
+                            ExchangeState::Deciding {
+                                body: Some(body),
+                                mode: None,
+                            }
                         }
+                        Err(error) => return finish(update, Err(error)),
                     }
-                    Err(error) => return finish(update, Err(error)),
-                },
+                }
                 ExchangeStateProjection::Deciding { body, mode } => {
                     // The driver polls again after its decision.
                     let Some(mode) = mode.take() else {
@@ -245,6 +263,12 @@ where
     fn set_body_mode(self: Pin<&mut Self>, decided: BodyMode) {
         if let ExchangeStateProjection::Deciding { mode, .. } = self.project().state.project() {
             *mode = Some(decided);
+        }
+    }
+
+    fn set_check(self: Pin<&mut Self>, verdict: RedirectVerdict) {
+        if let ExchangeStateProjection::Sending { check, .. } = self.project().state.project() {
+            *check = Some(verdict);
         }
     }
 
@@ -296,7 +320,8 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
     ) -> Poll<Result<ReceivedBody, TransportError>> {
         let mut taken = 0;
         loop {
-            if taken >= MAX_POLL_BYTES {
+            let is_skipped = matches!(self.mode, BodyMode::Skip);
+            if taken >= MAX_POLL_BYTES && !is_skipped {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -328,9 +353,17 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
                 BodyMode::Collect
                 | BodyMode::Complete(_)
                 | BodyMode::Discard
-                | BodyMode::Redirect => {}
+                | BodyMode::Redirect
+                | BodyMode::Skip => {}
             }
-            let Some(chunk) = ready!(Pin::new(&mut self.body).poll_next(cx)) else {
+            let polled = Pin::new(&mut self.body).poll_next(cx);
+            if is_skipped
+                && (taken >= MAX_POLL_BYTES || !matches!(polled, Poll::Ready(Some(Ok(_)))))
+            {
+                self.ended = true;
+                continue;
+            }
+            let Some(chunk) = ready!(polled) else {
                 self.ended = true;
                 continue;
             };
@@ -339,7 +372,7 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
             taken += chunk.len().max(MIN_CHUNK);
             match &mut self.mode {
                 BodyMode::Collect | BodyMode::Redirect => self.chunks.push(chunk),
-                BodyMode::Complete(_) | BodyMode::Discard | BodyMode::Lost => {}
+                BodyMode::Complete(_) | BodyMode::Discard | BodyMode::Lost | BodyMode::Skip => {}
                 BodyMode::Save(writer) => writer.write(chunk),
                 BodyMode::Stream(consumer, _) => self.sending = forward(consumer, chunk, update)?,
             }
@@ -408,7 +441,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use futures_lite::stream;
+    use futures_lite::{StreamExt, stream};
 
     use super::*;
 
@@ -465,6 +498,25 @@ mod tests {
                 assert_eq!(wakes.0.load(Ordering::Relaxed), polls);
             }
         }
+    }
+
+    #[test]
+    fn a_skipped_body_ends_with_what_has_arrived() {
+        let arrived = || stream::iter([Ok(Bytes::from_static(b"ab"))]);
+        let endless = || stream::repeat_with(|| Ok(Bytes::from(vec![0; 64 * 1024])));
+        let broken = || stream::iter([Err(consumer_dropped())]);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut skip = |body: Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>>>>| {
+            let mut update = AttemptUpdate::default();
+            let mut reader = BodyReader::new(body, BodyMode::Skip);
+            let polled = reader.poll(&mut update, &mut cx);
+            assert!(matches!(polled, Poll::Ready(Ok(_))), "{polled:?}");
+            update.body_bytes
+        };
+        assert_eq!(skip(Box::pin(arrived())), 2);
+        assert_eq!(skip(Box::pin(arrived().chain(stream::pending()))), 2);
+        assert_eq!(skip(Box::pin(broken())), 0);
+        assert_eq!(skip(Box::pin(endless())), MAX_POLL_BYTES as u64);
     }
 
     #[test]

@@ -160,8 +160,14 @@ impl ActiveFetch {
 
     /// How to read the body of this attempt's response, which the engine accepted.
     pub(crate) fn accept_response(&mut self, id: AttemptId) -> BodyMode {
+        let skips_errors = self.request.skip_error_bodies;
+        let parts = self
+            .attempt_mut(id)
+            .and_then(|attempt| attempt.result.parts.as_ref());
+        let is_error = parts.is_some_and(|parts| parts.status.as_u16() >= 400);
         match self.sender.delivery() {
             fetch_proto::BodyDelivery::Streamed => self.start_stream(id),
+            _ if is_error && skips_errors && self.continued_at(id).is_none() => BodyMode::Skip,
             _ if self.request.save.is_some() => self.start_save(id),
             _ if self.request.body_retention == BodyRetention::Collect => BodyMode::Collect,
             _ => BodyMode::Discard,

@@ -17,6 +17,7 @@ use url::Url;
 use crate::fields::redact::RedactedUrl;
 use crate::model::attachment::Attachment;
 use crate::model::error::{Error, ErrorKind};
+use crate::model::redirect_check::RedirectCheck;
 use crate::model::save::BodySink;
 use crate::transport::message::{BodyStream, RequestBody};
 pub use content::BodySource;
@@ -48,8 +49,12 @@ pub struct Request {
     pub(crate) patch: Option<Arc<PolicyPatch>>,
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) priority: i8,
+    /// Decides about the URLs to which redirects lead.
+    pub(crate) redirect_check: Option<Arc<dyn RedirectCheck>>,
     pub(crate) resume_from: Option<Arc<ResumePoint>>,
     pub(crate) save: Option<Arc<dyn BodySink>>,
+    /// Whether bodies of statuses of 400 and above are not waited for.
+    pub(crate) skip_error_bodies: bool,
     pub(crate) tag: u64,
     pub(crate) text: String,
     /// Whether `text` is exactly as given. A URL with a user name or a password is redacted.
@@ -136,8 +141,10 @@ impl Request {
             patch: None,
             policy: None,
             priority: 0,
+            redirect_check: None,
             resume_from: None,
             save: None,
+            skip_error_bodies: false,
             tag: 0,
             text,
             text_is_original,
@@ -255,6 +262,24 @@ impl Request {
         self
     }
 
+    /// Asks this check before each request to another URL than that of this request: to the target of a
+    /// redirect or a fallback. If it does not allow one, the fetch fails with
+    /// [`FailureKind::Disallowed`](crate::FailureKind::Disallowed). Default: none.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use fetch_driver::{RedirectCheck, Request};
+    /// # fn example(check: Arc<dyn RedirectCheck>) -> Result<(), fetch_driver::Error> {
+    /// let request = Request::get("http://a.test/")?.redirect_check(check);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn redirect_check(mut self, check: Arc<dyn RedirectCheck>) -> Self {
+        self.redirect_check = Some(check);
+        self
+    }
+
     /// Sets whether the responses that redirect are returned in
     /// [`Outcome::redirect_responses`](crate::Outcome::redirect_responses), for an archive. Default no.
     ///
@@ -278,6 +303,21 @@ impl Request {
     #[must_use]
     pub fn body_retention(mut self, retention: BodyRetention) -> Self {
         self.body_retention = retention;
+        self
+    }
+
+    /// Sets whether the body of a response with a status of 400 or above is not waited for, as with curl's
+    /// `--fail`: the fetch ends at its head, with as much of the body counted as has arrived, and none of
+    /// it collected or saved. Its connection is closed if that was not all. Default no. A
+    /// [streamed](crate::Fetcher::open) response is not affected.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?.skip_error_bodies(true);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn skip_error_bodies(mut self, skip: bool) -> Self {
+        self.skip_error_bodies = skip;
         self
     }
 
