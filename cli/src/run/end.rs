@@ -9,6 +9,7 @@ use fetch_driver::FetchAll;
 
 use super::{ActiveRun, RunEnd};
 use crate::exit::{CliError, ExitStatus};
+use crate::output::head_dump::HeadDump;
 use crate::output::{FlushResult, RETRY_DELAY};
 use crate::plan::{CookieFile, HstsFile};
 use crate::robots::AdmittedRequests;
@@ -40,6 +41,7 @@ impl ActiveRun {
         let saved = self.finish_bodies(end);
         let written = self.finish_records(end, output);
         let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
+        let heads = self.outcomes.heads.as_ref().map_or(Ok(()), HeadDump::write);
         let hsts = self.hsts.as_ref().map_or(Ok(()), HstsFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {
@@ -64,7 +66,7 @@ impl ActiveRun {
                 .exit_status
                 .record(ExitStatus::Unfinished);
         }
-        let results = [written.map(drop), saved, cookies, hsts, state];
+        let results = [written.map(drop), saved, cookies, heads, hsts, state];
         let result = results.into_iter().collect::<Result<(), CliError>>();
         let code = match &result {
             Ok(()) => self.exit_code(demo),

@@ -25,6 +25,7 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
     };
     Ok(RequestTemplate {
         body_dir: payload::body_dir(args)?,
+        keeps_redirects: args.report.dump_header.is_some(),
         logins: None,
         method,
         path_as_is: args.request_detail.path_as_is,
