@@ -2,7 +2,7 @@
 
 use fetch_driver::Settings;
 
-use super::{request, session};
+use super::request;
 use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::{self, RequestTemplate, UrlList};
@@ -18,7 +18,7 @@ pub(crate) struct InputPlan {
 }
 
 impl InputPlan {
-    /// Reads the body and the netrc file. The header fields are those of `settings`.
+    /// Reads the body. The header fields and the logins are those of `settings`.
     pub(super) fn new(
         args: &CliArgs,
         mut list: UrlList,
@@ -28,7 +28,7 @@ impl InputPlan {
             input::pair_payloads(&mut list, &args.input, payloads)?;
         }
         let mut template = request::template(args)?;
-        template.logins = session::read_netrc(args, &settings.headers)?;
+        template.netrc = settings.netrc.clone();
         Ok(Self {
             dedupe: args.input.dedupe,
             list,

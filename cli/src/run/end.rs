@@ -11,7 +11,7 @@ use super::{ActiveRun, RunEnd};
 use crate::exit::{CliError, ExitStatus};
 use crate::output::head_dump::HeadDump;
 use crate::output::{FlushResult, RETRY_DELAY};
-use crate::plan::{CookieFile, HstsFile};
+use crate::plan::HstsFile;
 use crate::robots::AdmittedRequests;
 use crate::ui::report::{self, RunReport};
 use crate::ui::summary::RunSummary;
@@ -40,8 +40,15 @@ impl ActiveRun {
         self.outcomes.shared.stopped.store(true, Relaxed);
         let saved = self.finish_bodies(end);
         let written = self.finish_records(end, output);
-        let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
         let heads = self.outcomes.heads.as_ref().map_or(Ok(()), HeadDump::write);
+        let cookies = self.cookies.as_ref().map_or(Ok(()), |cookies| {
+            let silent = self.silent;
+            cookies.write(|warning| {
+                if !silent {
+                    self.progress.print_message(warning);
+                }
+            })
+        });
         let hsts = self.hsts.as_ref().map_or(Ok(()), HstsFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {
