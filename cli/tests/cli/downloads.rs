@@ -122,7 +122,7 @@ fn options_that_contradict_each_other_are_refused() {
     for (options, part) in [
         (&["-D", &*file, &a, &b][..], "--record-headers"),
         (&["-D", "-", &a], "--record-headers"),
-        (&["-J", &a], "-O"),
+        (&["-J", &a], "--remote-name"),
         (&["-OJ", "-C", "-", &a], "exclude each other"),
         (
             &["-O", "--remove-on-error", "-C", "-", &a],
