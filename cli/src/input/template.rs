@@ -26,6 +26,8 @@ const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct RequestTemplate {
     /// Where the files are that rows may send.
     pub(crate) body_dir: Option<BodyDirectory>,
+    /// Whether outcomes have the responses that redirect.
+    pub(crate) keeps_redirects: bool,
     pub(crate) method: Method,
     /// The passwords of users whom URLs name.
     pub(crate) netrc: Option<Arc<Netrc>>,
@@ -130,6 +132,7 @@ impl RequestTemplate {
     }
 
     fn set_path(&self, request: Request) -> Result<Request, String> {
+        let request = request.keep_redirects(self.keeps_redirects);
         let request = match (&self.request_target, self.path_as_is) {
             (Some(target), _) => request.with_target(target),
             (None, true) => request.with_path_as_is(),

@@ -112,12 +112,12 @@ impl OutcomeClass {
             FailureKind::Connect | FailureKind::Exhausted => {
                 Self::failed(Kind::Connect, 7, ExitStatus::Network)
             }
+            FailureKind::PrivateAddress => Self::failed(Kind::Connect, 7, ExitStatus::Network),
             // As a URL that robots.txt does not allow.
             FailureKind::Disallowed => Self {
                 curl_code: 9,
                 ..Self::succeeded(Kind::Robots)
             },
-            FailureKind::PrivateAddress => Self::failed(Kind::Connect, 7, ExitStatus::Network),
             FailureKind::ProxyRefused => Self::failed(Kind::Connect, 56, ExitStatus::Network),
             FailureKind::Unanswered => Self::failed(Kind::Unanswered, 52, ExitStatus::Network),
             FailureKind::Unprocessed { .. } => Self::failed(Kind::Io, 92, ExitStatus::Network),

@@ -1,6 +1,7 @@
 //! Records: their fields, formats and destinations, and the buffers in which they are collected.
 
 pub(crate) mod format;
+pub(crate) mod head_dump;
 pub(crate) mod record;
 pub(crate) mod replace;
 pub(crate) mod target;

@@ -17,6 +17,7 @@ mod stop;
 use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::UrlList;
+use crate::output::head_dump::HeadDump;
 pub(crate) use client::ClientPlan;
 pub(crate) use console::{ConsolePlan, log_error};
 pub(crate) use hsts::HstsFile;
@@ -31,6 +32,8 @@ pub(crate) use stop::StopConditions;
 pub(crate) struct RunPlan {
     pub(crate) client: ClientPlan,
     pub(crate) console: ConsolePlan,
+    /// The file of `--dump-header`.
+    pub(crate) heads: Option<HeadDump>,
     pub(crate) input: InputPlan,
     /// Whether this is `--demo`, whose failures are expected.
     pub(crate) is_demo: bool,
@@ -47,12 +50,14 @@ impl RunPlan {
     pub(crate) fn new(args: &CliArgs, list: UrlList) -> Result<Self, CliError> {
         let mut warnings = Vec::new();
         let client = ClientPlan::new(args, &mut warnings)?;
+        let heads = head_dump(args, &list)?;
         let input = InputPlan::new(args, list, &client.settings)?;
         let view = console::view(args);
         let headers = &client.settings.headers;
         let output = OutputPlan::new(args, view, &input.template, headers, &mut warnings)?;
         Ok(Self {
             client,
+            heads,
             console: ConsolePlan::new(args, view, warnings)?,
             input,
             is_demo: args.input.demo,
@@ -60,6 +65,20 @@ impl RunPlan {
             stop: StopConditions::new(args),
         })
     }
+}
+
+/// The file of `--dump-header`, which has room for one URL only.
+fn head_dump(args: &CliArgs, list: &UrlList) -> Result<Option<HeadDump>, CliError> {
+    let Some(path) = &args.report.dump_header else {
+        return Ok(None);
+    };
+    if list.total != Some(1) {
+        return Err(CliError::usage(
+            "-D FILE is for a single URL: write --record-headers, which adds the header fields to each \
+             record",
+        ));
+    }
+    HeadDump::new(path).map(Some)
 }
 
 /// Everything that `--dry-run` needs. It fetches nothing and writes no file.

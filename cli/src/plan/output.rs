@@ -17,7 +17,7 @@ use crate::output::format::RecordFormat;
 use crate::output::replace::AtomicFile;
 use crate::output::target::{ObservedFile, check_stdout};
 use crate::output::write_out::WriteOut;
-use crate::save::{self, BodyStore};
+use crate::save::{self, BodyStore, SaveOptions};
 use crate::state::{ResumeState, StateOptions, state_error};
 use crate::ui::progress::ProgressView;
 
@@ -71,7 +71,10 @@ impl OutputPlan {
         let resume = state.as_ref().map(|state| &state.resume);
         let store = match args.save.is_asked_for() {
             true => {
-                let options = args.save.options(args.report.body_recording());
+                let options = SaveOptions {
+                    all_statuses: args.output.fail_with_body,
+                    ..args.save.options(args.report.body_recording())
+                };
                 BodyStore::open(&options, &template.method, headers, resume, warnings)?
             }
             false => BodyStore::checks_only(&template.method, args.report.body_recording()),

@@ -20,7 +20,7 @@ impl StopConditions {
     pub(super) fn new(args: &CliArgs) -> Self {
         Self {
             deadline: args.timeouts.deadline.filter(|limit| !limit.is_zero()),
-            fail: args.output.fail,
+            fail: args.output.fails(),
             max_errors: args.output.max_failures(),
         }
     }

@@ -16,6 +16,7 @@ use crate::outcome::result::FetchResult;
 use crate::outcome::saved_body::SavedBody;
 use crate::outcome::tally::RunTally;
 use crate::output::RecordWriter;
+use crate::output::head_dump::HeadDump;
 use crate::output::record::RecordInput;
 use crate::state::{StateView, state_error};
 use crate::ui::host_waits::HostWaits;
@@ -26,6 +27,7 @@ use crate::ui::summary::RunSummary;
 /// The numbers of a run, and the writer of its records.
 pub(crate) struct RunOutcomes {
     fail: bool,
+    pub(crate) heads: Option<HeadDump>,
     pub(crate) redirects: RedirectNotes,
     pub(crate) shared: Arc<SharedProgress>,
     state: Option<StateView>,
@@ -46,6 +48,7 @@ impl RunOutcomes {
     ) -> Self {
         Self {
             fail,
+            heads: None,
             redirects: RedirectNotes::new(has_files),
             shared,
             state,
@@ -53,6 +56,11 @@ impl RunOutcomes {
             unsaved: 0,
             writer,
         }
+    }
+
+    /// The same, with the file of `--dump-header`.
+    pub(crate) fn with_heads(self, heads: Option<HeadDump>) -> Self {
+        Self { heads, ..self }
     }
 
     /// Counts an outcome and writes its record. True if it failed.
@@ -67,6 +75,9 @@ impl RunOutcomes {
             self.shared.exit_status.record(code);
         }
         self.tally.record(&result);
+        if let Some(heads) = &mut self.heads {
+            heads.add(outcome);
+        }
         if let Some(backlog) = &self.shared.backlog {
             backlog.end(outcome);
         }

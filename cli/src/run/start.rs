@@ -137,7 +137,8 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
             plan.stop.fail,
             store.has_files(),
             state_view,
-        ),
+        )
+        .with_heads(plan.heads),
         cookies: plan.client.cookies,
         deadline: plan.stop.deadline,
         epoch,

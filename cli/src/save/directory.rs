@@ -317,6 +317,7 @@ mod tests {
             &NameInputs {
                 ext: "txt",
                 hash: &hash,
+                header: None,
                 id: "",
                 out: None,
                 seq: 0,

@@ -1,6 +1,7 @@
 //! Saving of bodies: files in a directory, archives, digests.
 
 mod directory;
+mod disposition;
 mod extension;
 mod name;
 mod open;
@@ -13,6 +14,7 @@ mod warc;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
 
 use fetch_driver::{BodyRetention, Outcome, Request, Response};
 use fetch_proto::Method;
@@ -43,6 +45,8 @@ const TEMPORARY_PREFIX: &str = ".fetch-all-";
 /// All destinations of bodies.
 #[derive(Debug)]
 pub(crate) struct BodyStore {
+    /// Whether bodies of all statuses are saved, and not of 2xx only.
+    all_statuses: bool,
     /// The algorithm of the field `checksum`.
     algorithm: Option<DigestAlgorithm>,
     archives: Option<Mutex<Archives>>,
@@ -53,6 +57,8 @@ pub(crate) struct BodyStore {
     /// Whether responses that redirect are archived.
     keeps_redirects: bool,
     method: Method,
+    /// Whether files get the date of `Last-Modified`.
+    remote_time: bool,
     skip_existing: bool,
     /// With `--state` or `-C -`: downloads that can be continued.
     partial: Option<Arc<PartialStore>>,
@@ -93,7 +99,10 @@ impl BodyStore {
         if !self.needs_body(row) {
             return request;
         }
-        let request = request.keep_redirects(self.keeps_redirects);
+        let request = match self.keeps_redirects {
+            true => request.keep_redirects(true),
+            false => request,
+        };
         if self.recording.is_some() && self.spool.directory.is_none() {
             return request.body_retention(BodyRetention::Collect);
         }
@@ -172,7 +181,8 @@ impl BodyStore {
             saved.recorded = Some(recorded.map_err(SaveError::Write)?);
         }
         let method = row.map_or(&self.method, |row| &row.method);
-        let wanted = (response.status.is_success() || outcome.resumed_from.is_some())
+        let is_success = response.status.is_success() || self.all_statuses;
+        let wanted = (is_success || outcome.resumed_from.is_some())
             && *method != Method::Head
             && !matches!(body.bytes, BodyBytes::Dropped);
         let ext = extension(content_type);
@@ -303,9 +313,11 @@ impl BodyStore {
         let row = RowAttachment::of(outcome);
         let hash = body.digests.sha256;
         let id = builder.file_id(outcome);
+        let proposed = disposition::file_name(&response.headers);
         let inputs = NameInputs {
             ext,
             hash: &hash,
+            header: proposed.as_deref(),
             id: &id,
             out: row.and_then(|row| row.out.as_deref()),
             seq: outcome.tag,
@@ -315,7 +327,15 @@ impl BodyStore {
                 .first()
                 .map_or(&response.url, |first| &first.url),
         };
-        directory.save(body, &inputs)
+        let name = directory.save(body, &inputs)?;
+        if self.remote_time
+            && let BodyBytes::Saved(file) = &body.bytes
+            && let Some(date) = last_modified(response)
+        {
+            // As in curl, an error is none of the download.
+            let _ = file.set_modified(date);
+        }
+        Ok(name)
     }
 
     /// The body of a response, from the spool or from memory.
@@ -401,6 +421,7 @@ fn name_inputs<'a>(url: &'a Url, seq: u64, row: Option<&'a RowAttachment>) -> Na
     NameInputs {
         ext: "",
         hash: &[],
+        header: None,
         id: row.and_then(|row| row.id.as_deref()).unwrap_or_default(),
         out: row.and_then(|row| row.out.as_deref()),
         seq,
@@ -433,6 +454,11 @@ fn record(
         read.map_err(|error| format!("the body cannot be read for its record: {error}"))?;
     }
     Ok(recording.encode(body.size, &bytes, content_type))
+}
+
+fn last_modified(response: &Response) -> Option<SystemTime> {
+    let field = response.headers.get(http::header::LAST_MODIFIED)?;
+    httpdate::parse_http_date(field.to_str().ok()?).ok()
 }
 
 fn content_type(response: &Response) -> &str {

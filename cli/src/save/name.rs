@@ -16,6 +16,8 @@ const MAX_PATH: usize = 1024;
 pub(crate) enum FileNaming {
     /// By the digest of the body: `ab/abcd….ext`.
     Content,
+    /// By the field `Content-Disposition`, otherwise by the last segment of the path.
+    Header,
     Template(NameTemplate),
 }
 
@@ -44,6 +46,8 @@ pub(crate) struct NameInputs<'a> {
     pub(crate) ext: &'a str,
     /// The SHA-256 of the body.
     pub(crate) hash: &'a [u8],
+    /// The name in `Content-Disposition`.
+    pub(crate) header: Option<&'a str>,
     pub(crate) id: &'a str,
     /// The name in the row.
     pub(crate) out: Option<&'a str>,
@@ -133,6 +137,9 @@ impl FileNaming {
             (Self::Content, None) => {
                 let hash = hex(inputs.hash);
                 format!("{}/{hash}.{}", &hash[..2], inputs.ext)
+            }
+            (Self::Header, None) => {
+                safe_path(inputs.header.unwrap_or_else(|| last_segment(inputs.url)))
             }
             (Self::Template(template), None) => safe_path(&template.expand(inputs)),
         }
@@ -282,6 +289,7 @@ mod tests {
         let url = Url::parse(url).unwrap();
         FileNaming::Template(NameTemplate::parse(template).unwrap()).path(&NameInputs {
             ext: "txt",
+            header: None,
             hash: &[0xab; 32],
             id: "row 1",
             out,

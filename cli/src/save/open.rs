@@ -32,6 +32,12 @@ pub(crate) struct SaveOptions {
     /// Which bodies are also in the records.
     pub(crate) recording: Option<BodyRecording>,
     pub(crate) remote_name: bool,
+    /// Whether names come from `Content-Disposition`.
+    pub(crate) remote_header_name: bool,
+    /// Whether files get the date of `Last-Modified`.
+    pub(crate) remote_time: bool,
+    /// Whether bodies of all statuses are saved.
+    pub(crate) all_statuses: bool,
     pub(crate) skip_existing: bool,
     /// Whether files are synced to disk before they get their names.
     pub(crate) sync: bool,
@@ -69,6 +75,7 @@ impl BodyStore {
         Self {
             algorithm: None,
             archives: None,
+            all_statuses: false,
             checks_only: true,
             directory: None,
             disk: disk.clone(),
@@ -76,6 +83,7 @@ impl BodyStore {
             method: method.clone(),
             partial: None,
             recording,
+            remote_time: false,
             skip_existing: false,
             spool: Arc::new(BodySpool {
                 algorithm: None,
@@ -103,6 +111,7 @@ impl BodyStore {
         let disk = Arc::new(DiskStatus::default());
         let naming = match (&save.name_template, save.remote_name) {
             (Some(template), _) => FileNaming::Template(template.clone()),
+            (None, true) if save.remote_header_name => FileNaming::Header,
             (None, true) => FileNaming::Template(NameTemplate::remote_name()),
             (None, false) => FileNaming::Content,
         };
@@ -190,16 +199,18 @@ impl BodyStore {
         let (used, partial) = used.unzip();
         Ok(Self {
             algorithm: save.algorithm,
+            all_statuses: save.all_statuses,
             checks_only: false,
             directory,
             disk: disk.clone(),
             keeps_redirects: archive.is_some(),
             method: method.clone(),
             recording: save.recording,
+            remote_time: save.remote_time,
             skip_existing: save.skip_existing,
             spool: Arc::new(BodySpool {
                 algorithm: save.algorithm,
-                all: archive.is_some() || save.recording.is_some(),
+                all: archive.is_some() || save.recording.is_some() || save.all_statuses,
                 directory: temporary.map(Path::to_owned),
                 disk,
             }),

@@ -5,6 +5,7 @@ mod bodies;
 mod continued;
 mod crowds;
 mod curl;
+mod downloads;
 mod exitcodes;
 mod floods;
 mod formats;

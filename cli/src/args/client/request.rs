@@ -39,6 +39,10 @@ pub(crate) struct RequestArgs {
     )]
     pub(crate) location: bool,
 
+    /// Send all header fields, credentials included, to every host that redirects lead to
+    #[arg(long, conflicts_with = "no_location")]
+    pub(crate) location_trusted: bool,
+
     /// Do not follow redirects: the response that redirects is the result
     #[arg(long, visible_alias = "no-follow", overrides_with = "location")]
     pub(crate) no_location: bool,

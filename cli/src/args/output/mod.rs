@@ -41,6 +41,10 @@ pub(crate) struct OutputArgs {
     #[arg(short, long)]
     pub(crate) fail: bool,
 
+    /// Like -f, but also save the bodies of these responses
+    #[arg(long, conflicts_with = "fail")]
+    pub(crate) fail_with_body: bool,
+
     /// Stop at the first failure
     #[arg(long, conflicts_with = "max_errors")]
     pub(crate) fail_early: bool,
@@ -63,6 +67,11 @@ pub(crate) struct OutputArgs {
 }
 
 impl OutputArgs {
+    /// Whether statuses of 400 and above are failures.
+    pub(crate) fn fails(&self) -> bool {
+        self.fail || self.fail_with_body
+    }
+
     /// The number of failures that stops the run.
     pub(crate) fn max_failures(&self) -> Option<NonZeroU64> {
         self.max_errors

@@ -21,6 +21,10 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
 
+    /// Write the heads of all responses for a single URL, redirects included, to this file
+    #[arg(short = 'D', long, value_name = "FILE", value_parser = values::path)]
+    pub(crate) dump_header: Option<PathBuf>,
+
     /// Include the response's header fields in each record, as `header_json`
     #[arg(long, visible_alias = "include-headers")]
     pub(crate) record_headers: bool,

@@ -26,6 +26,18 @@ pub(crate) struct SaveArgs {
     #[arg(aliases = ["remote-name-all"])]
     pub(crate) remote_name: bool,
 
+    /// With -O: take the names of files from Content-Disposition, if a response has one
+    #[arg(short = 'J', long, requires = "remote_name", conflicts_with_all = ["continue_at", "skip_existing"])]
+    pub(crate) remote_header_name: bool,
+
+    /// Give files the date of Last-Modified
+    #[arg(short = 'R', long)]
+    pub(crate) remote_time: bool,
+
+    /// Remove files of failed downloads (the default; with -C - they are continued)
+    #[arg(long, conflicts_with = "continue_at")]
+    pub(crate) remove_on_error: bool,
+
     /// File name template, such as {host}/{path} [default: by content, {hash} in 256 directories]
     ///
     /// {ext} (from Content-Type, without a dot: {id}.{ext}) {hash} (SHA-256) {host} {id} {name} (the path's last segment) {out}
@@ -108,12 +120,15 @@ impl SaveArgs {
     pub(crate) fn options(&self, recording: Option<BodyRecording>) -> SaveOptions {
         SaveOptions {
             algorithm: self.checksum,
+            all_statuses: false,
             clobber: self.clobber,
             continues: self.continue_at.is_some(),
             directory: self.directory().map(Path::to_owned),
             name_template: self.name_template.clone(),
             recording,
             remote_name: self.remote_name,
+            remote_header_name: self.remote_header_name,
+            remote_time: self.remote_time,
             skip_existing: self.skip_existing,
             sync: !self.no_fsync,
             tar: self.tar.clone(),

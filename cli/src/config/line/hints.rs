@@ -163,10 +163,6 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["xattr"],
         "leave it out: the record of each body has its URL and type",
     ),
-    (
-        &["R", "remote-time"],
-        "leave it out: Last-Modified is in --record-headers",
-    ),
     (&["create-file-mode"], "write umask before the command"),
     (
         &["crlf", "B", "use-ascii", "a", "append"],
@@ -274,7 +270,7 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
     ),
     (
         &["content-disposition", "trust-server-names"],
-        "write --name-template TEMPLATE or -O",
+        "write -O -J, or --name-template TEMPLATE",
     ),
     (&["continue"], "write -C -"),
     (

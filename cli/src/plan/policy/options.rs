@@ -125,8 +125,11 @@ impl OptionLayer {
 
 fn request_patch(request: &RequestArgs) -> PolicyPatch {
     let mut patch = PolicyPatch::default();
-    if let Some(max) = request.max_redirs {
-        patch = patch.redirects(RedirectPolicy::limit(max));
+    let redirects = request.max_redirs.map(RedirectPolicy::limit);
+    if let Some(redirects) =
+        redirects.or_else(|| request.location_trusted.then(RedirectPolicy::default))
+    {
+        patch = patch.redirects(redirects.trusted(request.location_trusted));
     }
     if request.no_location {
         patch = patch.redirects(RedirectPolicy::NONE);

@@ -26,12 +26,14 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
     };
     Ok(RequestTemplate {
         body_dir: payload::body_dir(args)?,
+        keeps_redirects: args.report.dump_header.is_some(),
         method,
         netrc: None,
         path_as_is: args.request_detail.path_as_is,
         redirect_check: None,
         // An archive has, and records may have, the bodies of errors, too.
         skip_error_bodies: args.output.fail
+            && !args.output.fail_with_body
             && args.save.warc.is_none()
             && args.report.record_body.is_none(),
         payload: payload(args)?,
