@@ -1,5 +1,6 @@
 //! Builds requests from lines and rows.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use fetch_driver::{BodyRetention, Error, Request};
@@ -14,6 +15,8 @@ use crate::outcome::row::RowAttachment;
 /// The properties of requests whose rows set no others.
 pub(crate) struct RequestTemplate {
     pub(crate) body: bytes::Bytes,
+    /// Whether `-u` or `-H Authorization` applies to all URLs, also those with a password.
+    pub(crate) has_login: bool,
     /// Credentials for requests without others.
     pub(crate) logins: Option<NetrcLogins>,
     pub(crate) method: Method,
@@ -24,7 +27,7 @@ pub(crate) struct RequestTemplate {
 impl RequestTemplate {
     /// Builds the request of a plain line.
     pub(super) fn request(&self, url: &str) -> Result<Request, String> {
-        let request = Request::new(self.method.clone(), url).map_err(|error| reason(&error))?;
+        let request = self.new_request(self.method.clone(), url)?;
         let request = self.log_in(self.set_path(request.body_retention(BodyRetention::Discard))?);
         Ok(match self.body.is_empty() {
             true => request,
@@ -41,7 +44,7 @@ impl RequestTemplate {
             None if self.method == Method::Get && !body.is_empty() => Method::Post,
             None => self.method.clone(),
         };
-        let request = Request::new(method.clone(), row.url).map_err(|error| reason(&error))?;
+        let request = self.new_request(method.clone(), &row.url)?;
         let request = self.set_path(request.body_retention(BodyRetention::Discard))?;
         let mut request = request.priority(row.priority);
         for (name, value) in row.headers {
@@ -69,6 +72,14 @@ impl RequestTemplate {
         Ok((request.attach(Arc::new(item.clone())), item))
     }
 
+    fn new_request(&self, method: Method, url: &str) -> Result<Request, String> {
+        let request = match self.has_login {
+            true => Request::new(method, without_user(url)),
+            false => Request::new(method, url),
+        };
+        request.map_err(|error| reason(&error))
+    }
+
     fn set_path(&self, request: Request) -> Result<Request, String> {
         match self.path_as_is {
             true => request.with_path_as_is().map_err(|error| reason(&error)),
@@ -86,6 +97,19 @@ impl RequestTemplate {
             }
             _ => request,
         }
+    }
+}
+
+/// The URL without user name and password.
+fn without_user(url: &str) -> Cow<'_, str> {
+    let Some(start) = url.find("://").map(|at| at + 3) else {
+        return url.into();
+    };
+    let end = url[start..].find(['/', '?', '#', '\\']);
+    let end = end.map_or(url.len(), |end| start + end);
+    match url[start..end].rfind('@') {
+        Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]).into(),
+        None => url.into(),
     }
 }
 

@@ -23,7 +23,7 @@ impl ClientPlan {
     pub(super) fn new(args: &CliArgs, warnings: &mut Vec<String>) -> Result<Self, CliError> {
         let mut settings = settings::new(args)?;
         settings::set_route(args, &mut settings)?;
-        let cookies = session::set_cookies(args, &mut settings)?;
+        let cookies = session::set_cookies(args, &mut settings, warnings)?;
         let sources = PolicySources::new(args)?;
         let reload = match args.policy.policy.clone() {
             Some(path) => {

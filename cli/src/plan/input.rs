@@ -1,6 +1,7 @@
 //! The URLs to fetch, and the properties of their requests.
 
 use fetch_driver::Settings;
+use http::header::AUTHORIZATION;
 
 use super::{request, session};
 use crate::args::CliArgs;
@@ -25,6 +26,7 @@ impl InputPlan {
         settings: &Settings,
     ) -> Result<Self, CliError> {
         let mut template = request::template(args)?;
+        template.has_login = settings.headers.contains_key(AUTHORIZATION);
         template.logins = session::read_netrc(args, &settings.headers)?;
         Ok(Self {
             dedupe: args.input.dedupe,

@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use crate::args::CliArgs;
+use crate::display::sanitize;
 use crate::exit::CliError;
 use crate::input::netrc::NetrcLogins;
 use crate::output::replace::{AtomicFile, FileAccess};
@@ -40,6 +41,7 @@ impl CookieFile {
 pub(super) fn set_cookies(
     args: &CliArgs,
     settings: &mut Settings,
+    warnings: &mut Vec<String>,
 ) -> Result<Option<CookieFile>, CliError> {
     let session = &args.session;
     let (fields, files): (Vec<_>, Vec<_>) =
@@ -60,7 +62,7 @@ pub(super) fn set_cookies(
     }
     let jar = CookieJar::new();
     for file in files.into_iter().filter(|file| !file.is_empty()) {
-        load(&jar, file, session.cookie_jar.as_deref())?;
+        load(&jar, file, session.cookie_jar.as_deref(), warnings)?;
     }
     settings.cookie_jar = Some(jar.clone());
     let target = session.cookie_jar.clone();
@@ -68,14 +70,27 @@ pub(super) fn set_cookies(
     Ok(target.transpose()?.map(|file| CookieFile { file, jar }))
 }
 
-/// Loads a file into the jar. The file of `--cookie-jar` need not exist yet.
-fn load(jar: &CookieJar, file: &str, target: Option<&Path>) -> Result<(), CliError> {
+/// Loads a file into the jar. The file of `--cookie-jar` need not exist yet, nor, as in curl, another one:
+/// `-b none` only stores cookies and sends them back.
+fn load(
+    jar: &CookieJar,
+    file: &str,
+    target: Option<&Path>,
+    warnings: &mut Vec<String>,
+) -> Result<(), CliError> {
     match fs::read_to_string(file) {
         Ok(text) => jar.load(&text).map_err(|why| {
             let form = "not a cookie file in Netscape format";
             CliError::usage(format!("--cookie {file}: {form}: {why}"))
         }),
-        Err(error) if error.kind() == ErrorKind::NotFound && target == Some(Path::new(file)) => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if target != Some(Path::new(file)) && file != "none" {
+                let file = sanitize(file.as_bytes());
+                warnings.push(format!(
+                    "--cookie {file}: there is no such file: starting without cookies; a cookie is \
+                     written NAME=VALUE"
+                ));
+            }
             Ok(())
         }
         Err(error) => Err(CliError::file(format!(

@@ -211,3 +211,84 @@ fn errors_in_files_have_line_text_and_fix() {
     let toml = fetch_all(&["--config", &path]);
     assert!(toml.stderr.contains("write -K"), "{toml:?}");
 }
+
+#[test]
+fn header_fields_come_from_files_and_replace_the_host() {
+    let site = site();
+    let list = List::new("X-A: 1\n\nX-B;\nAccept:\n");
+    let file = format!("@{}", list.path("list"));
+    let url = site.url("/get");
+    let host = ["-H", "Host: other.test", "-H", "Connection: keep-alive"];
+    assert_eq!(
+        fetch_all(&[&["-H", &file][..], &host, &[&url]].concat()).code,
+        0
+    );
+    let seen = site.last_request("/get").unwrap();
+    for (name, value) in [
+        ("x-a", Some("1")),
+        ("x-b", Some("")),
+        ("accept", None),
+        ("host", Some("other.test")),
+        ("connection", None),
+    ] {
+        assert_eq!(seen.header(name), value, "{name}");
+    }
+    fs::write(list.file("list"), "X-A: 1\nsecret\n").unwrap();
+    let wrong = fetch_all(&["-H", &file, &url]);
+    assert!(
+        wrong.stderr.contains("list: line 2: 'secret': no colon"),
+        "{wrong:?}"
+    );
+    assert_eq!(fetch_all(&["-H", "@/none", &url]).code, 3);
+    fetch_all(&["-H", "Connection: close", &url]);
+    assert_eq!(
+        site.last_request("/get").unwrap().header("connection"),
+        Some("close")
+    );
+}
+
+#[test]
+fn an_empty_user_agent_or_referer_is_not_sent() {
+    let site = site();
+    let url = site.url("/get");
+    assert_eq!(fetch_all(&["-A", "", "-e", "", &url]).code, 0);
+    let seen = site.last_request("/get").unwrap();
+    assert_eq!(
+        (seen.header("user-agent"), seen.header("referer")),
+        (None, None)
+    );
+}
+
+#[test]
+fn a_login_of_the_options_replaces_that_of_the_url() {
+    let site = site();
+    let url = site.url("/get").replace("://", "://me:p%40@");
+    for (options, value) in [
+        (&["-u", "you:q"][..], "Basic eW91OnE="),
+        (&["-H", "Authorization: Own x"], "Own x"),
+        (&["-u", ":"], "Basic Og=="),
+        (&[], "Basic bWU6cEA="),
+    ] {
+        assert_eq!(fetch_all(&[options, &[&url]].concat()).code, 0);
+        let seen = site.last_request("/get").unwrap();
+        assert_eq!(seen.header("authorization"), Some(value), "{options:?}");
+    }
+}
+
+#[test]
+fn a_cookie_file_that_does_not_exist_starts_an_empty_jar() {
+    let site = site();
+    let set = site.url("/set-cookie?c=a%3D1%3B%20Path%3D/");
+    let get = site.url("/get");
+    let ran = fetch_all(&["-b", "none", "-j1", "-q", "-s", &set, &get]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(
+        site.last_request("/get").unwrap().header("cookie"),
+        Some("a=1")
+    );
+    let ran = fetch_all(&["-b", "session", &get]);
+    assert!(
+        ran.code == 0 && ran.stderr.contains("NAME=VALUE"),
+        "{ran:?}"
+    );
+}

@@ -165,7 +165,8 @@ impl Request {
         self
     }
 
-    /// Adds a header field. `Authorization`, `Cookie` and `Proxy-Authorization`, and any value that
+    /// Adds a header field. `Host` replaces the host of the URL where the transport is this
+    /// workspace's own. `Authorization`, `Cookie` and `Proxy-Authorization`, and any value that
     /// is marked sensitive, do not follow a redirect to another origin.
     ///
     /// ```
