@@ -24,9 +24,10 @@ pub(crate) struct InputArgs {
     /// Format of the files: lines, or rows with more columns [default: by the name, as in list.csv.gz]
     ///
     /// csv and tsv: the first row names the columns, one of them url, or see --url-column. jsonl: one
-    /// object per line. parquet: columns as in csv. All formats may have body, checksum (sha256:…),
-    /// id, method, out (the file's name), priority and timeout besides the url; jsonl also headers
-    /// and body_base64. Files compressed by gzip or Zstandard are decompressed.
+    /// object per line. parquet: columns as in csv. All formats may have body or body_base64, checksum
+    /// (sha256:…), headers (a JSON object), id, method, out (the file's name), priority and timeout
+    /// besides the url; other columns are carried into the records. Files compressed by gzip or
+    /// Zstandard are decompressed.
     #[arg(
         long,
         value_name = "FORMAT",
@@ -35,9 +36,16 @@ pub(crate) struct InputArgs {
     )]
     pub(crate) input_format: InputFormat,
 
-    /// Column of the URL: its name, or its number from 1
+    /// Column of the URL: its name, or its number from 1 (not in jsonl)
     #[arg(long, value_name = "NAME|N", value_parser = UrlColumn::parse)]
     pub(crate) url_column: Option<UrlColumn>,
+
+    /// Columns of rows to carry into the record's field row [default: all without a meaning]
+    ///
+    /// Records have them in all formats, and so have the records in tar files. An empty list carries
+    /// none.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) columns: Option<Vec<String>>,
 
     /// Like URL, or with @FILE like -i FILE; repeatable
     #[arg(long = "url", value_name = "URL|@FILE")]

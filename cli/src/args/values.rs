@@ -93,6 +93,14 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "too large to count: write less".into())
 }
 
+/// The size of the longest body in a record: 64 MiB, which is the limit of bodies in memory.
+pub(crate) fn recorded_bytes(text: &str) -> Result<u64, String> {
+    match bytes(text)? {
+        size if size <= 64 << 20 => Ok(size),
+        _ => Err("over 64M: save long bodies in files, with --output-dir or --tar".into()),
+    }
+}
+
 /// Splits at the last `=`, because a pattern may contain others.
 pub(crate) fn pattern_timeout(text: &str) -> Result<(RulePattern, Duration), String> {
     let (pattern, limit) = text.rsplit_once('=').ok_or(

@@ -52,7 +52,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     .map_err(CliError::internal)?;
     let shared = Arc::new(SharedProgress::default());
     let silent = plan.silent;
-    let store = Arc::new(BodyStore::checks_only(&input.template.method));
+    let store = Arc::new(BodyStore::checks_only(&input.template.method, None));
     let reader = ListReader {
         template: input.template,
         ledger: None,

@@ -26,6 +26,7 @@ use crate::args::{self, InputFormat, UrlColumn};
 use crate::display::sanitize;
 use crate::exit::CliError;
 use glob::{GlobReader, UrlGlob};
+use rows::ColumnChoice;
 
 /// The sources of a run, in order.
 pub(crate) struct UrlList {
@@ -43,6 +44,8 @@ pub(crate) struct UrlSource {
     pub(crate) is_arguments: bool,
     pub(crate) format: ListFormat,
     pub(crate) url_column: Option<UrlColumn>,
+    /// The columns that are carried into records.
+    pub(crate) columns: ColumnChoice,
     /// The file, if it needs random access.
     pub(crate) file: Option<File>,
 }
@@ -73,7 +76,8 @@ impl ListFormat {
         match format {
             InputFormat::Auto if ends(&[".csv"]) => Self::detect(InputFormat::Csv, path),
             InputFormat::Auto if ends(&[".tsv", ".tab"]) => Self::detect(InputFormat::Tsv, path),
-            InputFormat::Auto if ends(&[".jsonl", ".ndjson"]) => Self::Jsonl,
+            // An object per line is often named so, too.
+            InputFormat::Auto if ends(&[".jsonl", ".ndjson", ".json"]) => Self::Jsonl,
             InputFormat::Auto if ends(&[".parquet", ".pq"]) => Self::Parquet,
             InputFormat::Auto | InputFormat::Lines => Self::Lines,
             InputFormat::Parquet => Self::Parquet,
@@ -94,6 +98,7 @@ impl UrlSource {
             is_arguments: false,
             format: ListFormat::Lines,
             url_column: None,
+            columns: ColumnChoice::default(),
             file: None,
         }
     }
@@ -107,10 +112,9 @@ impl UrlSource {
     }
 
     fn open(path: &Path, input: &args::InputArgs) -> Result<Self, CliError> {
-        let (format, url_column) = (
-            ListFormat::detect(input.input_format, path),
-            input.url_column.clone(),
-        );
+        let format = ListFormat::detect(input.input_format, path);
+        let url_column = input.url_column.clone();
+        let columns = ColumnChoice::new(input.columns.as_deref());
         if path.as_os_str() == "-" {
             if format == ListFormat::Parquet {
                 let why =
@@ -123,6 +127,7 @@ impl UrlSource {
                 is_arguments: false,
                 format,
                 url_column,
+                columns,
                 file: None,
             });
         }
@@ -154,6 +159,7 @@ impl UrlSource {
             is_arguments: false,
             format,
             url_column,
+            columns,
             file,
         })
     }

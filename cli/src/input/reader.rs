@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use async_channel::{Receiver, Sender};
-use fetch_driver::{RedactedUrl, Request};
+use fetch_driver::Request;
+use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::duplicates::DuplicateFilter;
 use super::lines::{LineReader, MAX_LINE, check, trim, with_scheme};
 use super::progress::SharedProgress;
-use super::rows::{CsvReader, ListRow, ParquetReader, TableError};
+use super::rows::{CsvReader, JsonRows, ParquetReader, ParsedRow, TableError};
 use super::template::RequestTemplate;
 use super::unpack::unpack;
 use super::{ListFormat, UrlSource};
@@ -90,18 +91,33 @@ impl ListReader {
         let source = UrlSource { reader, ..source };
         match source.format {
             ListFormat::Csv { delimiter } => self.read_csv(source, delimiter, sender),
-            ListFormat::Jsonl => self.read_lines(source, MAX_JSON_LINE, sender),
-            ListFormat::Lines => self.read_lines(source, MAX_LINE, sender),
+            ListFormat::Jsonl => self.read_jsonl(source, sender),
+            ListFormat::Lines => self.read_lines(source, None, sender),
             ListFormat::Parquet => self.read_parquet(source, sender),
         }
     }
 
+    fn read_jsonl(&mut self, source: UrlSource, sender: &Sender<Vec<Request>>) -> Option<()> {
+        match JsonRows::new(source.url_column.as_ref(), source.columns.clone()) {
+            Ok(rows) => self.read_lines(source, Some(rows), sender),
+            Err(error) => {
+                self.report_unreadable(&source.name, &io::Error::other(error.0));
+                Some(())
+            }
+        }
+    }
+
+    /// Reads lines, or with `rows` a JSONL list.
     fn read_lines(
         &mut self,
         source: UrlSource,
-        max_length: usize,
+        mut rows: Option<JsonRows>,
         sender: &Sender<Vec<Request>>,
     ) -> Option<()> {
+        let max_length = match rows.is_some() {
+            true => MAX_JSON_LINE,
+            false => MAX_LINE,
+        };
         let mut lines = LineReader::new(source.reader, max_length);
         let mut expected = 0;
         loop {
@@ -114,15 +130,23 @@ impl ListReader {
                 }
                 if source.is_arguments {
                     self.add_line(&source.name, number, &with_scheme(line), &mut batch);
-                } else if source.format == ListFormat::Lines {
-                    self.add_line(&source.name, number, line, &mut batch);
-                } else {
-                    let row = match line.len() > max_length {
-                        true => Err("longer than 1 MiB".to_owned()),
-                        false => ListRow::json(line),
-                    };
-                    self.add_row(&source.name, number, line, row, &mut batch);
+                    return;
                 }
+                let Some(rows) = &mut rows else {
+                    self.add_line(&source.name, number, line, &mut batch);
+                    return;
+                };
+                let row = match line.len() > max_length {
+                    true => ParsedRow {
+                        error: Some("longer than 1 MiB".to_owned()),
+                        line: number,
+                        raw: line.to_vec(),
+                        ..ParsedRow::default()
+                    },
+                    false => rows.parse(number, line),
+                };
+                self.print_notes(&source.name, rows.notes.drain(..));
+                self.add_row(&source.name, row, &mut batch);
             });
             expected = batch.len();
             self.send(batch, sender)?;
@@ -144,7 +168,8 @@ impl ListReader {
         delimiter: u8,
         sender: &Sender<Vec<Request>>,
     ) -> Option<()> {
-        let mut table = CsvReader::new(delimiter, source.url_column.take());
+        let url = source.url_column.take();
+        let mut table = CsvReader::new(delimiter, url, source.columns.clone());
         let mut chunk = vec![0; CSV_CHUNK];
         loop {
             let length = match source.reader.read(&mut chunk) {
@@ -158,9 +183,10 @@ impl ListReader {
             let mut batch = Vec::new();
             let read = table.read(&chunk[..length], |read| {
                 if !self.shared.stopped.load(Relaxed) {
-                    self.add_row(&source.name, read.line, &read.raw, read.row, &mut batch);
+                    self.add_row(&source.name, read, &mut batch);
                 }
             });
+            self.print_notes(&source.name, table.take_notes().into_iter());
             self.send(batch, sender)?;
             if let Err(broken) = read {
                 self.report_unreadable(&source.name, &io::Error::other(broken.0));
@@ -178,7 +204,7 @@ impl ListReader {
     fn read_parquet(&mut self, mut source: UrlSource, sender: &Sender<Vec<Request>>) -> Option<()> {
         let broken = |broken: TableError| io::Error::other(broken.0);
         let opened = source.file.take().map(|file| {
-            let reader = ParquetReader::new(file, source.url_column.as_ref());
+            let reader = ParquetReader::new(file, source.url_column.as_ref(), &source.columns);
             reader.map_err(broken)
         });
         let mut rows = match opened? {
@@ -188,13 +214,14 @@ impl ListReader {
                 return Some(());
             }
         };
+        self.print_notes(&source.name, rows.notes.drain(..));
         loop {
             let mut batch = Vec::new();
             let mut ended = false;
             for _ in 0..PARQUET_BATCH {
                 match rows.next() {
                     Ok(Some(read)) => {
-                        self.add_row(&source.name, read.line, &read.raw, read.row, &mut batch);
+                        self.add_row(&source.name, read, &mut batch);
                     }
                     Ok(None) => ended = true,
                     Err(error) => {
@@ -242,46 +269,46 @@ impl ListReader {
         let text = check(line).map_err(str::to_owned);
         match text.and_then(|text| self.template.request(text)) {
             Ok(request) => self.push(request, None, batch),
-            Err(why) => self.report_malformed(source, number, line, &why),
+            Err(why) => self.report_malformed(source, number, line, "", None, &why),
         }
     }
 
-    fn add_row(
-        &mut self,
-        source: &str,
-        number: u64,
-        raw: &[u8],
-        row: Result<ListRow, String>,
-        batch: &mut Vec<Request>,
-    ) {
-        match row {
-            Ok(row) if row.is_plain() => {
-                self.add_line(source, number, row.url.trim().as_bytes(), batch);
-            }
-            Ok(mut row) => {
-                self.seq += 1;
-                row.url = row.url.trim().to_owned();
-                let url = row.url.clone();
-                let made = check(url.as_bytes()).map_err(str::to_owned);
-                match made.and_then(|_| self.template.row_request(row)) {
-                    Ok((request, item)) => {
-                        if self.is_wanted(|writer| writer.row_id(&url, &item)) {
-                            self.push(request, Some(&item), batch);
-                        }
-                    }
-                    Err(why) if self.is_wanted(|writer| writer.line_id(raw)) => {
-                        self.report_malformed(source, number, raw, &why);
-                    }
-                    Err(_) => {}
-                }
-            }
-            Err(why) => {
-                self.seq += 1;
-                if self.is_wanted(|writer| writer.line_id(raw)) {
-                    self.report_malformed(source, number, raw, &why);
-                }
-            }
+    fn add_row(&mut self, source: &str, parsed: ParsedRow, batch: &mut Vec<Request>) {
+        let ParsedRow {
+            error,
+            line,
+            raw,
+            row,
+        } = parsed;
+        if error.is_none() && row.is_plain() {
+            return self.add_line(source, line, row.url.as_bytes(), batch);
         }
+        self.seq += 1;
+        let url = row.url.clone();
+        // Kept for the record of a row that turns out not to be valid.
+        let carried = row.carried.clone();
+        let made = match error {
+            Some(why) => Err(why),
+            None => check(url.as_bytes())
+                .map_err(str::to_owned)
+                .and_then(|_| self.template.row_request(row)),
+        };
+        match made {
+            Ok((request, item)) => {
+                if self.is_wanted(|writer| writer.row_id(&url, &item)) {
+                    self.push(request, Some(&item), batch);
+                }
+            }
+            Err(why) if self.is_wanted(|writer| writer.line_id(&raw)) => {
+                let carried = carried.as_deref();
+                self.report_malformed(source, line, &raw, &url, carried, &why);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn print_notes(&self, source: &str, notes: impl Iterator<Item = String>) {
+        notes.for_each(|note| (self.print)(&format!("{source}: {note}")));
     }
 
     /// Adds a request to the batch, unless its file exists.
@@ -332,13 +359,23 @@ impl ListReader {
         self.shared.skipped.fetch_add(1, Relaxed);
         self.writer.push(&RecordInput::Skipped {
             file: &file,
+            row: item,
             seq: self.seq,
-            url: &RedactedUrl(request.url()).to_string(),
+            url: request.text(),
         });
         true
     }
 
-    fn report_malformed(&mut self, source: &str, number: u64, line: &[u8], why: &str) {
+    /// Reports a line that cannot be fetched, with its URL and its columns as far as they are known.
+    fn report_malformed(
+        &mut self,
+        source: &str,
+        number: u64,
+        line: &[u8],
+        url: &str,
+        carried: Option<&RawValue>,
+        why: &str,
+    ) {
         let text = sanitize(line);
         let message = format!("{source}:{number}: {why}: {text}");
         let before = self.shared.malformed.fetch_add(1, Relaxed);
@@ -348,10 +385,13 @@ impl ListReader {
         } else if before == MAX_REPORTED {
             (self.print)("more malformed lines follow: they are counted, and each has a record");
         }
+        let url = sanitize(url.as_bytes());
         self.writer.push(&RecordInput::Invalid {
+            carried,
+            line,
             message: &message,
             seq: self.seq,
-            text: &text,
+            url: if url.is_empty() { &text } else { &url },
         });
         if self.shared.count_failure(self.max_errors) {
             self.shared.failed_early.store(true, Relaxed);

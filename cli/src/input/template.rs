@@ -59,6 +59,7 @@ impl RequestTemplate {
         }
         let digest = digest::digest(&digest::SHA256, &body);
         let item = RowAttachment {
+            carried: row.carried,
             body_digest: digest.as_ref().try_into().expect("SHA-256 has 32 bytes"),
             checksum: row.checksum,
             id: row.id,

@@ -2,12 +2,18 @@
 
 use fetch_driver::{Outcome, Request};
 use fetch_proto::Method;
+use serde_json::value::RawValue;
 
 use crate::outcome::checksum::Checksum;
+
+/// Other columns of a row, as a JSON object on one line.
+pub(crate) type CarriedRow = Box<RawValue>;
 
 /// Attached to the request of a row, and so to its outcome.
 #[derive(Clone, Debug)]
 pub(crate) struct RowAttachment {
+    /// The columns that are carried into the record.
+    pub(crate) carried: Option<CarriedRow>,
     /// The expected digest of the body.
     pub(crate) checksum: Option<Checksum>,
     pub(crate) id: Option<String>,

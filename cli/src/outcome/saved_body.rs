@@ -2,6 +2,8 @@
 
 use fetch_state::ArchiveEnd;
 
+use super::recorded_body::RecordedBody;
+
 /// The ends of archives after a body was added; `None` for an archive that did not get it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ArchiveEnds {
@@ -19,6 +21,8 @@ pub(crate) struct SavedBody {
     pub(crate) error: Option<SaveError>,
     /// Its file, relative to the directory, or its member of a tar shard.
     pub(crate) file: Option<String>,
+    /// With `--record-body`.
+    pub(crate) recorded: Option<RecordedBody>,
     pub(crate) sha256: Option<String>,
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct OutputPlan {
     pub(crate) format: RecordFormat,
     /// Whether records have the response's header fields.
     pub(crate) record_headers: bool,
+    /// Whether records have the response's body.
+    pub(crate) record_bodies: bool,
     /// The file of `--record`.
     pub(crate) recording: Option<ObservedFile>,
     /// The HTML page of `--report`.
@@ -69,14 +71,15 @@ impl OutputPlan {
         let resume = state.as_ref().map(|state| &state.resume);
         let store = match args.save.is_asked_for() {
             true => {
-                let options = args.save.options();
+                let options = args.save.options(args.report.body_recording());
                 BodyStore::open(&options, &template.method, headers, resume, warnings)?
             }
-            false => BodyStore::checks_only(&template.method),
+            false => BodyStore::checks_only(&template.method, args.report.body_recording()),
         };
         Ok(Self {
             format,
             record_headers: args.report.record_headers,
+            record_bodies: args.report.record_body.is_some(),
             store,
             recording: recording
                 .map(|path| ObservedFile::create("--record", path))
@@ -136,6 +139,15 @@ fn format(args: &CliArgs, view: ProgressView) -> Result<RecordFormat, CliError> 
             "--tui: output on stdout would overwrite the screen: write -o FILE, or redirect stdout",
         ));
     }
+    let records_bodies = args.report.record_body.is_some();
+    if let Some(RecordFormat::None | RecordFormat::Text) = output.format
+        && records_bodies
+        && !prints
+    {
+        return Err(CliError::usage(
+            "--record-body: this format has no bodies: use --format jsonl, csv, parquet or har",
+        ));
+    }
     Ok(match output.format {
         Some(RecordFormat::Parquet) if file.is_none() => {
             return Err(CliError::usage(
@@ -150,6 +162,7 @@ fn format(args: &CliArgs, view: ProgressView) -> Result<RecordFormat, CliError> 
         Some(format) => format,
         None if on_screen || output.out_null || (prints && file.is_none()) => RecordFormat::None,
         None if output.output.is_some() => file.map_or(Ok(RecordFormat::Jsonl), format_of_name)?,
+        None if records_bodies => RecordFormat::Jsonl,
         None if args.input.demo || std::io::stdout().is_terminal() => RecordFormat::Text,
         None => RecordFormat::Jsonl,
     })
@@ -261,6 +274,18 @@ mod tests {
         );
         assert_eq!(format_of(&["--out-null"]), Ok(RecordFormat::None));
         assert_eq!(format_of(&["--demo"]), Ok(RecordFormat::Text));
+    }
+
+    #[test]
+    fn bodies_are_recorded_in_formats_that_can_hold_them() {
+        let body = ["--record-body", "json"];
+        assert_eq!(format_of(&body), Ok(RecordFormat::Jsonl));
+        let on_stdout = [&body[..], &["-w", "%{body}"]].concat();
+        assert_eq!(format_of(&on_stdout), Ok(RecordFormat::None));
+        for format in ["text", "none"] {
+            let options = [&body[..], &["--format", format]].concat();
+            assert!(format_of(&options).unwrap_err().contains("has no bodies"));
+        }
     }
 
     #[test]

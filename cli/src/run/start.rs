@@ -68,12 +68,8 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         plan.input.template.method.as_str(),
         &plan.input.template.body,
     );
-    let builder = Arc::new(RecordBuilder::new(
-        epoch,
-        method,
-        body,
-        plan.output.record_headers,
-    ));
+    let builder = RecordBuilder::new(epoch, method, body, plan.output.record_headers);
+    let builder = Arc::new(builder.with_bodies(plan.output.record_bodies));
     let store = Arc::new(plan.output.store);
     let state_view = plan.output.state.as_ref().map(|state| state.view.clone());
     let (output, writer) = OutputSetup {

@@ -14,13 +14,14 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use fetch_driver::{Outcome, Request, Response};
+use fetch_driver::{BodyRetention, Outcome, Request, Response};
 use fetch_proto::Method;
 use url::Url;
 
 use crate::mutex::lock;
 use crate::outcome::checksum::{DigestAlgorithm, hex};
 use crate::outcome::class::OutcomeClass;
+use crate::outcome::recorded_body::{BodyRecording, RecordedBody};
 use crate::outcome::result::FetchResult;
 use crate::outcome::row::RowAttachment;
 use crate::outcome::saved_body::{SaveError, SavedBody};
@@ -52,6 +53,8 @@ pub(crate) struct BodyStore {
     skip_existing: bool,
     /// With `--state` or `-C -`: downloads that can be continued.
     partial: Option<Arc<PartialStore>>,
+    /// `--record-body`.
+    recording: Option<BodyRecording>,
     spool: Arc<BodySpool>,
     /// Removes the temporary files of killed runs, and keeps others from removing those of this run.
     _temporary: Option<DirectoryUse>,
@@ -71,7 +74,9 @@ impl BodyStore {
     }
 
     fn needs_body(&self, row: Option<&RowAttachment>) -> bool {
-        !self.checks_only || row.is_some_and(|row| row.checksum.is_some())
+        !self.checks_only
+            || self.recording.is_some()
+            || row.is_some_and(|row| row.checksum.is_some())
     }
 
     /// The request, whose response body will be spooled here if it is needed. `digest` identifies it in other runs.
@@ -84,6 +89,9 @@ impl BodyStore {
     ) -> Request {
         if !self.needs_body(row) {
             return request;
+        }
+        if self.recording.is_some() && self.spool.directory.is_none() {
+            return request.body_retention(BodyRetention::Collect);
         }
         let Some(partial) = &self.partial else {
             return request.save(self.spool.clone());
@@ -150,11 +158,19 @@ impl BodyStore {
             .and_then(|algorithm| body.digests.get(algorithm));
         saved.checksum = checksum.map(|checksum| checksum.to_string());
         saved.sha256 = Some(hex(&body.digests.sha256));
+        let content_type = content_type(response);
+        if let Some(recording) = self.recording {
+            let recorded = match &response.saved {
+                Some(_) => record(recording, &body, content_type),
+                None => Ok(recording.encode(body.size, &response.body, content_type)),
+            };
+            saved.recorded = Some(recorded.map_err(SaveError::Write)?);
+        }
         let method = row.map_or(&self.method, |row| &row.method);
         let wanted = (response.status.is_success() || outcome.resumed_from.is_some())
             && *method != Method::Head
             && !matches!(body.bytes, BodyBytes::Dropped);
-        let ext = extension(content_type(response));
+        let ext = extension(content_type);
         let mut result = match response.status.is_success() {
             true => verify(&body, row),
             false => Ok(()),
@@ -327,6 +343,20 @@ fn verify(body: &FinishedBody, row: Option<&RowAttachment>) -> Result<(), SaveEr
         ))),
         None => Err(SaveError::Checksum(format!("{expected} was not checked"))),
     }
+}
+
+/// A body that was saved, for its record.
+fn record(
+    recording: BodyRecording,
+    body: &FinishedBody,
+    content_type: &str,
+) -> Result<RecordedBody, String> {
+    let mut bytes = Vec::new();
+    if body.size <= recording.max {
+        let read = body.read(|reader| reader.read_to_end(&mut bytes));
+        read.map_err(|error| format!("the body cannot be read for its record: {error}"))?;
+    }
+    Ok(recording.encode(body.size, &bytes, content_type))
 }
 
 fn content_type(response: &Response) -> &str {

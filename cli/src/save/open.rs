@@ -18,6 +18,7 @@ use super::warc::WarcWriter;
 use super::{Archives, BodyStore, DiskStatus, tar};
 use crate::exit::CliError;
 use crate::outcome::checksum::DigestAlgorithm;
+use crate::outcome::recorded_body::BodyRecording;
 
 /// Where and how bodies are saved.
 pub(crate) struct SaveOptions {
@@ -28,6 +29,8 @@ pub(crate) struct SaveOptions {
     pub(crate) continues: bool,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) name_template: Option<NameTemplate>,
+    /// Which bodies are also in the records.
+    pub(crate) recording: Option<BodyRecording>,
     pub(crate) remote_name: bool,
     pub(crate) skip_existing: bool,
     /// Whether files are synced to disk before they get their names.
@@ -60,8 +63,8 @@ impl SaveResume {
 }
 
 impl BodyStore {
-    /// Keeps nothing: verifies the checksums of rows while their bodies pass.
-    pub(crate) fn checks_only(method: &Method) -> Self {
+    /// Saves nothing: verifies the checksums of rows while their bodies pass, and records bodies.
+    pub(crate) fn checks_only(method: &Method, recording: Option<BodyRecording>) -> Self {
         let disk = Arc::new(DiskStatus::default());
         Self {
             algorithm: None,
@@ -71,6 +74,7 @@ impl BodyStore {
             disk: disk.clone(),
             method: method.clone(),
             partial: None,
+            recording,
             skip_existing: false,
             spool: Arc::new(BodySpool {
                 algorithm: None,
@@ -189,10 +193,11 @@ impl BodyStore {
             directory,
             disk: disk.clone(),
             method: method.clone(),
+            recording: save.recording,
             skip_existing: save.skip_existing,
             spool: Arc::new(BodySpool {
                 algorithm: save.algorithm,
-                all: archive.is_some(),
+                all: archive.is_some() || save.recording.is_some(),
                 directory: temporary.map(Path::to_owned),
                 disk,
             }),

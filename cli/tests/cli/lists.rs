@@ -193,7 +193,7 @@ fn malformed_rows_are_reported_and_the_rest_is_fetched() {
     let count = |name| outcomes.iter().filter(|outcome| *outcome == name).count();
     assert_eq!((count("ok"), count("invalid")), (2, bad.len()), "{ran:?}");
     assert!(
-        ran.stderr.contains("rows.jsonl:2: unknown field `ur`"),
+        ran.stderr.contains("rows.jsonl:2: there is no \"url\""),
         "{}",
         ran.stderr
     );

@@ -23,6 +23,7 @@ mod replay;
 mod report;
 mod retries;
 mod robots;
+mod rows;
 mod setup;
 mod simulate;
 mod state;

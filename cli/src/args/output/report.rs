@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args as Group;
 
+use crate::args::values;
+use crate::outcome::recorded_body::{BodyRecording, RecordedForm};
+
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ReportArgs {
@@ -21,4 +24,24 @@ pub(crate) struct ReportArgs {
     /// Include the response's header fields in each record, as `header_json`
     #[arg(long, visible_alias = "include-headers")]
     pub(crate) record_headers: bool,
+
+    /// Include the response's body in each record, as `body`
+    ///
+    /// It may have any status. A longer body than --record-body-max is left out, and what is not JSON
+    /// or not valid text is recorded as far as possible: body_error says so.
+    #[arg(long, value_name = "FORM")]
+    pub(crate) record_body: Option<RecordedForm>,
+
+    /// Size of the longest body in a record, such as 200k or 8M, at most 64M
+    #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = values::recorded_bytes)]
+    pub(crate) record_body_max: u64,
+}
+
+impl ReportArgs {
+    /// Which bodies are recorded.
+    pub(crate) fn body_recording(&self) -> Option<BodyRecording> {
+        let form = self.record_body?;
+        let max = self.record_body_max;
+        Some(BodyRecording { form, max })
+    }
 }

@@ -6,6 +6,7 @@ use clap::Args as Group;
 
 use crate::args::values;
 use crate::outcome::checksum::DigestAlgorithm;
+use crate::outcome::recorded_body::BodyRecording;
 use crate::save::{NameTemplate, SaveOptions};
 
 #[derive(Debug, Group)]
@@ -27,7 +28,7 @@ pub(crate) struct SaveArgs {
 
     /// File name template, such as {host}/{path} [default: by content, {hash} in 256 directories]
     ///
-    /// {ext} (from Content-Type) {hash} (SHA-256) {host} {id} {name} (the path's last segment) {out}
+    /// {ext} (from Content-Type, without a dot: {id}.{ext}) {hash} (SHA-256) {host} {id} {name} (the path's last segment) {out}
     /// (the row's, else {name}) {path} {query} {seq}. Names are sanitized: none leads out of the
     /// directory, and a name that is too long is cut and ends with a digest.
     #[arg(long, value_name = "TEMPLATE", value_parser = NameTemplate::parse, requires = "output_dir")]
@@ -103,14 +104,15 @@ impl SaveArgs {
         self.output_dir.as_deref().or(here)
     }
 
-    /// These options for the body store.
-    pub(crate) fn options(&self) -> SaveOptions {
+    /// These options for the body store, and which bodies are also in records.
+    pub(crate) fn options(&self, recording: Option<BodyRecording>) -> SaveOptions {
         SaveOptions {
             algorithm: self.checksum,
             clobber: self.clobber,
             continues: self.continue_at.is_some(),
             directory: self.directory().map(Path::to_owned),
             name_template: self.name_template.clone(),
+            recording,
             remote_name: self.remote_name,
             skip_existing: self.skip_existing,
             sync: !self.no_fsync,

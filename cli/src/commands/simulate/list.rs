@@ -34,6 +34,7 @@ impl<'a> SimulatedUrls<'a> {
                 globoff: true,
                 input_format: args::InputFormat::Lines,
                 url_column: None,
+                columns: None,
                 urls: Vec::new(),
                 input_file: files,
                 url: Vec::new(),

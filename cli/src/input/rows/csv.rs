@@ -2,8 +2,10 @@
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::{ListRow, ParsedRow, TableError, columns};
+use super::columns::{CarriedColumns, ColumnChoice, TableColumns, json_text};
+use super::{ListRow, ParsedRow, TableError};
 use crate::args::UrlColumn;
+use crate::display::plural;
 
 /// The longest row, in bytes. A longer one most likely lacks a closing quote.
 const MAX_ROW: usize = 1 << 20;
@@ -13,8 +15,9 @@ const MAX_COLUMNS: usize = 10_000;
 
 /// Parses a table chunk by chunk.
 pub(in crate::input) struct CsvReader {
-    /// The meaning of each column, known after the first row.
-    columns: Option<Vec<Option<&'static str>>>,
+    choice: ColumnChoice,
+    /// Known after the first row.
+    columns: Option<TableColumns>,
     ends: Vec<usize>,
     /// The first line of the current row.
     first_line: u64,
@@ -25,8 +28,13 @@ pub(in crate::input) struct CsvReader {
 }
 
 impl CsvReader {
-    pub(in crate::input) fn new(delimiter: u8, url: Option<UrlColumn>) -> Self {
+    pub(in crate::input) fn new(
+        delimiter: u8,
+        url: Option<UrlColumn>,
+        choice: ColumnChoice,
+    ) -> Self {
         Self {
+            choice,
             columns: None,
             ends: vec![0; 64],
             first_line: 1,
@@ -82,7 +90,7 @@ impl CsvReader {
     }
 
     fn record(&mut self, each: &mut impl FnMut(ParsedRow)) -> Result<(), TableError> {
-        let (bytes, count) = std::mem::take(&mut self.filled);
+        let (_, count) = std::mem::take(&mut self.filled);
         let ends = &self.ends[..count];
         let starts = [0].into_iter().chain(ends.iter().copied());
         let cells: Vec<_> = starts
@@ -90,36 +98,77 @@ impl CsvReader {
             .map(|(from, to)| &self.output[from..*to])
             .collect();
         let line = self.first_line;
-        if self.columns.is_none() {
-            let (columns, has_header) = columns(&cells, self.url.as_ref()).map_err(TableError)?;
-            self.columns = Some(columns);
-            if has_header {
-                return Ok(());
+        let columns = match &mut self.columns {
+            Some(columns) => columns,
+            none => {
+                let columns = TableColumns::new(&cells, self.url.as_ref(), &self.choice);
+                let columns = none.insert(columns.map_err(TableError)?);
+                if columns.has_header {
+                    return Ok(());
+                }
+                columns
             }
-        }
-        let columns = self.columns.as_deref().unwrap_or_default();
+        };
+        let mut row = ListRow::default();
+        let error = match cells.len() == columns.all.len() {
+            true => read_row(&mut row, &cells, columns).err(),
+            false => Some(unequal(cells.len(), columns.all.len())),
+        };
         each(ParsedRow {
+            error,
             line,
-            raw: self.output[..bytes].to_vec(),
-            row: row(&cells, columns),
+            raw: cells.join(&b","[..]),
+            row,
         });
         Ok(())
     }
+
+    /// Messages about the list that have not been returned before.
+    pub(in crate::input) fn take_notes(&mut self) -> Vec<String> {
+        let columns = self.columns.as_mut();
+        columns.map_or_else(Vec::new, |columns| std::mem::take(&mut columns.notes))
+    }
 }
 
-fn row(cells: &[&[u8]], columns: &[Option<&'static str>]) -> Result<ListRow, String> {
-    let mut row = ListRow::default();
-    for (cell, column) in cells.iter().zip(columns) {
-        let Some(column) = column else { continue };
-        let text = std::str::from_utf8(cell);
-        let text =
-            text.map_err(|_| format!("{column}: not valid UTF-8: save the list as UTF-8"))?;
-        row.set(column, text.trim())?;
+/// Rows have as many cells as the first one (RFC 4180, section 2.4): otherwise a separator within a
+/// cell would cut off the rest of a URL.
+fn unequal(cells: usize, columns: usize) -> String {
+    let cells = plural(cells as u64, "cell", "cells");
+    let columns = plural(columns as u64, "column", "columns");
+    format!(
+        "{cells} in a table of {columns}: put quotes around a cell that contains the separator, and \
+         write empty cells as well"
+    )
+}
+
+fn read_row(row: &mut ListRow, cells: &[&[u8]], columns: &TableColumns) -> Result<(), String> {
+    let mut carried = CarriedColumns::default();
+    let mut result = Ok(());
+    for (cell, column) in cells.iter().zip(&columns.all) {
+        if column.meaning.is_none() && column.carried.is_none() {
+            continue;
+        }
+        let name = column.meaning.or(column.carried.as_deref());
+        let Ok(text) = std::str::from_utf8(cell) else {
+            let name = name.unwrap_or_default();
+            let why = format!("{name}: not valid UTF-8: save the list as UTF-8");
+            result = result.and(Err(why));
+            continue;
+        };
+        if let Some(name) = &column.carried {
+            carried.add(name, &json_text(text));
+        }
+        if let Some(name) = column.meaning {
+            let set = row.set(name, text.trim());
+            result = result.and(set);
+        }
     }
+    row.carried = carried.finish();
+    result?;
     if row.url.is_empty() {
         return Err("no URL in this row".into());
     }
-    Ok(row)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -128,12 +177,12 @@ mod tests {
 
     fn read(text: &str, url: Option<&str>, piece: usize) -> Result<Vec<(u64, String)>, String> {
         let url = url.map(|url| UrlColumn::parse(url).unwrap());
-        let (mut table, mut rows) = (CsvReader::new(b',', url), Vec::new());
+        let mut table = CsvReader::new(b',', url, ColumnChoice::Others);
+        let mut rows = Vec::new();
         let pieces = text.as_bytes().chunks(piece).chain([&b""[..]]);
         for piece in pieces {
             let each = |read: ParsedRow| {
-                let row = read.row.map(|row| row.url).unwrap_or_else(|why| why);
-                rows.push((read.line, row));
+                rows.push((read.line, read.error.unwrap_or(read.row.url)));
             };
             table.read(piece, each).map_err(|broken| broken.0)?;
         }
@@ -178,12 +227,49 @@ mod tests {
 
     #[test]
     fn rows_without_a_url_are_reported_and_the_rest_is_read() {
-        let rows = read("id,url\n1\n2,http://b/\n3,\n", None, 100).unwrap();
+        let rows = read("id,url\n1,\n2,http://b/\n3,\n", None, 100).unwrap();
         let rows: Vec<_> = rows.iter().map(|(_, row)| row.as_str()).collect();
         assert_eq!(
             rows,
             ["no URL in this row", "http://b/", "no URL in this row"]
         );
+    }
+
+    #[test]
+    fn rows_with_more_or_fewer_cells_than_the_first_are_refused_by_line() {
+        let list = "url\nhttp://a/1,2.jpg\nhttp://b/\n";
+        let rows = read(list, None, 100).unwrap();
+        let why = "2 cells in a table of 1 column: put quotes around a cell that contains the \
+                   separator, and write empty cells as well";
+        let expected = [(2, why.to_owned()), (3, "http://b/".to_owned())];
+        assert_eq!(rows, expected);
+        let rows = read("url,id\nhttp://a/\n\"http://b/1,2\",3\n", None, 100).unwrap();
+        assert!(
+            rows[0].1.starts_with("1 cell in a table of 2 columns"),
+            "{rows:?}"
+        );
+        assert_eq!(rows[1], (3, "http://b/1,2".to_owned()));
+    }
+
+    #[test]
+    fn other_cells_are_carried_as_text() {
+        let mut table = CsvReader::new(b',', None, ColumnChoice::Others);
+        let mut rows = Vec::new();
+        let list =
+            "url,caption,width,id\nhttp://a/,\" a \"\"cat\"\"\n\",007,7\nhttp://b/,,\u{ff},8\n";
+        let list: Vec<u8> = list.chars().map(|c| c as u8).collect();
+        table.read(&list, |row| rows.push(row)).unwrap();
+        let row = &rows[0].row;
+        let carried = row.carried.as_ref().unwrap();
+        assert_eq!(carried.get(), r#"{"caption":" a \"cat\"\n","width":"007"}"#);
+        assert_eq!(row.id.as_deref(), Some("7"));
+        assert_eq!(
+            rows[1].row.carried.as_ref().unwrap().get(),
+            r#"{"caption":""}"#
+        );
+        let why = rows[1].error.as_deref().unwrap();
+        assert!(why.starts_with("\"width\": not valid UTF-8"), "{why}");
+        assert_eq!(rows[1].raw, b"http://b/,,\xff,8");
     }
 
     #[test]

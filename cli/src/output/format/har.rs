@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{RecordEncoder, RecordSink};
+use crate::outcome::recorded_body::RecordedValue;
 use crate::output::record::{Record, RecordBuilder, RecordInput};
 
 /// Separates two entries.
@@ -95,6 +96,17 @@ fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
         "_id": record.id, "_outcome": record.outcome.as_str(), "_exitcode": record.exitcode,
         "_attempts": record.attempts,
     });
+    if let Some(Some(body)) = record.body.0 {
+        let content = &mut entry["response"]["content"];
+        match body {
+            RecordedValue::Json(json) => content["text"] = json.get().into(),
+            RecordedValue::Text(text) => content["text"] = text.as_str().into(),
+            RecordedValue::Base64(text) => {
+                content["text"] = text.as_str().into();
+                content["encoding"] = "base64".into();
+            }
+        }
+    }
     if let Some(ip) = record.remote_ip {
         entry["serverIPAddress"] = ip.to_string().into();
     }

@@ -37,8 +37,8 @@ impl RecordEncoder for TextEncoder {
             RecordInput::Disallowed { request, .. } => {
                 text::write_unfetched(out, OutcomeKind::Robots, request.text());
             }
-            RecordInput::Invalid { text, .. } => {
-                text::write_unfetched(out, OutcomeKind::Invalid, text);
+            RecordInput::Invalid { url, .. } => {
+                text::write_unfetched(out, OutcomeKind::Invalid, url);
             }
             RecordInput::Skipped { url, .. } => {
                 text::write_unfetched(out, OutcomeKind::Skipped, url);

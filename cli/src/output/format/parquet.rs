@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -34,6 +34,7 @@ impl RecordEncoder for ParquetEncoder {
                 TableCell::Long(value) => postcard::to_extend(&Some(value), row),
                 TableCell::Null => postcard::to_extend(&None::<()>, row),
                 TableCell::Text(text) => postcard::to_extend(&Some(text), row),
+                TableCell::Timestamp(at) => postcard::to_extend(&Some(at.micros()), row),
             }
             .expect("a vector takes every write");
         }
@@ -169,8 +170,8 @@ fn empty_columns() -> Vec<ColumnValues> {
     let empty = |kind| match kind {
         ColumnType::Double => ColumnValues::Double(Vec::new(), Vec::new()),
         ColumnType::Int => ColumnValues::Int(Vec::new(), Vec::new()),
-        ColumnType::Long => ColumnValues::Long(Vec::new(), Vec::new()),
-        ColumnType::Text => ColumnValues::Text(Vec::new(), Vec::new()),
+        ColumnType::Long | ColumnType::Timestamp => ColumnValues::Long(Vec::new(), Vec::new()),
+        ColumnType::Json | ColumnType::Text => ColumnValues::Text(Vec::new(), Vec::new()),
     };
     kinds.map(empty).collect()
 }
@@ -180,8 +181,13 @@ fn schema() -> Result<Arc<Type>, ParquetError> {
         let (physical, logical) = match column.kind? {
             ColumnType::Double => (Physical::DOUBLE, None),
             ColumnType::Int => (Physical::INT32, None),
+            ColumnType::Json => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
             ColumnType::Long => (Physical::INT64, None),
             ColumnType::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+            ColumnType::Timestamp => (
+                Physical::INT64,
+                Some(LogicalType::timestamp(true, TimeUnit::MICROS)),
+            ),
         };
         let field = Type::primitive_type_builder(column.name, physical)
             .with_repetition(Repetition::OPTIONAL)

@@ -12,6 +12,8 @@ use crate::outcome::row::RowAttachment;
 /// Builds records, with the data that all of them share.
 #[derive(Clone)]
 pub(crate) struct RecordBuilder {
+    /// Whether records have the response's body.
+    pub(super) bodies: bool,
     /// The wall clock when the fetcher's clock started.
     pub(super) epoch: SystemTime,
     /// Whether records have the response's header fields.
@@ -26,11 +28,18 @@ impl RecordBuilder {
     pub(crate) fn new(epoch: SystemTime, method: &str, body: &[u8], headers: bool) -> Self {
         let body = digest::digest(&digest::SHA256, body);
         Self {
+            bodies: false,
             epoch,
             headers,
             method: method.to_owned(),
             id_prefix: id_prefix(method, body.as_ref()),
         }
+    }
+
+    /// Sets whether records have the response's body.
+    pub(crate) fn with_bodies(mut self, bodies: bool) -> Self {
+        self.bodies = bodies;
+        self
     }
 
     /// The start of the first attempt, as an RFC 3339 date.

@@ -124,6 +124,7 @@ impl Serialize for EffectiveUrl<'_> {
 }
 
 /// A wall-clock time, written as RFC 3339 in milliseconds.
+#[derive(Clone, Copy)]
 pub(crate) struct StartedAt(pub(crate) SystemTime);
 
 impl fmt::Display for StartedAt {
@@ -144,6 +145,11 @@ thread_local! {
 }
 
 impl StartedAt {
+    /// Microseconds since 1970.
+    pub(in crate::output) fn micros(self) -> i64 {
+        jiff::Timestamp::try_from(self.0).map_or(0, |at| at.as_microsecond())
+    }
+
     /// Its text; `None` if the year is out of range.
     pub(super) fn with_text<R>(&self, f: impl FnOnce(Option<&str>) -> R) -> R {
         let Ok(at) = jiff::Timestamp::try_from(self.0) else {
@@ -229,10 +235,10 @@ impl FieldValue for RecordId<'_> {
 }
 
 impl FieldValue for StartedAt {
-    const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
+    const COLUMN: Option<ColumnType> = Some(ColumnType::Timestamp);
 
     fn cell(&self) -> TableCell<'_> {
-        TableCell::text_of(self)
+        TableCell::Timestamp(*self)
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {

@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use fetch_driver::{Outcome, Request, Response, Timestamp};
 use fetch_proto::{AttemptReport, AttemptTimings};
 use http::{HeaderMap, Version, header};
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::builder::RecordBuilder;
-use super::fields::{ErrorMessage, StartedAt, seconds};
+use super::fields::{ErrorMessage, RecordId, StartedAt, seconds};
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
+use crate::outcome::recorded_body::RecordedValue;
 use crate::outcome::result::FetchResult;
 use crate::outcome::row::RowAttachment;
 use crate::outcome::saved_body::SavedBody;
@@ -25,15 +27,21 @@ pub(crate) enum RecordInput<'a> {
         request: &'a Request,
     },
     Fetched(&'a FetchResult<'a>),
-    /// The line is not a URL.
+    /// The line cannot be fetched.
     Invalid {
+        /// The columns of its row.
+        carried: Option<&'a RawValue>,
+        /// Its text in the list.
+        line: &'a [u8],
         message: &'a str,
         seq: u64,
-        text: &'a str,
+        /// Its URL, or what is there instead.
+        url: &'a str,
     },
     /// The URL's file existed already.
     Skipped {
         file: &'a str,
+        row: Option<&'a RowAttachment>,
         seq: u64,
         url: &'a str,
     },
@@ -57,11 +65,15 @@ impl<'a> RecordInput<'a> {
 /// The values from which the fields of a record are computed.
 pub(in crate::output) struct RecordSource<'a> {
     pub(super) builder: &'a RecordBuilder,
+    /// The columns of the row.
+    pub(super) carried: Option<&'a RawValue>,
     pub(super) curl_code: u8,
     pub(super) error_type: Option<ErrorType>,
     /// `None` if the URL was not fetched.
     pub(super) fetch: Option<&'a FetchResult<'a>>,
     pub(super) file: Option<&'a str>,
+    /// The line of the list, if it is no request.
+    invalid_line: Option<&'a [u8]>,
     pub(super) message: Option<ErrorMessage<'a>>,
     pub(super) outcome: OutcomeKind,
     pub(super) row: Option<&'a RowAttachment>,
@@ -71,15 +83,17 @@ pub(in crate::output) struct RecordSource<'a> {
 
 impl<'a> RecordSource<'a> {
     pub(super) fn new(builder: &'a RecordBuilder, input: &RecordInput<'a>) -> Self {
-        let unfetched = |outcome, seq, url| Self {
+        let unfetched = |outcome, seq, url, row: Option<&'a RowAttachment>| Self {
             builder,
+            carried: row.and_then(|row| row.carried.as_deref()),
             curl_code: 0,
             error_type: None,
             fetch: None,
             file: None,
+            invalid_line: None,
             message: None,
             outcome,
-            row: None,
+            row,
             seq,
             url,
         };
@@ -93,8 +107,12 @@ impl<'a> RecordSource<'a> {
                     fetch: Some(fetch),
                     file: saved.and_then(|saved| saved.file.as_deref()),
                     message: error.or_else(|| fetch.save_error().map(ErrorMessage::Text)),
-                    row: RowAttachment::of(outcome),
-                    ..unfetched(fetch.class.kind, outcome.tag, &outcome.url)
+                    ..unfetched(
+                        fetch.class.kind,
+                        outcome.tag,
+                        &outcome.url,
+                        RowAttachment::of(outcome),
+                    )
                 }
             }
             RecordInput::Disallowed { message, request } => Self {
@@ -102,18 +120,35 @@ impl<'a> RecordSource<'a> {
                 curl_code: 9,
                 error_type: Some(ErrorType::Name("robots")),
                 message: Some(ErrorMessage::Text(message)),
-                row: RowAttachment::of_request(request),
-                ..unfetched(OutcomeKind::Robots, request.tag_value(), request.text())
+                ..unfetched(
+                    OutcomeKind::Robots,
+                    request.tag_value(),
+                    request.text(),
+                    RowAttachment::of_request(request),
+                )
             },
-            RecordInput::Invalid { message, seq, text } => Self {
-                curl_code: invalid_url_code(text),
+            RecordInput::Invalid {
+                carried,
+                line,
+                message,
+                seq,
+                url,
+            } => Self {
+                carried,
+                invalid_line: Some(line),
+                curl_code: invalid_url_code(url),
                 error_type: Some(ErrorType::Name("invalid_url")),
                 message: Some(ErrorMessage::Text(message)),
-                ..unfetched(OutcomeKind::Invalid, seq, text)
+                ..unfetched(OutcomeKind::Invalid, seq, url, None)
             },
-            RecordInput::Skipped { file, seq, url } => Self {
+            RecordInput::Skipped {
+                file,
+                row,
+                seq,
+                url,
+            } => Self {
                 file: Some(file),
-                ..unfetched(OutcomeKind::Skipped, seq, url)
+                ..unfetched(OutcomeKind::Skipped, seq, url, row)
             },
         }
     }
@@ -142,6 +177,25 @@ impl<'a> RecordSource<'a> {
     pub(super) fn size_delivered(&self) -> u64 {
         let resumed = self.resumed().map(|response| response.bytes);
         resumed.unwrap_or_else(|| self.last().map_or(0, |last| last.bytes))
+    }
+
+    /// The body, if records have bodies.
+    pub(super) fn body(&self) -> Option<Option<&'a RecordedValue>> {
+        let recorded = || self.saved()?.recorded.as_ref()?.value.as_ref();
+        self.builder.bodies.then(recorded)
+    }
+
+    /// Why the body is not recorded as it should be.
+    pub(super) fn body_error(&self) -> Option<&'a str> {
+        self.saved()?.recorded.as_ref()?.error.as_deref()
+    }
+
+    /// The digest that identifies the line or the request, or the row's own id.
+    pub(super) fn id(&self) -> RecordId<'a> {
+        match self.invalid_line {
+            Some(line) => self.builder.id_of_line(line),
+            None => self.builder.id(self.url, self.row),
+        }
     }
 
     pub(super) fn method(&self) -> &'a str {

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
 use super::builder::RecordBuilder;
 use super::fields::{
@@ -17,6 +18,7 @@ use super::source::{RecordInput, RecordSource, http_version, is_new_connection};
 use super::value::{ColumnType, FieldValue, IfPresent, TableCell};
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
+use crate::outcome::recorded_body::RecordedValue;
 
 /// The version of the schema.
 const SCHEMA: u8 = 1;
@@ -61,7 +63,7 @@ record_table! {
     /// A record. A number that this version cannot know is null: `size_request` and `size_header`.
     pub(crate) struct Record<'a> of source: &RecordSource<'a> {
         v: u8 = SCHEMA;
-        id: RecordId<'a> = source.builder.id(source.url, source.row);
+        id: RecordId<'a> = source.id();
         seq: u64 = source.seq;
         url: &'a str = source.url;
         url_effective: Option<EffectiveUrl<'a>> = source.last().map(|last| EffectiveUrl(&last.url));
@@ -98,6 +100,9 @@ record_table! {
         checksum: IfPresent<&'a str> = IfPresent(source.saved().and_then(|s| s.checksum.as_deref()));
         filename_effective: Option<&'a str> = source.file;
         header_json: IfPresent<HeaderJson<'a>> = IfPresent(source.recorded_headers().map(HeaderJson));
+        body: IfPresent<Option<&'a RecordedValue>> = IfPresent(source.body());
+        body_error: IfPresent<&'a str> = IfPresent(source.body_error());
+        row: IfPresent<&'a RawValue> = IfPresent(source.carried);
         attempts: AttemptList<'a> = AttemptList(source.started(), source.attempts());
     }
 }
@@ -171,15 +176,24 @@ mod tests {
             attempt(1, AttemptEnd::Failed(FailureKind::Connect)),
             attempt(2, AttemptEnd::Responded),
         ];
+        let carried = RawValue::from_string(r#"{"n":1.0}"#.into()).unwrap();
         for text in TEXTS {
             let input = RecordInput::Invalid {
+                carried: Some(&carried),
+                line: text.as_bytes(),
                 message: text,
                 seq: 7,
-                text,
+                url: text,
             };
             let mut record = builder.build(&input);
             assert_equals_serde(&record);
             record.attempts = AttemptList(Some(at(1)), &attempts);
+            let body = RecordedValue::Json(carried.clone());
+            record.body = IfPresent(Some(Some(&body)));
+            assert_equals_serde(&record);
+            let body = RecordedValue::Text(text.to_owned());
+            record.body = IfPresent(Some(Some(&body)));
+            record.body_error = IfPresent(Some(text));
             record.checksum = IfPresent(Some(text));
             record.error_type = Some(ErrorType::Status(404));
             record.filename_effective = Some(text);

@@ -8,17 +8,24 @@ use std::fmt;
 use std::net::IpAddr;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::fields::StartedAt;
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
+use crate::outcome::recorded_body::RecordedValue;
 
 /// The type of a column. Tables have no unsigned numbers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::output) enum ColumnType {
     Double,
     Int,
+    /// JSON as text.
+    Json,
     Long,
     Text,
+    /// Microseconds since 1970, in UTC; as text an RFC 3339 date.
+    Timestamp,
 }
 
 /// One value of a column.
@@ -28,6 +35,7 @@ pub(in crate::output) enum TableCell<'a> {
     Long(i64),
     Null,
     Text(Cow<'a, str>),
+    Timestamp(StartedAt),
 }
 
 impl TableCell<'_> {
@@ -44,6 +52,7 @@ impl fmt::Display for TableCell<'_> {
             Self::Long(value) => value.fmt(f),
             Self::Null => Ok(()),
             Self::Text(text) => text.fmt(f),
+            Self::Timestamp(at) => at.fmt(f),
         }
     }
 }
@@ -118,6 +127,39 @@ impl FieldValue for &str {
             out.push(b'"');
         } else {
             write_with_serde(out, self);
+        }
+    }
+}
+
+/// JSON on one line. A table has it as text.
+impl FieldValue for &RawValue {
+    const COLUMN: Option<ColumnType> = Some(ColumnType::Json);
+
+    fn cell(&self) -> TableCell<'_> {
+        TableCell::Text(self.get().into())
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.get().as_bytes());
+    }
+}
+
+impl FieldValue for &RecordedValue {
+    const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
+
+    fn cell(&self) -> TableCell<'_> {
+        TableCell::Text(match self {
+            RecordedValue::Json(json) => json.get().into(),
+            RecordedValue::Base64(text) | RecordedValue::Text(text) => text.into(),
+        })
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        match self {
+            RecordedValue::Json(json) => (&**json).write_json(out),
+            RecordedValue::Base64(text) | RecordedValue::Text(text) => {
+                text.as_str().write_json(out);
+            }
         }
     }
 }

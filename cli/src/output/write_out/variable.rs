@@ -145,10 +145,10 @@ mod tests {
 
     #[test]
     fn variables_are_those_of_curl_and_of_records() {
-        let expected = "checksum content_type error_type errormsg exitcode filename_effective \
+        let expected = "body body_error checksum content_type error_type errormsg exitcode filename_effective \
             header_json host_key http_code http_version id json method num_connects num_headers \
             num_redirects num_retries outcome redirect_url remote_ip remote_port response_code resumed_from \
-            scheme seq sha256 size_delivered size_download speed_download time_appconnect \
+            row scheme seq sha256 size_delivered size_download speed_download time_appconnect \
             time_connect time_namelookup time_posttransfer time_pretransfer time_queue \
             time_redirect time_starttransfer time_total url url_effective urlnum";
         let expected: Vec<_> = expected.split_whitespace().collect();
