@@ -191,11 +191,13 @@ pub(crate) fn user(text: &str) -> Result<String, String> {
 
 pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
     let form = "write HOST:PORT:ADDRESS such as example.com:443:127.0.0.1";
-    if text.starts_with(['+', '-', '*']) {
+    if text.starts_with(['-', '*']) {
         return Err(format!(
-            "curl's forms with +, - and * are not supported: {form}"
+            "curl's forms with - and * are not supported: {form}"
         ));
     }
+    // In curl, + lets the entry expire. Here no entry expires before the run ends.
+    let text = text.strip_prefix('+').unwrap_or(text);
     let mut parts = text.splitn(3, ':');
     let (Some(host), Some(port), Some(addresses)) = (parts.next(), parts.next(), parts.next())
     else {
@@ -235,6 +237,7 @@ pub(crate) fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
 pub(crate) fn proxy(text: &str) -> Result<String, String> {
     // The error must not contain a password.
     match fetch_driver::Proxy::parse(text) {
+        _ if text.is_empty() => Ok(String::new()),
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
     }

@@ -292,3 +292,12 @@ fn a_cookie_file_that_does_not_exist_starts_an_empty_jar() {
         "{ran:?}"
     );
 }
+
+#[test]
+fn an_empty_proxy_is_none() {
+    let site = site();
+    let url = site.url("/get");
+    let mut command = command(&["--retry", "0", "-x", "", &url]);
+    command.env("http_proxy", "http://127.0.0.1:1");
+    assert_eq!(ran(command.output().unwrap()).code, 0);
+}

@@ -1,5 +1,6 @@
 use super::*;
 use crate::Policy;
+use crate::model::failure::FailureKind;
 use crate::testing::{FetchScript, failure, status};
 use alloc::string::ToString;
 
