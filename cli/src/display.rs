@@ -92,6 +92,14 @@ pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// Parts of the names of header fields that are secret.
+const SECRET_FIELDS: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
+
+/// Whether the value of a header field with this name, in lower case, must not be shown or archived.
+pub(crate) fn is_secret_field(name: &str) -> bool {
+    SECRET_FIELDS.iter().any(|part| name.contains(part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -145,6 +145,7 @@ pub use guards::rate::{Rate, RateError, RateLimiter};
 pub use guards::stall::{StallGuard, ThroughputMeter};
 pub use guards::throttle::{RequestThrottler, Throttle};
 pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
+pub use model::credentials::UrlCredentials;
 pub use model::event::{CircuitTransition, DecisionEvent, RetryDelaySource, TripReason};
 pub use model::failure::{FailureCause, FailureKind, RedirectError, TimeLimit};
 pub use model::fault::InjectedFault;
@@ -161,6 +162,7 @@ pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
     Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, PolicyPatch, RedirectPolicy,
     RetryAfterPolicy, RetryClass, RetryClasses, StatusSet, Timeouts, TimeoutsPatch,
+    is_sent_to_other_origins, location_text,
 };
 pub use rules::{
     PolicyLayer, PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern,

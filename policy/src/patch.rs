@@ -58,8 +58,11 @@ pub(crate) fn of(
         });
     }
     if let Some(keys) = &keys.redirects {
-        let redirects = RedirectPolicy::limit(keys.max.unwrap_or(10));
-        patch = patch.redirects(redirects.allow_downgrade(keys.downgrade.unwrap_or(false)));
+        let redirects = RedirectPolicy::limit(keys.max.unwrap_or(10))
+            .allow_downgrade(keys.downgrade.unwrap_or(false))
+            .follow(keys.follow.unwrap_or(true))
+            .trusted(keys.trusted.unwrap_or(false));
+        patch = patch.redirects(redirects);
     }
     if let Some(keys) = &keys.stall {
         patch = patch.stall(stall(keys));

@@ -43,9 +43,9 @@ pub struct TraceRecorder<W: Write> {
     url_packer: UrlPacker,
     redactor: UrlRedactor,
     repeat: Option<RepeatedPoll>,
-    /// Rules with which the engine was created. A later `set_config` does not change them.
+    /// The engine's rules.
     rules: PolicyRules,
-    /// Rules in the head of the file, if they differ from `rules` because secrets were removed.
+    /// The rules as recorded, if they differ from `rules` because secrets were removed.
     stored_rules: Option<PolicyRules>,
     last_tag: u64,
     /// `None` after an error and after `finish`.
@@ -295,7 +295,11 @@ impl<W: Write> TraceRecorder<W> {
             TraceCall::ResumeStarts => self.append(&TraceEntry::ResumeStarts),
             other => {
                 let mut json = serde_json::to_value(other).unwrap_or_default();
-                redact_json(&mut json, &self.redactor);
+                let is_redacted = redact_json(&mut json, &self.redactor);
+                if let TraceCall::SetConfig(config) = other {
+                    self.rules = config.rules.clone();
+                    self.stored_rules = is_redacted.then(|| configured_rules(&json)).flatten();
+                }
                 let delta = take_delta(&mut self.last_nanos, now);
                 self.append(&TraceEntry::Call(delta, &json.to_string()));
             }
@@ -350,4 +354,12 @@ impl<W: Write> Drop for TraceRecorder<W> {
 fn take_delta(last: &mut u64, now: Timestamp) -> i64 {
     let now = now.as_nanos();
     now.wrapping_sub(std::mem::replace(last, now)) as i64
+}
+
+/// The rules in the recorded form of [`TraceCall::SetConfig`].
+fn configured_rules(call: &serde_json::Value) -> Option<PolicyRules> {
+    match serde_json::from_value(call.clone()) {
+        Ok(TraceCall::SetConfig(config)) => Some(config.rules.clone()),
+        _ => None,
+    }
 }

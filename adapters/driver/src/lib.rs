@@ -43,7 +43,7 @@ pub use http;
 pub use model::attachment::Attachment;
 pub use model::error::{Error, ErrorKind};
 pub use model::fallback_value::FallbackValue;
-pub use model::outcome::{FallbackSource, Outcome, Response};
+pub use model::outcome::{FallbackSource, Outcome, RedirectResponse, Response};
 pub use model::request::{BodyRetention, IntoRequest, Request};
 pub use model::save::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 pub use settings::Settings;

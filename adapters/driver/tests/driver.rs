@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fetch_driver::{
-    Adapter, AsyncIoTimer, AttemptProgress, Backoff, BuildError, Builder, FailureKind, Fetcher,
-    IncomingResponse, OutgoingRequest, Policy, PolicyRules, Request, Settings, Transport,
-    TransportError,
+    Adapter, AsyncIoTimer, AttemptProgress, Backoff, BuildError, Builder, EngineConfig,
+    FailureKind, Fetcher, IncomingResponse, OutgoingRequest, Policy, PolicyRules, Request,
+    Settings, Transport, TransportError,
 };
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, poll_once};
 use futures_lite::{StreamExt, stream};
 
 type SendResult = Result<IncomingResponse<stream::Iter<std::vec::IntoIter<Chunk>>>, TransportError>;
@@ -190,8 +190,12 @@ fn an_attempt_without_a_response_is_dropped_at_its_timeout() {
 #[test]
 fn invalid_settings_are_rejected_when_the_fetcher_is_built() {
     type Change = fn(Builder<FakeTransport>) -> Builder<FakeTransport>;
-    let table: [(Change, &str); 3] = [
+    let table: [(Change, &str); 4] = [
         (|builder| builder.concurrency(0), "concurrency: 0"),
+        (
+            |builder| builder.concurrency(0).header("bad name", "x"),
+            "concurrency: 0",
+        ),
         (
             |builder| builder.header("bad name", "x"),
             "header: \"bad name\"",
@@ -225,6 +229,26 @@ fn timeouts_by_pattern_take_precedence_over_the_rules() {
         outcome.duration() < Duration::from_secs(10),
         "the timeout of the default rule is 10 s"
     );
+}
+
+#[test]
+fn an_invalid_request_has_an_outcome_with_its_url() {
+    let fetcher = builder_answering(|_| respond(200, vec![])).build().unwrap();
+    let outcome = block_on(fetcher.fetch("ftp://a.test/"));
+    assert_eq!(
+        (outcome.is_success(), &*outcome.url),
+        (false, "ftp://a.test/")
+    );
+}
+
+#[test]
+fn a_batch_takes_as_many_requests_as_the_new_configuration_allows() {
+    let builder = Builder::new(FakeTransport(Arc::new(|_| Box::pin(pending()))));
+    let fetcher = builder.build().unwrap();
+    fetcher.set_config(EngineConfig::default().window(7));
+    let mut batch = fetcher.fetch_all(urls(&["/a"; 100]));
+    assert!(block_on(poll_once(batch.next())).is_none());
+    assert_eq!(batch.outstanding(), 7);
 }
 
 #[test]

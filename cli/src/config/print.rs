@@ -8,12 +8,10 @@ use clap::{Arg, ArgAction};
 use super::ParsedOptions;
 use super::known::OptionIndex;
 use crate::args;
+use crate::display::is_secret_field;
 
 /// Options whose values are secret. For --header it depends on the field name.
 const SECRET: [&str; 4] = ["cookie", "oauth2_bearer", "proxy_user", "user"];
-
-/// Parts of the names of header fields that are secret.
-const SECRET_FIELDS: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
 
 const DEFAULT: &str = "default";
 const HIDDEN: &str = "REDACTED";
@@ -94,8 +92,7 @@ pub(super) fn redact(id: &str, value: &str) -> String {
         id if SECRET.contains(&id) => HIDDEN.to_owned(),
         "header" => {
             let name = value.split([':', ';']).next().unwrap_or_default();
-            let lower = name.to_ascii_lowercase();
-            match SECRET_FIELDS.iter().any(|part| lower.contains(part)) {
+            match is_secret_field(&name.to_ascii_lowercase()) {
                 true => format!("{name}: {HIDDEN}"),
                 false => value.to_owned(),
             }

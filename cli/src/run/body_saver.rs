@@ -47,7 +47,7 @@ impl BodySaver {
         self.running == 0
     }
 
-    /// Starts to save the body of an outcome; returns the outcome if it failed and so has no body, or
+    /// Starts to save the body of an outcome; returns the outcome if it failed and so has no body to save, or
     /// if its body is not needed.
     #[expect(
         clippy::result_large_err,
@@ -58,7 +58,9 @@ impl BodySaver {
             if !is_cancelled(&outcome) {
                 self.store.forget_partial(&outcome, &self.builder);
             }
-            return Err(outcome);
+            if outcome.redirect_responses.is_empty() {
+                return Err(outcome);
+            }
         }
         if !self.store.needs_body_of(&outcome) {
             return Err(outcome);

@@ -100,6 +100,11 @@ impl ActiveRun {
                 RunEvent::Outcome(outcome, saved) => {
                     let statsd = self.monitor.statsd();
                     let failed = self.outcomes.record(&outcome, saved.as_ref(), statsd);
+                    if let Some(message) = self.outcomes.redirects.record(&outcome)
+                        && !self.silent
+                    {
+                        self.progress.print_message(&message);
+                    }
                     if failed && self.outcomes.shared.count_failure(self.max_errors) {
                         return RunEnd::FailEarly;
                     }

@@ -19,11 +19,13 @@ use crate::output::record::RecordInput;
 use crate::state::{StateView, state_error};
 use crate::ui::host_waits::HostWaits;
 use crate::ui::monitor::StatsdReporter;
+use crate::ui::redirect_notes::RedirectNotes;
 use crate::ui::summary::RunSummary;
 
 /// The numbers of a run, and the writer of its records.
 pub(crate) struct RunOutcomes {
     fail: bool,
+    pub(crate) redirects: RedirectNotes,
     pub(crate) shared: Arc<SharedProgress>,
     state: Option<StateView>,
     pub(crate) tally: RunTally,
@@ -33,15 +35,17 @@ pub(crate) struct RunOutcomes {
 }
 
 impl RunOutcomes {
-    /// `fail` is the option `--fail`.
+    /// `fail` is the option `--fail`. `has_files` is true if every body becomes a file.
     pub(crate) fn new(
         shared: Arc<SharedProgress>,
         writer: RecordWriter,
         fail: bool,
+        has_files: bool,
         state: Option<StateView>,
     ) -> Self {
         Self {
             fail,
+            redirects: RedirectNotes::new(has_files),
             shared,
             state,
             tally: RunTally::default(),
@@ -126,6 +130,7 @@ impl RunOutcomes {
             existing: self.existing(),
             host_waits,
             malformed: self.shared.malformed.load(Relaxed),
+            redirects: &self.redirects,
             stats,
             stopped,
             tally: &self.tally,

@@ -116,7 +116,13 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         fetches = fetches.with_total(total);
     }
     let mut run = ActiveRun {
-        outcomes: RunOutcomes::new(shared, writer, plan.stop.fail, state_view),
+        outcomes: RunOutcomes::new(
+            shared,
+            writer,
+            plan.stop.fail,
+            store.has_files(),
+            state_view,
+        ),
         cookies: plan.client.cookies,
         deadline: plan.stop.deadline,
         epoch,

@@ -35,6 +35,7 @@ use partial::PartialStore;
 use resume::DirectoryUse;
 pub(crate) use resume::{ArchiveResume, remove_uncommitted};
 use spool::{BodyBytes, BodySpool, FinishedBody, SpooledBody};
+use warc::ArchivedExchange;
 
 /// The prefix of names of unfinished files.
 const TEMPORARY_PREFIX: &str = ".fetch-all-";
@@ -49,6 +50,8 @@ pub(crate) struct BodyStore {
     checks_only: bool,
     directory: Option<BodyDirectory>,
     disk: Arc<DiskStatus>,
+    /// Whether responses that redirect are archived.
+    keeps_redirects: bool,
     method: Method,
     skip_existing: bool,
     /// With `--state` or `-C -`: downloads that can be continued.
@@ -90,6 +93,7 @@ impl BodyStore {
         if !self.needs_body(row) {
             return request;
         }
+        let request = request.keep_redirects(self.keeps_redirects);
         if self.recording.is_some() && self.spool.directory.is_none() {
             return request.body_retention(BodyRetention::Collect);
         }
@@ -131,12 +135,13 @@ impl BodyStore {
         let mut saved = SavedBody::default();
         // Held until the delivery.
         let mut archives = None;
-        if let Ok(response) = &outcome.result
-            && let Err(error) =
+        let result = match &outcome.result {
+            Ok(response) => {
                 self.try_save(&outcome, response, builder, fail, &mut saved, &mut archives)
-        {
-            saved.error = Some(error);
-        }
+            }
+            Err(_) => self.archive_redirects(&outcome, builder, &mut saved, &mut archives),
+        };
+        saved.error = result.err();
         deliver(outcome, saved);
     }
 
@@ -190,8 +195,17 @@ impl BodyStore {
         };
         let Archives { tar, warc } = &mut **archives.insert(lock(all));
         if let Some(warc) = warc {
-            let date = builder.date(outcome);
-            warc.append(outcome, response, method, date, &body)
+            let last = ArchivedExchange {
+                body: &body,
+                connection: outcome.connection,
+                date: builder.date(outcome.attempts.last()),
+                has_lost_body: outcome.method != *method,
+                is_complete: true,
+                method: &outcome.method,
+                response,
+                withheld: &outcome.withheld,
+            };
+            self.append(warc, outcome, builder, Some(last))
                 .map_err(SaveError::Write)?;
             saved.archived.warc = warc.end();
         }
@@ -218,6 +232,61 @@ impl BodyStore {
             saved.archived.tar = tar.end();
         }
         result
+    }
+
+    /// Archives the redirects of a fetch that failed.
+    fn archive_redirects<'a>(
+        &'a self,
+        outcome: &Outcome,
+        builder: &RecordBuilder,
+        saved: &mut SavedBody,
+        archives: &mut Option<MutexGuard<'a, Archives>>,
+    ) -> Result<(), SaveError> {
+        let Some(all) = &self.archives else {
+            return Ok(());
+        };
+        if let Some(warc) = &mut archives.insert(lock(all)).warc {
+            self.append(warc, outcome, builder, None)
+                .map_err(SaveError::Write)?;
+            saved.archived.warc = warc.end();
+        }
+        Ok(())
+    }
+
+    /// Adds the responses that redirect, then the last one, to the archive.
+    fn append(
+        &self,
+        warc: &mut warc::WarcWriter,
+        outcome: &Outcome,
+        builder: &RecordBuilder,
+        last: Option<ArchivedExchange<'_>>,
+    ) -> Result<(), String> {
+        let redirects = &outcome.redirect_responses;
+        let method = RowAttachment::of(outcome).map_or(&self.method, |row| &row.method);
+        let mut bodies = Vec::with_capacity(redirects.len());
+        for redirect in redirects {
+            let body = self.spool.spooled(None, redirect.response.body.clone());
+            bodies.extend(body.take()?);
+        }
+        let attempt = |number| outcome.attempts.iter().find(|a| a.number == number);
+        let first = outcome.attempts.first().map(|first| first.url.origin());
+        let mut has_left = false;
+        let hops = redirects.iter().zip(&bodies);
+        let hops = hops.map(|(redirect, body)| {
+            has_left |= first.as_ref() != Some(&redirect.response.url.origin());
+            ArchivedExchange {
+                body,
+                connection: redirect.connection,
+                date: builder.date(attempt(redirect.attempt)),
+                has_lost_body: redirect.method != *method,
+                is_complete: redirect.is_complete,
+                method: &redirect.method,
+                response: &redirect.response,
+                // Once a redirect has left the first origin, no request has these fields.
+                withheld: if has_left { &outcome.withheld } else { &[] },
+            }
+        });
+        warc.append(&hops.chain(last).collect::<Vec<_>>())
     }
 
     /// Saves a body under its name in the directory, and returns the path relative to it.
@@ -265,6 +334,12 @@ impl BodyStore {
                 self.spool.spooled(expected, response.body.clone()).take()
             }
         }
+    }
+
+    /// Whether each successful body becomes a file of its own, or a member of a tar shard.
+    pub(crate) fn has_files(&self) -> bool {
+        let has_tar = |all: &Mutex<Archives>| lock(all).tar.is_some();
+        self.directory.is_some() || self.archives.as_ref().is_some_and(has_tar)
     }
 
     /// The file of a URL, if it exists and `--skip-existing` is set.

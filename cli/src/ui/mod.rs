@@ -5,6 +5,7 @@ pub(crate) mod eta;
 pub(crate) mod host_waits;
 pub(crate) mod monitor;
 pub(crate) mod progress;
+pub(crate) mod redirect_notes;
 pub(crate) mod report;
 pub(crate) mod screen;
 pub(crate) mod signals;

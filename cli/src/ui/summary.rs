@@ -10,6 +10,7 @@ use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::tally::RunTally;
 use crate::ui::host_waits::HostWaits;
+use crate::ui::redirect_notes::RedirectNotes;
 
 /// The number of hosts in each list.
 const TOP: usize = 5;
@@ -30,6 +31,7 @@ pub(crate) struct RunSummary<'a> {
     pub(crate) existing: u64,
     pub(crate) host_waits: &'a HostWaits,
     pub(crate) malformed: u64,
+    pub(crate) redirects: &'a RedirectNotes,
     pub(crate) stats: &'a BatchStats,
     /// Why the run ended before every URL was fetched.
     pub(crate) stopped: Option<&'a str>,
@@ -50,6 +52,7 @@ impl fmt::Display for RunSummary<'_> {
             self.write_times(f)?;
         }
         self.write_errors(f)?;
+        self.redirects.fmt(f)?;
         self.host_waits.write_totals(f)?;
         self.write_hosts(f)
     }
@@ -312,6 +315,7 @@ mod tests {
             duplicates: 0,
             elapsed: Duration::from_secs(1),
             malformed: 1,
+            redirects: &RedirectNotes::default(),
             existing: 1,
             host_waits: &HostWaits::default(),
             unsaved: 0,

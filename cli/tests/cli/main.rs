@@ -19,6 +19,7 @@ mod output;
 mod plans;
 mod policy;
 mod records;
+mod redirects;
 mod replay;
 mod report;
 mod retries;

@@ -42,7 +42,7 @@ fn wrong_options_are_refused_with_option_value_and_fix() {
             &["--timeout", "glob:", "substring:"],
         ),
         (&["-u", "me"], &["--user", "USER:PASSWORD"]),
-        (&["--max-redirs", "3"], &["--location"]),
+        (&["--max-redirs", "x"], &["--max-redirs", "'x'", "10"]),
         (
             &["--max-filesize", "1T"],
             &["--max-filesize", "'1T'", "64M"],

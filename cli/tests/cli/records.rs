@@ -88,15 +88,16 @@ fn a_decoded_body_has_two_sizes() {
 }
 
 #[test]
-fn redirects_are_followed_with_the_option() {
+fn redirects_are_followed_unless_an_option_says_otherwise() {
     let site = site();
     let url = site.url("/redirect/2");
-    let record = fetch_all(&[&url]).record();
+    let kept = fetch_all(&["--no-location", &url]).record();
     assert_eq!(
-        (&record["response_code"], &record["outcome"]),
+        (&kept["response_code"], &kept["outcome"]),
         (&json!(302), &json!("ok"))
     );
-    let record = fetch_all(&["-L", &url]).record();
+    assert_eq!(fetch_all(&["-L", &url]).record()["num_redirects"], 2);
+    let record = fetch_all(&[&url]).record();
     assert_eq!(record["url_effective"], site.url("/get"));
     assert_eq!(
         (
@@ -105,8 +106,16 @@ fn redirects_are_followed_with_the_option() {
         ),
         (&json!(2), 3)
     );
-    let ran = fetch_all(&["-L", "--max-redirs", "1", &url]);
-    assert_eq!((&ran.record()["exitcode"], ran.code), (&json!(47), 7));
+    for max in ["0", "1"] {
+        let ran = fetch_all(&["-L", "--max-redirs", max, &url]);
+        assert_eq!((&ran.record()["exitcode"], ran.code), (&json!(47), 7));
+    }
+    let many = site.url("/redirect/12");
+    assert_eq!(fetch_all(&[&many]).code, 7, "ten at most");
+    assert_eq!(
+        fetch_all(&["--max-redirs", "-1", &many]).record()["num_redirects"],
+        12
+    );
 }
 
 #[test]

@@ -74,14 +74,22 @@ fn the_config_file_is_named_by_environment_or_command_line() {
 #[test]
 fn options_that_conflict_with_a_stronger_source_are_dropped() {
     let site = site();
-    let list = List::new("silent = true\nmax-redirs = 3\ndata = 'x'\n");
-    let file = list.path("list");
-    let verbose = fetch_all(&["--config", &file, "-L", "-v", "-I", &site.url("/get")]);
+    let list = List::new("silent = true\ntar-count = 3\ndata = 'x'\n");
+    let (file, bodies) = (list.path("list"), list.path("bodies"));
+    let verbose = fetch_all(&[
+        "--config",
+        &file,
+        "--tar",
+        &bodies,
+        "-v",
+        "-I",
+        &site.url("/get"),
+    ]);
     assert_eq!(verbose.code, 0, "{verbose:?}");
     let missing = fetch_all(&["--config", &file, &site.url("/get")]);
     assert_eq!(missing.code, 2);
     assert!(
-        missing.stderr.contains("--location") && missing.stderr.contains(&file),
+        missing.stderr.contains("--tar") && missing.stderr.contains(&file),
         "{missing:?}"
     );
 }

@@ -254,7 +254,10 @@ impl Fetch {
                     self.redirecting += report.timings.total();
                 }
                 self.redirects += 1;
-                self.send_credentials &= !hop.cross_origin;
+                self.send_credentials &= !hop.cross_origin || self.policy.redirects.trusted;
+                if hop.cross_origin || hop.credentials.is_some() {
+                    self.credentials = hop.credentials.map(Arc::new);
+                }
                 self.send_body = hop.send_body;
                 self.method = hop.method;
                 self.url = Arc::new(hop.url);
@@ -371,7 +374,10 @@ impl Fetch {
             to: url.clone(),
         });
         self.used_fallback = true;
-        self.send_credentials &= url.origin() == self.url.origin();
+        if url.origin() != self.url.origin() {
+            self.send_credentials = false;
+            self.credentials = None;
+        }
         self.url = url;
         self.earlier_retries += self.counted_attempts.saturating_sub(1);
         self.start_body_over();

@@ -103,8 +103,8 @@ impl Fetch {
     ) -> Result<Option<AfterDiscard>, RedirectError> {
         let status = head.status;
         if let Some(location) = head.location.as_deref()
-            && is_redirect(status)
-            && self.policy.redirects.max > 0
+            && is_redirect(status, location)
+            && self.policy.redirects.follow
         {
             return self
                 .plan_redirect(status, location)
@@ -150,7 +150,7 @@ impl Fetch {
         if hop.send_body && self.body == RequestBodyKind::Once {
             return Err(RedirectError::BodyNotReplayable);
         }
-        let credentials_dropped = hop.cross_origin && self.send_credentials;
+        let credentials_dropped = hop.cross_origin && self.send_credentials && !rules.trusted;
         push_event(&mut self.events, || DecisionEvent::Redirecting {
             credentials_dropped,
             status,

@@ -34,6 +34,7 @@ use self::in_flight::stall_guard;
 use crate::fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 use crate::inline_vec::InlineVec;
 use crate::model::attempt::{Attempt, Input, InputEffect};
+use crate::model::credentials::UrlCredentials;
 use crate::model::event::DecisionEvent;
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::method::Method;
@@ -110,6 +111,9 @@ pub struct Fetch {
     earlier_retries: u16,
     seed: u64,
     send_body: bool,
+    /// User name and password of the last redirect: secret, so not serialised.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    credentials: Option<Arc<UrlCredentials>>,
     send_credentials: bool,
     /// When the current wait for a slot or a retry started; after the end, when the fetch ended.
     waiting_since: Timestamp,
@@ -216,6 +220,7 @@ impl Fetch {
             earlier_retries: 0,
             seed,
             send_body: request.body != RequestBodyKind::None,
+            credentials: None,
             send_credentials: true,
             waiting_since: now,
             started: None,

@@ -86,6 +86,7 @@ impl Fetch {
             repeatable: self.may_repeat_unanswered(),
             resume,
             send_body: self.send_body,
+            credentials: self.credentials.clone(),
             send_credentials: self.send_credentials,
             url: url.clone(),
         };

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use url::Url;
 
+use crate::model::credentials::UrlCredentials;
 use crate::model::failure::FailureKind;
 use crate::model::id::AttemptId;
 use crate::model::method::Method;
@@ -31,6 +32,10 @@ use crate::model::timings::AttemptPhase;
 #[must_use = "send it, then report exactly one `Input::End`"]
 #[non_exhaustive]
 pub struct Attempt {
+    /// User name and password of the last redirect's `Location`, for the origin that it leads to. A
+    /// field `Authorization` of the caller that is sent there takes precedence. Not serialised.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub credentials: Option<Arc<UrlCredentials>>,
     /// Identifies the attempt in every [`Input`] about it.
     pub id: AttemptId,
     /// Requires a new connection, because a pooled one was found closed.
@@ -53,8 +58,8 @@ pub struct Attempt {
     pub resume: Option<Box<ResumePoint>>,
     /// Whether the request body is sent. A redirect may have dropped it.
     pub send_body: bool,
-    /// Whether `Authorization`, `Cookie` and the caller's other secret fields are sent: not after a
-    /// redirect to another origin.
+    /// Whether all of the caller's fields are sent. After a redirect to another origin, only those are
+    /// that carry no secrets: see [`is_sent_to_other_origins`](crate::is_sent_to_other_origins).
     pub send_credentials: bool,
     /// The target.
     pub url: Arc<Url>,
@@ -110,7 +115,7 @@ pub enum Input {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HeadSummary {
-    /// The value of the `Location` field.
+    /// The [text](crate::location_text) of the `Location` field.
     pub location: Option<Box<str>>,
     /// How long to pause the host by its `RateLimit` fields: the time to the reset if no requests
     /// remain. Applies to every status, and serves as `Retry-After` where that is missing.
@@ -146,7 +151,7 @@ impl HeadSummary {
         }
     }
 
-    /// Sets the value of the `Location` field.
+    /// Sets the [text](crate::location_text) of the `Location` field.
     ///
     /// ```
     /// let head = fetch_proto::HeadSummary::status(302).location(Some("/next".into()));

@@ -1,6 +1,7 @@
 //! Plain data used by all other modules: time, identifiers, inputs, results, events.
 
 pub(crate) mod attempt;
+pub(crate) mod credentials;
 pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod fault;

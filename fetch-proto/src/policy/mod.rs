@@ -24,7 +24,7 @@ pub(crate) use chaos::injected_latency;
 pub use class::{RetryClass, RetryClasses};
 pub use fallback::Fallback;
 pub use patch::{PolicyPatch, TimeoutsPatch};
-pub use redirect::RedirectPolicy;
+pub use redirect::{RedirectPolicy, is_sent_to_other_origins, location_text};
 pub use status::StatusSet;
 pub use timeouts::Timeouts;
 

@@ -1,7 +1,12 @@
 //! Redirects by RFC 9110, section 15.4.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt::Write as _;
+
 use url::Url;
 
+use crate::model::credentials::UrlCredentials;
 use crate::model::failure::RedirectError;
 use crate::model::method::Method;
 
@@ -11,7 +16,7 @@ use crate::model::method::Method;
 /// use fetch_proto::RedirectPolicy;
 ///
 /// assert_eq!(RedirectPolicy::default(), RedirectPolicy::limit(10));
-/// assert_eq!(RedirectPolicy::NONE, RedirectPolicy::limit(0));
+/// assert_ne!(RedirectPolicy::NONE, RedirectPolicy::limit(0));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -19,13 +24,15 @@ use crate::model::method::Method;
 pub struct RedirectPolicy {
     pub(crate) max: u16,
     pub(crate) downgrade: bool,
+    pub(crate) follow: bool,
+    pub(crate) trusted: bool,
 }
 
 impl RedirectPolicy {
     /// Redirects are not followed. The 3xx response is the result.
-    pub const NONE: Self = Self::limit(0);
+    pub const NONE: Self = Self::limit(0).follow(false);
 
-    /// At most `max` redirects are followed. Default 10.
+    /// At most `max` redirects are followed; one more is an error. Default 10.
     ///
     /// ```
     /// let redirects = fetch_proto::RedirectPolicy::limit(3);
@@ -35,7 +42,20 @@ impl RedirectPolicy {
         Self {
             max,
             downgrade: false,
+            follow: true,
+            trusted: false,
         }
+    }
+
+    /// Sets whether redirects are followed. If not, the 3xx response is the result. Default yes.
+    ///
+    /// ```
+    /// let kept = fetch_proto::RedirectPolicy::default().follow(false);
+    /// ```
+    #[must_use]
+    pub const fn follow(mut self, follow: bool) -> Self {
+        self.follow = follow;
+        self
     }
 
     /// Sets whether a redirect may lead from https to http, where secrets are sent in the clear.
@@ -49,6 +69,19 @@ impl RedirectPolicy {
         self.downgrade = allow;
         self
     }
+
+    /// Sets whether all fields of the request are sent to every origin that a redirect leads to, as with
+    /// curl's `--location-trusted`: also `Authorization`, `Cookie` and the caller's own fields.
+    /// Default no: another origin gets only the fields of [`is_sent_to_other_origins`].
+    ///
+    /// ```
+    /// let redirects = fetch_proto::RedirectPolicy::default().trusted(true);
+    /// ```
+    #[must_use]
+    pub const fn trusted(mut self, trusted: bool) -> Self {
+        self.trusted = trusted;
+        self
+    }
 }
 
 impl Default for RedirectPolicy {
@@ -57,20 +90,81 @@ impl Default for RedirectPolicy {
     }
 }
 
+/// The fields that a redirect takes to another origin. They are defined by HTTP to describe the wanted
+/// response or the sent body, so they carry no secrets.
+const HARMLESS_FIELDS: [&str; 18] = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-location",
+    "content-type",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "range",
+    "referer",
+    "user-agent",
+];
+
+/// Whether a field of the caller's request, with this name in lower case, is also sent to another
+/// origin. Any other field may carry a secret, such as `X-Api-Key`, and goes only to the origin that
+/// it was given for, unless [`RedirectPolicy::trusted`] is set.
+///
+/// ```
+/// use fetch_proto::is_sent_to_other_origins;
+///
+/// assert!(is_sent_to_other_origins("accept-language"));
+/// assert!(!is_sent_to_other_origins("x-api-key"));
+/// ```
+#[must_use]
+pub fn is_sent_to_other_origins(field: &str) -> bool {
+    HARMLESS_FIELDS.contains(&field)
+}
+
 /// The request that follows a redirect.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct RedirectHop {
-    pub(crate) url: Url,
+    /// User name and password of the `Location`.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) credentials: Option<UrlCredentials>,
+    /// Whether the origin changes.
+    pub(crate) cross_origin: bool,
     pub(crate) method: Method,
     pub(crate) send_body: bool,
-    /// Whether the origin changes, so that credentials must not be sent.
-    pub(crate) cross_origin: bool,
+    pub(crate) url: Url,
 }
 
-/// Whether `status` redirects to `Location`. 300 and 304 do not.
-pub(crate) fn is_redirect(status: u16) -> bool {
-    matches!(status, 301 | 302 | 303 | 307 | 308)
+/// Whether a response redirects to its `Location`. 300 and 304 do not, and neither does an empty
+/// `Location`.
+pub(crate) fn is_redirect(status: u16, location: &str) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308) && !location.is_empty()
+}
+
+/// The text of a `Location` field. Bytes that are not ASCII are percent-encoded as they are, as curl
+/// and browsers do, so that the server gets back its own bytes.
+///
+/// ```
+/// assert_eq!(&*fetch_proto::location_text(b" /caf\xe9 "), "/caf%E9");
+/// ```
+#[must_use]
+pub fn location_text(value: &[u8]) -> Box<str> {
+    let mut text = String::with_capacity(value.len());
+    for &byte in value.trim_ascii() {
+        match byte.is_ascii() {
+            true => text.push(char::from(byte)),
+            // Writing to a String cannot fail.
+            false => drop(write!(text, "%{byte:02X}")),
+        }
+    }
+    text.into_boxed_str()
 }
 
 /// The request that `status` with `location` leads to.
@@ -91,10 +185,7 @@ pub(crate) fn hop(
     if from.scheme() == "https" && url.scheme() == "http" && !rules.downgrade {
         return Err(RedirectError::Downgrade);
     }
-    // User and password in `Location` are ignored: a server must not choose the client's
-    // credentials.
-    let cleared = url.set_username("").and_then(|()| url.set_password(None));
-    cleared.map_err(|()| RedirectError::InvalidLocation)?;
+    let credentials = UrlCredentials::take(&mut url);
     if url.fragment().is_none() {
         url.set_fragment(from.fragment()); // RFC 9110, section 10.2.2
     }
@@ -104,6 +195,7 @@ pub(crate) fn hop(
         _ => false,
     };
     Ok(RedirectHop {
+        credentials,
         cross_origin: !same_origin(from, &url),
         method: if becomes_get {
             Method::Get
@@ -189,9 +281,60 @@ mod tests {
     }
 
     #[test]
-    fn credentials_in_location_are_ignored_and_the_fragment_is_inherited() {
-        let hop = follow(302, "GET", "https://user:secret@b.test/").unwrap();
+    fn credentials_of_a_location_are_taken_out_of_the_url() {
+        let hop = follow(302, "GET", "https://us%40er:secret@b.test/").unwrap();
         assert_eq!(hop.url.as_str(), "https://b.test/#part");
+        let taken = hop.credentials.unwrap();
+        assert_eq!((taken.user(), taken.password()), ("us%40er", "secret"));
+        assert!(!alloc::format!("{taken:?}").contains("secret"));
+        for location in ["https://b.test/", "https://@b.test/", "/x"] {
+            assert_eq!(follow(302, "GET", location).unwrap().credentials, None);
+        }
+    }
+
+    #[test]
+    fn a_location_keeps_its_bytes() {
+        let table: [(&[u8], &str); 5] = [
+            (b"/caf\xe9", "https://a.test/caf%E9"),
+            (
+                "/caf\u{e9}?\u{fc}".as_bytes(),
+                "https://a.test/caf%C3%A9?%C3%BC",
+            ),
+            (b"/a b%20c", "https://a.test/a%20b%20c"),
+            (
+                "https://b\u{fc}cher.test/".as_bytes(),
+                "https://xn--bcher-kva.test/",
+            ),
+            (b"/\xff?\x80#\xfe", "https://a.test/%FF?%80#%FE"),
+        ];
+        for (bytes, expected) in table {
+            let hop = follow(302, "GET", &location_text(bytes)).unwrap();
+            let expected = Url::parse(expected).unwrap();
+            assert_eq!(
+                hop.url[..url::Position::AfterQuery],
+                expected[..url::Position::AfterQuery]
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_location_is_no_redirect() {
+        for (status, location, expected) in [
+            (302, "/x", true),
+            (302, &*location_text(b"  "), false),
+            (300, "/x", false),
+            (304, "/x", false),
+        ] {
+            assert_eq!(
+                is_redirect(status, location),
+                expected,
+                "{status} {location:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_fragment_is_inherited() {
         assert_eq!(
             follow(302, "GET", "/x#own").unwrap().url.fragment(),
             Some("own")

@@ -165,7 +165,8 @@ fn policy(given: &PolicyOptions) -> Policy {
     }
     let redirects = given
         .redirects
-        .map_or_else(RedirectPolicy::default, RedirectPolicy::limit);
+        .map_or_else(RedirectPolicy::default, RedirectPolicy::limit)
+        .follow(given.redirects != Some(0));
     let mut timeouts = Timeouts::default();
     if let Some(total) = given.total_ms {
         timeouts.total = Some(Duration::from_millis(total));

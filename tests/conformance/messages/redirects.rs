@@ -75,8 +75,11 @@ async fn credentials_stay_with_origin(context: &TestContext) -> CheckResult {
         let url = url.replacen("://", "://user:secret@", 1);
         let request = get_request(url)?
             .header("cookie", "a=b")?
-            .header("x-plain", "1")?;
-        check_ok(&fetcher.fetch(request).await)?;
+            .header("x-api-key", "1")?
+            .header("accept-language", "de")?;
+        let outcome = fetcher.fetch(request).await;
+        check_ok(&outcome)?;
+        check_eq("withheld", outcome.withheld.len(), if kept { 0 } else { 3 })?;
         let there = if kept { &site } else { &elsewhere };
         let seen = there
             .last_request("/anything")
@@ -87,7 +90,12 @@ async fn credentials_stay_with_origin(context: &TestContext) -> CheckResult {
             kept,
         )?;
         check_eq("cookie", seen.header("cookie").is_some(), kept)?;
-        check_eq("x-plain", seen.header("x-plain"), Some("1"))?;
+        check_eq("x-api-key", seen.header("x-api-key").is_some(), kept)?;
+        check_eq(
+            "accept-language",
+            seen.header("accept-language"),
+            Some("de"),
+        )?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     Attempt, EngineConfig, EngineOutput, FailureKind, FetchId, FetchRequest, HeadSummary, Input,
-    RetryBudget, RetryTokens, SharedRate, Timestamp,
+    Policy, PolicyRules, RetryBudget, RetryTokens, SharedRate, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -123,6 +123,34 @@ fn input(kind: u8) -> Option<Input> {
         14 => Input::Resumed,
         _ => return None,
     })
+}
+
+#[test]
+fn a_new_configuration_replays_identically_for_urls_with_secrets() {
+    for pattern in ["token=hunter2", "regex:token=[a-z]"] {
+        let mut engine = RecordedEngine::recording(
+            EngineConfig::default(),
+            7,
+            Timestamp::START,
+            Vec::new(),
+            |error| panic!("{error}"),
+        );
+        let rules = PolicyRules::builder().rule(pattern, Policy::default().attempts(1));
+        let config = EngineConfig::default().rules(rules.build().unwrap());
+        engine.set_config(config, Timestamp::START);
+        let request = FetchRequest::get("http://a.test/?token=hunter2".parse().unwrap());
+        engine.submit(request, Timestamp::START).unwrap();
+        let EngineOutput::Start(attempt) = engine.poll(Timestamp::START) else {
+            panic!("nothing was started");
+        };
+        let refused = Input::End(Err(FailureKind::Connect));
+        engine.handle(attempt.id, refused, Timestamp::START);
+        while !matches!(engine.poll(Timestamp::START), EngineOutput::Done(..)) {}
+        let file = engine.finish().unwrap();
+        let report = replay(&file[..]).unwrap();
+        assert!(report.is_identical(), "{pattern}: {report}");
+        assert!(!contains(&file, SECRET), "{pattern}");
+    }
 }
 
 #[test]

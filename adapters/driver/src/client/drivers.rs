@@ -1,7 +1,7 @@
 //! The drivers behind a fetcher, and how requests are divided among them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use fetch_proto::{EngineConfig, EngineStats, Shard};
 
@@ -22,7 +22,7 @@ pub(crate) struct DriverSet {
     handles: Vec<DriverHandle>,
     next_group: AtomicU64,
     /// How many fetches may be active at once.
-    window: usize,
+    window: AtomicUsize,
 }
 
 impl DriverSet {
@@ -36,7 +36,7 @@ impl DriverSet {
             build_error: None,
             handles,
             next_group: AtomicU64::new(0),
-            window,
+            window: AtomicUsize::new(window),
         }
     }
 
@@ -95,6 +95,7 @@ impl DriverSet {
 
     /// Replaces the configuration of every driver.
     pub(super) fn set_config(&self, config: &EngineConfig) {
+        self.window.store(config.window_size(), Ordering::Relaxed);
         if let Some((concurrency, limits)) = &self.shared_limits {
             concurrency.set_limit(config.concurrency_limit());
             limits.set_config(config);
@@ -110,7 +111,7 @@ impl DriverSet {
     }
 
     pub(super) fn window(&self) -> usize {
-        self.window
+        self.window.load(Ordering::Relaxed)
     }
 
     /// How many fetches may be active in addition to the window, because as many wait for hosts that
@@ -118,7 +119,9 @@ impl DriverSet {
     pub(super) fn extra_window(&self) -> usize {
         let handles = self.handles.iter();
         let waiting = handles.map(|handle| lock(&handle.stats).waiting_for_hosts);
-        let most = self.window.saturating_mul(EngineConfig::WINDOWS_OF_WAITING);
+        let most = self
+            .window()
+            .saturating_mul(EngineConfig::WINDOWS_OF_WAITING);
         waiting.sum::<usize>().min(most)
     }
 }

@@ -100,7 +100,10 @@ impl<A> Fetcher<A> {
     pub async fn fetch(&self, request: impl IntoRequest) -> Outcome {
         let mut request = match request.into_request() {
             Ok(request) => request,
-            Err(error) => return rejected_outcome(error, String::new(), 0),
+            Err(error) => {
+                let url = error.url().to_owned();
+                return rejected_outcome(error, url, 0);
+            }
         };
         let (queue, receiver) = outcome_queue();
         let sender = OutcomeSender::to_queue(&mut request, queue);

@@ -88,7 +88,11 @@ where
         let progress = self.spare.progress.pop();
         let progress = progress.unwrap_or_else(|| AttemptProgress::new(self.clock));
         let has_body = fetch.has_body;
-        let request = outgoing_request(&attempt, &mut fetch.request, has_body, &self.headers);
+        let (request, withheld) =
+            outgoing_request(&attempt, &mut fetch.request, has_body, &self.headers);
+        fetch
+            .trail
+            .note_request(&attempt.method, &fetch.request.method, withheld);
         #[cfg(feature = "cookies")]
         let request = self.with_cookies(request);
         let exchange = (self.start)(&self.transport, request, progress.clone());
@@ -100,6 +104,7 @@ where
         let span = fetch.span.for_attempt(&fetch.request, &attempt);
         fetch.add_attempt(InFlightAttempt {
             id: attempt.id,
+            is_redirect: false,
             index,
             permit,
             progress,
@@ -227,6 +232,7 @@ where
         let end = match (update.end, polled) {
             (Some(Ok(body)), _) => {
                 (attempt.result.chunks, attempt.result.saved) = (body.chunks, body.saved);
+                attempt.result.is_complete = true;
                 Ok(())
             }
             (Some(Err(error)), _) => {

@@ -249,7 +249,7 @@ where
             match self.poll_engine(now) {
                 EngineOutput::Abort(id) => self.attempts.abort(id, &mut self.fetches),
                 EngineOutput::Accept(id) => self.read_body(id, |fetch| fetch.accept_response(id)),
-                EngineOutput::Discard(id) => self.read_body(id, |_| BodyMode::Discard),
+                EngineOutput::Discard(id) => self.read_body(id, |fetch| fetch.discard_response(id)),
                 EngineOutput::Done(id, outcome) => self.finish(id, outcome),
                 EngineOutput::Event(id, event) => self.log_event(id, &event),
                 EngineOutput::Idle(idle) => {

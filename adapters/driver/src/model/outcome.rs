@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fetch_proto::{AttemptReport, FetchTimings, GiveUpReason};
-use http::{HeaderMap, StatusCode, Version};
+use fetch_proto::{AttemptReport, FetchTimings, GiveUpReason, Method};
+use http::{HeaderMap, HeaderName, StatusCode, Version};
 use url::Url;
 
 use super::attachment::Attachment;
@@ -30,6 +30,11 @@ pub struct Outcome {
     pub fallback: Option<FallbackSource>,
     /// Why a failure that is worth a retry was not retried again.
     pub gave_up: Option<GiveUpReason>,
+    /// The method of the last request. A redirect may have changed it.
+    pub method: Method,
+    /// The responses that redirected, in order. Empty unless the request
+    /// [keeps them](crate::Request::keep_redirects).
+    pub redirect_responses: Vec<RedirectResponse>,
     /// How many redirects were followed.
     pub redirects: u16,
     /// A complete response of any status, or why there is none.
@@ -49,6 +54,26 @@ pub struct Outcome {
     pub url: String,
     /// The size of the last response's body as it was received, before decoding.
     pub wire_bytes: u64,
+    /// The caller's fields that were not sent after a redirect to another origin, because they may
+    /// carry a secret: see [`Request::header`](crate::Request::header).
+    pub withheld: Vec<HeaderName>,
+}
+
+/// A response that redirected: see [`Request::keep_redirects`](crate::Request::keep_redirects).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RedirectResponse {
+    /// The [number](AttemptReport::number) of its attempt.
+    pub attempt: u16,
+    /// The connection that served it.
+    pub connection: Option<ConnectionInfo>,
+    /// Whether its body was received to the end: no more than
+    /// [`Policy::drain`](field@crate::Policy::drain) bytes of it are read.
+    pub is_complete: bool,
+    /// The method of its request.
+    pub method: Method,
+    /// The response.
+    pub response: Response,
 }
 
 /// Where a fallback's response comes from.

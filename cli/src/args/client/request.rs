@@ -32,12 +32,21 @@ pub(crate) struct RequestArgs {
     #[arg(short, long, value_name = "USER:PASSWORD", value_parser = values::user)]
     pub(crate) user: Option<String>,
 
-    /// Follow redirects
-    #[arg(short = 'L', long, visible_alias = "follow")]
+    /// Follow redirects (the default)
+    #[arg(
+        short = 'L',
+        long,
+        visible_alias = "follow",
+        overrides_with = "no_location"
+    )]
     pub(crate) location: bool,
 
-    /// Maximum redirects to follow with -L [default: 10]
-    #[arg(long, value_name = "N", requires = "location", value_parser = values::redirects)]
+    /// Do not follow redirects: the response that redirects is the result
+    #[arg(long, visible_alias = "no-follow", overrides_with = "location")]
+    pub(crate) no_location: bool,
+
+    /// Maximum redirects to follow, one more is an error; -1 means no limit [default: 10]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::redirects)]
     pub(crate) max_redirs: Option<u16>,
 
     /// Maximum size of a body after decoding, such as 500k, 64M or 2G [default: 64M]

@@ -45,9 +45,8 @@ impl DemoSite {
     }
 }
 
-/// Sets the demo's defaults: redirects, a limit on bodies, and short waits, so that it ends soon.
+/// Sets the demo's defaults: a limit on bodies, and short waits, so that it ends soon.
 fn set_defaults(args: &mut CliArgs) -> Result<(), CliError> {
-    args.request.location = true;
     args.request.max_filesize.get_or_insert(8 << 20);
     args.retry
         .retry_delay

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use fetch_driver::{Outcome, Timestamp};
+use fetch_driver::Outcome;
+use fetch_proto::AttemptReport;
 use ring::digest;
 
 use super::fields::RecordId;
@@ -43,8 +44,8 @@ impl RecordBuilder {
     }
 
     /// The start of the first attempt, as an RFC 3339 date.
-    pub(crate) fn date(&self, outcome: &Outcome) -> String {
-        let since = outcome.timings.started.map(Timestamp::since_start);
+    pub(crate) fn date(&self, attempt: Option<&AttemptReport>) -> String {
+        let since = attempt.map(|attempt| attempt.timings.started.since_start());
         let at = jiff::Timestamp::try_from(self.epoch + since.unwrap_or_default());
         at.map_or_else(|_| String::new(), |at| format!("{at:.3}"))
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use fetch_driver::{RedactedUrl, Timestamp};
 use fetch_proto::AttemptReport;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use ring::digest;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use url::Url;
@@ -102,6 +102,26 @@ impl Serialize for HeaderJson<'_> {
             let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
             (name.as_str(), values.collect::<Vec<_>>())
         }))
+    }
+}
+
+/// Names of header fields, in lower case.
+#[derive(Clone, Copy)]
+pub(crate) struct FieldNames<'a>(pub(crate) &'a [HeaderName]);
+
+impl fmt::Display for FieldNames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, name) in self.0.iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { ", " })?;
+            f.write_str(name.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for FieldNames<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(HeaderName::as_str))
     }
 }
 
@@ -267,6 +287,7 @@ impl FieldValue for AttemptList<'_> {
 
 serde_values!(
     ErrorMessage<'_>: Some(ColumnType::Text), |message| TableCell::text_of(message);
+    FieldNames<'_>: Some(ColumnType::Text), |names| TableCell::text_of(names);
     HeaderJson<'_>: None, |_| TableCell::Null;
 );
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use fetch_driver::{Outcome, Request, Response, Timestamp};
 use fetch_proto::{AttemptReport, AttemptTimings};
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, HeaderName, Version, header};
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -216,6 +216,12 @@ impl<'a> RecordSource<'a> {
     pub(super) fn recorded_headers(&self) -> Option<Cow<'a, HeaderMap>> {
         let response = self.response().filter(|_| self.builder.headers)?;
         Some(response.received_headers())
+    }
+
+    /// The fields that a redirect did not take to another origin, if there are any.
+    pub(super) fn withheld(&self) -> Option<&'a [HeaderName]> {
+        let names = self.fetch?.outcome.withheld.as_slice();
+        (!names.is_empty()).then_some(names)
     }
 
     pub(super) fn remote(&self) -> Option<SocketAddr> {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::builder::RecordBuilder;
 use super::fields::{
-    AttemptList, EffectiveUrl, ErrorMessage, HeaderJson, RecordId, StartedAt, seconds,
+    AttemptList, EffectiveUrl, ErrorMessage, FieldNames, HeaderJson, RecordId, StartedAt, seconds,
 };
 use super::object::json_object;
 use super::source::{RecordInput, RecordSource, http_version, is_new_connection};
@@ -87,6 +87,7 @@ record_table! {
         time_redirect: f64 = source.fetched(|outcome| seconds(outcome.timings.redirecting));
         time_total: Option<f64> = source.time_total();
         num_retries: u16 = source.fetched(|outcome| outcome.retries);
+        withheld_fields: IfPresent<FieldNames<'a>> = IfPresent(source.withheld().map(FieldNames));
         num_redirects: u16 = source.fetched(|outcome| outcome.redirects);
         num_connects: usize = source.attempts().iter().filter(|a| is_new_connection(a)).count();
         remote_ip: Option<IpAddr> = source.remote().map(|remote| remote.ip());
@@ -133,7 +134,7 @@ mod tests {
 
     use fetch_driver::Timestamp;
     use fetch_proto::{AttemptEnd, AttemptReport, AttemptTimings, FailureKind};
-    use http::HeaderMap;
+    use http::{HeaderMap, HeaderName};
 
     use super::*;
 
@@ -176,6 +177,7 @@ mod tests {
             attempt(1, AttemptEnd::Failed(FailureKind::Connect)),
             attempt(2, AttemptEnd::Responded),
         ];
+        let names = [http::header::COOKIE, HeaderName::from_static("x-api-key")];
         let carried = RawValue::from_string(r#"{"n":1.0}"#.into()).unwrap();
         for text in TEXTS {
             let input = RecordInput::Invalid {
@@ -206,6 +208,7 @@ mod tests {
             record.started_at = Some(StartedAt(SystemTime::now()));
             record.time_connect = Some(1e-6);
             record.time_total = Some(1e300);
+            record.withheld_fields = IfPresent(Some(FieldNames(&names)));
             record.url_effective = Some(EffectiveUrl(&attempts[0].url));
             assert_equals_serde(&record);
         }

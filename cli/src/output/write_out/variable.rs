@@ -122,9 +122,12 @@ fn write_status(out: &mut Vec<u8>, record: &Record<'_>) {
 
 /// The URL of a redirect that was not followed.
 fn redirect_url(record: &Record<'_>, headers: Option<&HeaderMap>) -> Option<String> {
-    let location = headers?.get(header::LOCATION)?.to_str().ok()?;
+    let location = fetch_proto::location_text(headers?.get(header::LOCATION)?.as_bytes());
+    if location.is_empty() {
+        return None;
+    }
     let base = record.url_effective.as_ref()?.0;
-    base.join(location).ok().map(Into::into)
+    base.join(&location).ok().map(Into::into)
 }
 
 /// The average, in bytes per second.
@@ -150,7 +153,7 @@ mod tests {
             num_redirects num_retries outcome redirect_url remote_ip remote_port response_code resumed_from \
             row scheme seq sha256 size_delivered size_download speed_download time_appconnect \
             time_connect time_namelookup time_posttransfer time_pretransfer time_queue \
-            time_redirect time_starttransfer time_total url url_effective urlnum";
+            time_redirect time_starttransfer time_total url url_effective urlnum withheld_fields";
         let expected: Vec<_> = expected.split_whitespace().collect();
         assert_eq!(names(), expected);
     }

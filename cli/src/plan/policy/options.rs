@@ -31,20 +31,15 @@ pub(super) fn defaults(args: &CliArgs) -> Result<EngineConfig, CliError> {
     Ok(config.rules(rules.map_err(CliError::internal)?))
 }
 
-/// Redirects are followed only with `-L`, or if the policy file sets them. The queue has no limit,
-/// because with a rate limit a list may take days: `--deadline` bounds the whole run.
+/// The queue has no limit, because with a rate limit a list may take days: `--deadline` bounds the
+/// whole run.
 fn default_patch(args: &CliArgs) -> PolicyPatch {
-    let redirects = match args.request.location {
-        true => RedirectPolicy::default(),
-        false => RedirectPolicy::NONE,
-    };
     // A longer wait than the cap is bounded by --host-max-wait.
     let over = match outage_wait(args.retry.host_max_wait) {
         Some(_) => OverCap::Defer,
         None => OverCap::Fail,
     };
     PolicyPatch::default()
-        .redirects(redirects)
         .retry_after(RetryAfterPolicy {
             over,
             ..RetryAfterPolicy::DEFAULT
@@ -130,8 +125,11 @@ impl OptionLayer {
 
 fn request_patch(request: &RequestArgs) -> PolicyPatch {
     let mut patch = PolicyPatch::default();
-    if let Some(redirects) = request.max_redirs {
-        patch = patch.redirects(RedirectPolicy::limit(redirects));
+    if let Some(max) = request.max_redirs {
+        patch = patch.redirects(RedirectPolicy::limit(max));
+    }
+    if request.no_location {
+        patch = patch.redirects(RedirectPolicy::NONE);
     }
     if let Some(bytes) = request.max_filesize {
         patch = patch.max_body(bytes);

@@ -69,7 +69,9 @@ const SETTINGS: &[Setting] = &[
     ("max_body", "7", "8", &["--max-filesize", "9"]),
     ("rate", "'7/s'", "8/s", &[]),
     ("redirects.downgrade", "true", "false", &[]),
-    ("redirects.max", "7", "8", &["-L", "--max-redirs", "9"]),
+    ("redirects.follow", "false", "true", &["--no-location"]),
+    ("redirects.max", "7", "8", &["--max-redirs", "9"]),
+    ("redirects.trusted", "true", "false", &[]),
     ("retry_after.cap", "'7s'", "8s", &["--max-retry-after", "9"]),
     (
         "retry_after.over",
@@ -197,19 +199,19 @@ fn an_attempt_timeout_of_the_file_replaces_the_built_in_ones() {
 }
 
 #[test]
-fn redirects_are_off_and_the_queue_has_no_limit_unless_a_source_sets_them() {
+fn redirects_are_followed_and_the_queue_has_no_limit_unless_a_source_says_otherwise() {
     let policy = |options| Policy::clone(rules(None, &[], options).default_policy());
     let retry_after = RetryAfterPolicy {
         over: OverCap::Defer,
         ..RetryAfterPolicy::DEFAULT
     };
-    let expected = Policy::default()
-        .redirects(RedirectPolicy::NONE)
-        .retry_after(retry_after);
+    let expected = Policy::default().retry_after(retry_after);
     let timeouts = expected.timeouts.queue(None);
     assert_eq!(policy(&[]), expected.clone().timeouts(timeouts));
-    let followed = expected.redirects(RedirectPolicy::default());
-    assert_eq!(policy(&["-L"]), followed.timeouts(timeouts));
+    assert_eq!(policy(&["-L"]), policy(&[]));
+    assert_eq!(policy(&["--no-location", "-L"]), policy(&[]));
+    let kept = expected.redirects(RedirectPolicy::NONE);
+    assert_eq!(policy(&["--no-location"]), kept.timeouts(timeouts));
     let file = "default.redirects.max = 7";
     let rules = rules(Some(file), &[], &["-L"]);
     assert_eq!(value(&rules, "redirects")["max"], 7);

@@ -1,13 +1,14 @@
 //! WARC 1.1 (ISO 28500:2017): an archive of requests and responses.
 //!
-//! Each outcome with a response adds two records: the response, and its request. The request's head
-//! has the fields that all requests share, without secrets; fields added by the connection are
-//! unknown. The response's head has the fields as received, always written as HTTP/1.1; the actual
+//! Each response of an outcome adds two records: itself, and its request. The responses that redirect
+//! come before the last one, as in GNU Wget. The request's head has the fields that all requests
+//! share, without secrets; fields added by the connection are unknown. The response's head has the fields as received, always written as HTTP/1.1; the actual
 //! protocol is in `WARC-Protocol`. The body is the message body without the chunked coding, so
 //! `Transfer-Encoding` is stored as `X-Archive-Orig-Transfer-Encoding`, as pywb does. It is not
 //! decoded: with `--warc` no compression is requested, as in GNU Wget. Truncated bodies are not
-//! saved, so no record is `WARC-Truncated`.
+//! saved; only the body of a redirect may be `WARC-Truncated`.
 
+mod exchange;
 mod record;
 
 use std::fs::{File, OpenOptions};
@@ -15,18 +16,17 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fetch_driver::{Outcome, RedactedUrl, Response};
-use fetch_proto::Method;
 use fetch_state::ArchiveEnd;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use fs4::FileExt;
-use http::{HeaderMap, Version};
+use http::HeaderMap;
 
 use super::DiskStatus;
 use super::resume::{ArchiveResume, cut, cut_note, remove_stale};
-use super::spool::FinishedBody;
-use record::{WarcRecord, record_id, request_head, response_head};
+use crate::display::is_secret_field;
+pub(super) use exchange::ArchivedExchange;
+use record::WarcRecord;
 
 /// The most files with the same name, numbered.
 const MAX_FILES: u32 = 99_999;
@@ -75,10 +75,7 @@ impl WarcWriter {
         let mut headers = headers.clone();
         let secret: Vec<_> = headers
             .iter()
-            .filter(|(name, value)| {
-                let name = name.as_str();
-                value.is_sensitive() || name.contains("auth") || name.contains("cookie")
-            })
+            .filter(|(name, value)| value.is_sensitive() || is_secret_field(name.as_str()))
             .map(|(name, _)| name.clone())
             .collect();
         for name in secret {
@@ -155,53 +152,18 @@ impl WarcWriter {
         }
     }
 
-    /// Adds a response and its request.
+    /// Adds responses, each with its request.
     ///
     /// # Errors
     ///
     /// If they cannot be written. The archive ends with the previous record then.
-    pub(super) fn append(
-        &mut self,
-        outcome: &Outcome,
-        response: &Response,
-        method: &Method,
-        date: String,
-        body: &FinishedBody,
-    ) -> Result<(), String> {
-        let (response_id, request_id) = (record_id(), record_id());
-        let uri = RedactedUrl(&response.url).to_string();
-        let protocol = match response.version {
-            Version::HTTP_2 => "h2",
-            Version::HTTP_10 => "http/1.0",
-            _ => "http/1.1",
-        };
-        let remote = outcome.connection.and_then(|connection| connection.remote);
-        let mut common = vec![
-            ("WARC-Target-URI", uri),
-            ("WARC-Date", date),
-            ("WARC-Protocol", protocol.to_owned()),
-        ];
-        common.extend(remote.map(|remote| ("WARC-IP-Address", remote.ip().to_string())));
-        let response_record = WarcRecord {
-            body: Some(body),
-            common: &common,
-            head: response_head(response),
-            kind: "response",
-            media: "application/http;msgtype=response",
-            own: vec![("WARC-Record-ID", response_id.clone())],
-        };
-        let request_record = WarcRecord {
-            body: None,
-            common: &common,
-            head: request_head(method, &response.url, &self.headers),
-            kind: "request",
-            media: "application/http;msgtype=request",
-            own: vec![
-                ("WARC-Record-ID", request_id),
-                ("WARC-Concurrent-To", response_id),
-            ],
-        };
-        self.write_all(&[response_record, request_record])
+    pub(super) fn append(&mut self, exchanges: &[ArchivedExchange<'_>]) -> Result<(), String> {
+        let commons: Vec<_> = exchanges.iter().map(ArchivedExchange::common).collect();
+        let pairs = exchanges.iter().zip(&commons);
+        let records: Vec<_> = pairs
+            .flat_map(|(exchange, common)| exchange.records(common, &self.headers))
+            .collect();
+        self.write_all(&records)
     }
 
     /// Makes the current file durable.

@@ -164,6 +164,7 @@ mod tests {
     use super::*;
     use crate::outcome::tally::RunTally;
     use crate::ui::host_waits::HostWaits;
+    use crate::ui::redirect_notes::RedirectNotes;
     use crate::ui::summary::RunSummary;
 
     #[test]
@@ -173,7 +174,9 @@ mod tests {
             BatchStats::default(),
             RunTally::default(),
         );
+        let redirects = RedirectNotes::default();
         let summary = |unfinished| RunSummary {
+            redirects: &redirects,
             can_resume: false,
             completed_before: (0, 0),
             disallowed: 0,

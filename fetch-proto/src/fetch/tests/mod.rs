@@ -2,6 +2,7 @@
 
 mod downloads;
 mod hedging_and_faults;
+mod redirects;
 mod repeats;
 
 use alloc::string::ToString;
@@ -11,8 +12,7 @@ use crate::testing::{FetchScript, ScriptRun, ScriptedAnswer, failure, hang, stat
 use crate::{
     AttemptEnd, Backoff, BodyDelivery, DecisionEvent, FailureKind, Fetch, FetchError, FetchRequest,
     FetchStep, GiveUpReason, HeadSummary, Input, InputEffect, Method, OverCap, Policy,
-    RedirectError, RedirectPolicy, RequestBodyKind, RetryAfterPolicy, TimeLimit, Timeouts,
-    Timestamp,
+    RequestBodyKind, RetryAfterPolicy, TimeLimit, Timeouts, Timestamp,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -213,75 +213,6 @@ fn exhausted_file_descriptors_are_retried_without_counting() {
     let run = run(exact().attempts(1), [full(), full(), full(), status(200)]);
     assert!(run.outcome().is_success());
     assert_eq!(run.outcome().retries, 0);
-}
-
-#[test]
-fn redirects_do_not_count_as_attempts() {
-    let run = run(
-        exact().attempts(1),
-        [status(302).location("/b"), status(200)],
-    );
-    assert_eq!(run.outcome().url.as_str(), "http://a.test/b");
-    assert_eq!((run.outcome().redirects, run.outcome().retries), (1, 0));
-    assert_eq!(run.outcome().attempts[0].end, AttemptEnd::Redirected);
-}
-
-#[test]
-fn redirects_without_location_or_not_allowed_are_results() {
-    assert_eq!(run(exact(), [status(302)]).outcome().status(), Some(302));
-    assert_eq!(
-        run(exact(), [status(304).location("/b")])
-            .outcome()
-            .status(),
-        Some(304)
-    );
-    let none = exact().redirects(RedirectPolicy::NONE);
-    assert_eq!(
-        run(none, [status(301).location("/b")]).outcome().status(),
-        Some(301)
-    );
-}
-
-#[test]
-fn an_endless_redirect_chain_ends_at_the_limit() {
-    let run = run(
-        exact(),
-        core::iter::repeat_n(status(302).location("/again"), 11),
-    );
-    assert_eq!(
-        run.outcome().result,
-        Err(FetchError::Redirect(RedirectError::TooMany))
-    );
-    assert_eq!(run.attempts().len(), 11);
-}
-
-#[test]
-fn credentials_are_dropped_for_good_when_the_origin_changes() {
-    let hops = [
-        status(302).location("http://b.test/"),
-        status(302).location("http://a.test/"),
-    ];
-    let run = run(exact(), hops.into_iter().chain([status(200)]));
-    let sent: alloc::vec::Vec<_> = run.attempts().iter().map(|a| a.send_credentials).collect();
-    assert_eq!(sent, [true, false, false]);
-}
-
-#[test]
-fn a_post_redirected_by_303_becomes_a_get_without_body() {
-    let mut script = FetchScript::new(exact());
-    script.request(|r| (r.method, r.body) = (Method::Post, RequestBodyKind::Replayable));
-    let run = script
-        .answers([status(303).location("/b"), status(200)])
-        .run();
-    assert_eq!(run.attempts()[1].method, Method::Get);
-    assert!(run.attempts()[0].send_body && !run.attempts()[1].send_body);
-}
-
-#[test]
-fn a_retry_after_a_redirect_uses_the_new_target() {
-    let answers = [status(302).location("/b"), status(503), status(200)];
-    let run = run(exact(), answers);
-    assert_eq!(run.attempts()[2].url.path(), "/b");
 }
 
 #[test]

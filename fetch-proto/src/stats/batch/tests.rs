@@ -1,7 +1,6 @@
 use super::*;
-use crate::Policy;
-use crate::model::failure::FailureKind;
 use crate::testing::{FetchScript, failure, status};
+use crate::{FailureKind, Policy};
 use alloc::string::ToString;
 
 fn stats() -> BatchStats {

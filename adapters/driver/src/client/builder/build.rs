@@ -27,8 +27,9 @@ impl<A: Adapter> Builder<A> {
     ///
     /// If a setting is invalid, if the transport cannot apply it, or if there is no runtime.
     pub fn build(mut self) -> Result<Fetcher<A>, BuildError> {
-        if let Some(error) = self.errors.pop() {
-            return Err(error);
+        // Later errors may follow from the first one.
+        if !self.errors.is_empty() {
+            return Err(self.errors.swap_remove(0));
         }
         let rules = self.policies.apply(&self.settings.config.rules)?;
         let mut settings = self.settings;

@@ -55,6 +55,8 @@ pub(crate) trait AttemptExchange:
 pub(crate) enum UnfinishedBody {
     /// The chunk that the consumer of a stream has not taken yet.
     Chunk(Bytes),
+    /// The part that was received of the body of a response that redirects.
+    Redirect(BodyChunks),
     /// The writer of the bytes so far.
     Writer(Box<dyn BodyWriter>),
 }
@@ -63,6 +65,7 @@ impl std::fmt::Debug for UnfinishedBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Chunk(_) => "UnfinishedBody::Chunk",
+            Self::Redirect(_) => "UnfinishedBody::Redirect",
             Self::Writer(_) => "UnfinishedBody::Writer",
         })
     }
@@ -114,6 +117,8 @@ pub(crate) enum BodyMode {
     Discard,
     /// It cannot be read, because the bytes before it were lost.
     Lost,
+    /// It is collected, although the fetch goes on to another URL.
+    Redirect,
     /// It is written to this writer.
     Save(Box<dyn BodyWriter>),
     /// It is sent to the caller, chunk by chunk, after the chunk that is left from an earlier attempt.
@@ -126,7 +131,7 @@ impl BodyMode {
         match self {
             Self::Collect => BodyDemand::Whole,
             Self::Complete(_) | Self::Discard | Self::Lost => BodyDemand::Nothing,
-            Self::Save(_) | Self::Stream(..) => BodyDemand::Pieces,
+            Self::Redirect | Self::Save(_) | Self::Stream(..) => BodyDemand::Pieces,
         }
     }
 }
@@ -278,6 +283,7 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
                 let sending = self.sending.take().map(|sending| sending.chunk);
                 sending.or(left).map(UnfinishedBody::Chunk)
             }
+            BodyMode::Redirect => Some(UnfinishedBody::Redirect(core::mem::take(&mut self.chunks))),
             _ => None,
         }
     }
@@ -319,7 +325,10 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
                     let why = "the part of the body that was saved before is lost";
                     return Poll::Ready(Err(TransportError::new(FailureKind::Save, why)));
                 }
-                BodyMode::Collect | BodyMode::Complete(_) | BodyMode::Discard => {}
+                BodyMode::Collect
+                | BodyMode::Complete(_)
+                | BodyMode::Discard
+                | BodyMode::Redirect => {}
             }
             let Some(chunk) = ready!(Pin::new(&mut self.body).poll_next(cx)) else {
                 self.ended = true;
@@ -329,7 +338,7 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
             update.body_bytes += chunk.len() as u64;
             taken += chunk.len().max(MIN_CHUNK);
             match &mut self.mode {
-                BodyMode::Collect => self.chunks.push(chunk),
+                BodyMode::Collect | BodyMode::Redirect => self.chunks.push(chunk),
                 BodyMode::Complete(_) | BodyMode::Discard | BodyMode::Lost => {}
                 BodyMode::Save(writer) => writer.write(chunk),
                 BodyMode::Stream(consumer, _) => self.sending = forward(consumer, chunk, update)?,

@@ -4,12 +4,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fetch_proto::{Attempt, ContentRange, HeadSummary, RepresentationSummary, ResumePoint};
+use fetch_proto::{
+    Attempt, ContentRange, HeadSummary, RepresentationSummary, ResumePoint,
+    is_sent_to_other_origins, location_text,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::driver::exchange::ResponseParts;
 use crate::fields::rate_limit;
 use crate::fields::retry_after::parse_retry_after;
+use crate::model::request::credentials::basic_credentials;
 use crate::model::request::{BodyRetention, Request};
 use crate::transport::message::{OutgoingRequest, RequestBody};
 
@@ -32,14 +36,14 @@ pub(crate) fn sharing_key(request: &Request, common: &HeaderMap) -> u64 {
 /// `keeps_body`: whether the body is saved or streamed, so that it may be continued.
 pub(crate) fn engine_head(parts: &ResponseParts, keeps_body: bool) -> HeadSummary {
     let field = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
-    let location = field(header::LOCATION).map(String::from_utf8_lossy);
+    let location = field(header::LOCATION).map(location_text);
     let retry_after = field(header::RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok());
     let head = HeadSummary::status(parts.status.as_u16());
     let head = match keeps_body {
         true => head.representation(representation(parts)),
         false => head,
     };
-    head.location(location.map(|location| location.into_owned().into_boxed_str()))
+    head.location(location)
         .pause(rate_limit::wait_until_reset(
             &parts.headers,
             SystemTime::now,
@@ -71,23 +75,37 @@ pub(crate) fn representation(parts: &ResponseParts) -> RepresentationSummary {
 }
 
 /// The request of `attempt` as it goes over the wire. Takes the body from `request` if it can be
-/// sent only once. `has_body` is true if the caller's request had one.
+/// sent only once. `has_body` is true if the caller's request had one. Also returns the names of fields
+/// that are not sent, because the origin is another than that which they were given for.
 pub(crate) fn outgoing_request(
     attempt: &Attempt,
     request: &mut Request,
     has_body: bool,
     common: &Arc<HeaderMap>,
-) -> OutgoingRequest {
+) -> (OutgoingRequest, Vec<HeaderName>) {
     let lost_body = has_body && !attempt.send_body;
     let own = &request.headers;
-    let headers = match own.is_empty() && attempt.send_credentials && !lost_body {
+    let is_redirected = !attempt.send_credentials || lost_body || attempt.credentials.is_some();
+    let mut withheld = Vec::new();
+    let headers = match own.is_empty() && !is_redirected {
         true => common.clone(),
-        false => Arc::new(merge_headers(
-            common,
-            own,
-            attempt.send_credentials,
-            lost_body,
-        )),
+        false => {
+            let mut headers = merge_headers(common, own);
+            if !attempt.send_credentials {
+                withheld = withhold(&mut headers);
+            }
+            if lost_body {
+                remove_body_fields(&mut headers);
+            }
+            let is_callers = headers.contains_key(header::AUTHORIZATION) && !request.is_url_login();
+            if let Some(pair) = &attempt.credentials
+                && !is_callers
+            {
+                let value = basic_credentials(pair.user(), pair.password());
+                headers.insert(header::AUTHORIZATION, value);
+            }
+            Arc::new(headers)
+        }
     };
     let headers = match &attempt.resume {
         Some(point) => Arc::new(with_range(&headers, point)),
@@ -98,7 +116,7 @@ pub(crate) fn outgoing_request(
         RequestBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
         once => core::mem::take(once),
     };
-    OutgoingRequest {
+    let outgoing = OutgoingRequest {
         body,
         fresh_connection: attempt.fresh_connection,
         headers,
@@ -107,7 +125,8 @@ pub(crate) fn outgoing_request(
         repeatable: attempt.repeatable,
         path_as_is: request.unchanged_target(&attempt.url),
         url: attempt.url.clone(),
-    }
+    };
+    (outgoing, withheld)
 }
 
 /// The fields that ask for the rest of a body.
@@ -125,13 +144,8 @@ fn with_range(headers: &HeaderMap, point: &ResumePoint) -> HeaderMap {
     headers
 }
 
-/// The header fields of one request: its own replace the common ones, and forbidden ones are removed.
-fn merge_headers(
-    common: &HeaderMap,
-    own: &HeaderMap,
-    credentials: bool,
-    lost_body: bool,
-) -> HeaderMap {
+/// The header fields of one request: its own replace the common ones.
+fn merge_headers(common: &HeaderMap, own: &HeaderMap) -> HeaderMap {
     let mut headers = common.clone();
     for name in own.keys() {
         headers.remove(name);
@@ -139,36 +153,31 @@ fn merge_headers(
     for (name, value) in own {
         headers.append(name, value.clone());
     }
-    if !credentials {
-        remove_credentials(&mut headers);
-    }
-    if lost_body {
-        // A redirect dropped the body, and so the fields that describe it.
-        for name in [
-            header::CONTENT_ENCODING,
-            header::CONTENT_LANGUAGE,
-            header::CONTENT_TYPE,
-        ] {
-            headers.remove(name);
-        }
-    }
     headers
 }
 
-fn remove_credentials(headers: &mut HeaderMap) {
-    for name in [
-        header::AUTHORIZATION,
-        header::COOKIE,
-        header::PROXY_AUTHORIZATION,
-    ] {
+/// Removes the fields that must not be sent to another origin, and returns their names.
+fn withhold(headers: &mut HeaderMap) -> Vec<HeaderName> {
+    let is_secret = |name: &HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        !is_sent_to_other_origins(name.as_str()) || values.any(HeaderValue::is_sensitive)
+    };
+    let withheld: Vec<_> = headers
+        .keys()
+        .filter(|name| is_secret(name))
+        .cloned()
+        .collect();
+    for name in &withheld {
         headers.remove(name);
     }
-    let secret: Vec<_> = headers
-        .iter()
-        .filter(|(_, value)| value.is_sensitive())
-        .map(|(name, _)| name.clone())
-        .collect();
-    for name in secret {
+    withheld
+}
+
+/// Removes the fields that describe a body which a redirect has dropped.
+fn remove_body_fields(headers: &mut HeaderMap) {
+    let of_body = |name: &&HeaderName| name.as_str().starts_with("content-");
+    let names: Vec<_> = headers.keys().filter(of_body).cloned().collect();
+    for name in names {
         headers.remove(name);
     }
 }

@@ -13,10 +13,11 @@ use crate::driver::exchange::wire::representation;
 use crate::driver::exchange::{BodyChunks, BodyMode, ResponseParts, UnfinishedBody};
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::job::FetchJob;
+use crate::driver::fetches::redirect_trail::RedirectTrail;
 use crate::driver::outcomes::sender::OutcomeSender;
 use crate::driver::permits::AttemptPermit;
 use crate::model::error::{Error, FailedAttempt};
-use crate::model::outcome::{FallbackSource, Outcome, Response};
+use crate::model::outcome::{FallbackSource, Outcome, RedirectResponse, Response};
 use crate::model::request::{BodyRetention, Request};
 use crate::model::save::{BodyWriter, ResponseHead, SaveReceipt};
 use crate::telemetry::tracing::FetchSpan;
@@ -39,6 +40,7 @@ pub(crate) struct ActiveFetch {
     pub(crate) span: FetchSpan,
     /// Keeps the channel of a streamed body open until its error can be set.
     stream: Option<Sender<Bytes>>,
+    pub(crate) trail: RedirectTrail,
     /// The head and the output of a body that broke off. Boxed, because it is rare.
     broken: Option<Box<BrokenBody>>,
 }
@@ -67,6 +69,7 @@ impl ActiveFetch {
             result: None,
             sender,
             stream: None,
+            trail: RedirectTrail::default(),
             broken: None,
         }
     }
@@ -104,6 +107,7 @@ impl ActiveFetch {
     pub(crate) fn copy_response(&mut self, leader: &Self) {
         let result = leader.result.as_ref();
         self.result = result.map(|result| Box::new(result.copy_response()));
+        self.trail = leader.trail.clone();
     }
 
     pub(crate) fn is_in_flight(&self) -> bool {
@@ -133,6 +137,19 @@ impl ActiveFetch {
         result.connection = progress.connection();
         result.wire_bytes = progress.wire_bytes();
         result.permit = attempt.permit;
+        if attempt.is_redirect
+            && let Some(parts) = result.parts.take()
+        {
+            let body = join(core::mem::take(&mut result.chunks));
+            let bytes = body.len() as u64;
+            self.trail.push(RedirectResponse {
+                attempt: id.number(),
+                connection: result.connection,
+                is_complete: result.is_complete,
+                method: self.trail.method().unwrap_or(&self.request.method).clone(),
+                response: response(parts, body, bytes, None, attempt.url),
+            });
+        }
         self.result = Some(result);
         Some((attempt.index, progress))
     }
@@ -143,6 +160,22 @@ impl ActiveFetch {
             fetch_proto::BodyDelivery::Streamed => self.start_stream(id),
             _ if self.request.save.is_some() => self.start_save(id),
             _ if self.request.body_retention == BodyRetention::Collect => BodyMode::Collect,
+            _ => BodyMode::Discard,
+        }
+    }
+
+    /// How to read the body of this attempt's response, which the engine does not use.
+    pub(crate) fn discard_response(&mut self, id: AttemptId) -> BodyMode {
+        let keeps = self.request.keep_redirects;
+        let attempt = self.attempt_mut(id).filter(|_| keeps);
+        let redirects = |parts: &ResponseParts| {
+            parts.status.is_redirection() && parts.headers.contains_key(header::LOCATION)
+        };
+        match attempt {
+            Some(attempt) if attempt.result.parts.as_ref().is_some_and(redirects) => {
+                attempt.is_redirect = true;
+                BodyMode::Redirect
+            }
             _ => BodyMode::Discard,
         }
     }
@@ -159,6 +192,12 @@ impl ActiveFetch {
             return;
         };
         let attempt = self.attempt_mut(id);
+        if let UnfinishedBody::Redirect(chunks) = output {
+            if let Some(attempt) = attempt {
+                attempt.result.chunks = chunks;
+            }
+            return;
+        }
         let parts = attempt.and_then(|attempt| attempt.result.parts.clone());
         let first = self.broken.take().and_then(|broken| broken.parts);
         self.broken = Some(Box::new(BrokenBody {
@@ -266,6 +305,7 @@ impl ActiveFetch {
             chunks,
             connection,
             detail,
+            is_complete: _,
             late_phases,
             parts,
             permit,
@@ -323,12 +363,16 @@ impl ActiveFetch {
             }
         };
         let fallback = (end.used_fallback && result.is_ok()).then_some(FallbackSource::Url);
+        let method = self.trail.method().unwrap_or(&self.request.method).clone();
+        let (redirect_responses, withheld) = self.trail.take();
         let outcome = Outcome {
             attached: self.request.attached.take(),
             attempts,
             connection,
             fallback,
             gave_up: end.gave_up,
+            method,
+            redirect_responses,
             redirects: end.redirects,
             result,
             resumed_from: end.resumed_from,
@@ -338,6 +382,7 @@ impl ActiveFetch {
             timings: end.timings,
             url,
             wire_bytes,
+            withheld,
         };
         (outcome, permit)
     }

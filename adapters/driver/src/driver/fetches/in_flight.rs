@@ -15,6 +15,8 @@ use crate::transport::progress::{AttemptProgress, PhaseTimes, ReportedPhases};
 /// An attempt in flight.
 pub(crate) struct InFlightAttempt {
     pub(crate) id: AttemptId,
+    /// Whether its response redirects and is kept.
+    pub(crate) is_redirect: bool,
     /// Its index in the attempt set.
     pub(crate) index: usize,
     pub(crate) permit: Option<AttemptPermit>,
@@ -35,6 +37,8 @@ pub(crate) struct AttemptResult {
     pub(crate) connection: Option<ConnectionInfo>,
     /// The text of the error.
     pub(crate) detail: Option<String>,
+    /// Whether the body was received to its end.
+    pub(crate) is_complete: bool,
     /// What exactly failed, if the transport reported it.
     pub(crate) reason: Option<FailureReason>,
     /// Phases that the engine had not seen when it aborted the attempt.
@@ -53,6 +57,7 @@ impl AttemptResult {
             chunks: self.chunks.clone(),
             connection: self.connection,
             detail: self.detail.clone(),
+            is_complete: self.is_complete,
             reason: self.reason,
             late_phases: PhaseTimes::new(),
             parts: self.parts.clone(),

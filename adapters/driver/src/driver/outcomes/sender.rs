@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use async_channel::{Receiver, Sender};
 use bytes::Bytes;
-use fetch_proto::{BodyDelivery, FetchTimings, Timestamp};
+use fetch_proto::{BodyDelivery, FetchTimings, Method, Timestamp};
 use url::Url;
 
 use crate::driver::exchange::ResponseParts;
@@ -177,6 +177,8 @@ pub(crate) fn rejected_outcome(error: Error, url: String, tag: u64) -> Outcome {
         connection: None,
         fallback: None,
         gave_up: None,
+        method: Method::Get,
+        redirect_responses: Vec::new(),
         redirects: 0,
         result: Err(error),
         resumed_from: None,
@@ -186,6 +188,7 @@ pub(crate) fn rejected_outcome(error: Error, url: String, tag: u64) -> Outcome {
         timings: FetchTimings::not_started(Timestamp::START),
         url,
         wire_bytes: 0,
+        withheld: Vec::new(),
     }
 }
 

@@ -3,14 +3,13 @@
 use base64::Engine as _;
 use http::HeaderValue;
 use percent_encoding::percent_decode_str;
-use url::Url;
 
-/// The `Authorization` field for the URL's user name and password (RFC 7617).
-pub(super) fn basic_credentials(url: &Url) -> HeaderValue {
+/// The `Authorization` field for the percent-encoded user name and password of a URL (RFC 7617).
+pub(crate) fn basic_credentials(user: &str, password: &str) -> HeaderValue {
     let decode = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
-    let mut pair = decode(url.username());
+    let mut pair = decode(user);
     pair.push(b':');
-    pair.extend(decode(url.password().unwrap_or_default()));
+    pair.extend(decode(password));
     let text = format!(
         "Basic {}",
         base64::engine::general_purpose::STANDARD.encode(pair)

@@ -1,6 +1,6 @@
 //! One request, and how it is carried out.
 
-mod credentials;
+pub(crate) mod credentials;
 mod into;
 mod parse;
 mod path;
@@ -37,6 +37,8 @@ pub struct Request {
     pub(crate) body_retention: BodyRetention,
     pub(crate) headers: HeaderMap,
     pub(crate) idempotent: bool,
+    /// Whether the outcome has the responses that redirected.
+    pub(crate) keep_redirects: bool,
     pub(crate) method: Method,
     /// The URL's path and query as given, if they are sent unchanged.
     pub(crate) path_as_is: Option<PathAndQuery>,
@@ -111,7 +113,9 @@ impl Request {
         let mut text = text;
         let text_is_original = url.username().is_empty() && url.password().is_none();
         if !text_is_original {
-            headers.insert(header::AUTHORIZATION, credentials::basic_credentials(&url));
+            let password = url.password().unwrap_or_default();
+            let value = credentials::basic_credentials(url.username(), password);
+            headers.insert(header::AUTHORIZATION, value);
             text = RedactedUrl(&url).to_string();
             // Cannot fail, because the URL has a host.
             let _ = url.set_username("");
@@ -123,6 +127,7 @@ impl Request {
             body_retention: BodyRetention::Collect,
             headers,
             idempotent: false,
+            keep_redirects: false,
             method,
             path_as_is: None,
             patch: None,
@@ -165,9 +170,11 @@ impl Request {
         self
     }
 
-    /// Adds a header field. `Host` replaces the host of the URL where the transport is this
-    /// workspace's own. `Authorization`, `Cookie` and `Proxy-Authorization`, and any value that
-    /// is marked sensitive, do not follow a redirect to another origin.
+    /// Adds a header field. A redirect takes it to another origin only if it carries no secret: see
+    /// [`is_sent_to_other_origins`](fetch_proto::is_sent_to_other_origins) and
+    /// [`RedirectPolicy::trusted`](fetch_proto::RedirectPolicy::trusted). A value that is marked
+    /// sensitive stays, too. [`Outcome::withheld`](crate::Outcome::withheld) names what was not sent.
+    /// `Host` replaces the host of the URL where the transport is this workspace's own.
     ///
     /// ```
     /// let request = fetch_driver::Request::get("http://a.test/")?.header("x-id", "7")?;
@@ -226,6 +233,19 @@ impl Request {
     #[must_use]
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = idempotent;
+        self
+    }
+
+    /// Sets whether the responses that redirect are returned in
+    /// [`Outcome::redirect_responses`](crate::Outcome::redirect_responses), for an archive. Default no.
+    ///
+    /// ```
+    /// let request = fetch_driver::Request::get("http://a.test/")?.keep_redirects(true);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep_redirects(mut self, keep: bool) -> Self {
+        self.keep_redirects = keep;
         self
     }
 
@@ -418,6 +438,11 @@ impl Request {
     #[must_use]
     pub fn tag_value(&self) -> u64 {
         self.tag
+    }
+
+    /// Whether its URL has a user name or a password.
+    pub(crate) fn is_url_login(&self) -> bool {
+        !self.text_is_original
     }
 
     /// The URL without its secrets, fit for a log.
