@@ -1,6 +1,7 @@
 //! Parsers of option values. Each error says what is wrong and what to write instead.
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,6 +54,14 @@ pub(crate) fn concurrency(text: &str) -> Result<usize, String> {
 
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     Ok(usize::try_from(whole(text, "16")?).unwrap_or(usize::MAX))
+}
+
+pub(crate) fn number(text: &str) -> Result<u64, String> {
+    whole(text, "7")
+}
+
+pub(crate) fn positive(text: &str) -> Result<NonZeroU64, String> {
+    NonZeroU64::new(whole(text, "10")?).ok_or_else(|| "0 is none: write 1 or more".into())
 }
 
 pub(crate) fn retries(text: &str) -> Result<u16, String> {

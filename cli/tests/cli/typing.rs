@@ -67,9 +67,6 @@ fn the_first_word_may_be_a_command_and_after_two_dashes_it_is_a_host() {
 
 #[test]
 fn what_is_refused_names_what_to_write() {
-    let list = List::new("");
-    fs::write(list.file("urls.txt"), "").unwrap();
-    let urls = list.path("urls.txt");
     for (line, expected) in [
         (
             &["example"][..],
@@ -77,7 +74,8 @@ fn what_is_refused_names_what_to_write() {
         ),
         (&["simulat"], "did you mean simulate?"),
         (&["-v", "policy"], "fetch-all policy"),
-        (&[&urls], "write -i /"),
+        (&["urls.txt"], "write -i urls.txt"),
+        (&["-O", "page.html", "a.test"], "-O takes no name"),
         (&["-"], "-: write -i -"),
         (&["\u{2013}silent"], "write -silent or --silent"),
         (&["-i", "http://a.test"], "URLs without -i"),
@@ -300,4 +298,19 @@ fn an_empty_proxy_is_none() {
     let mut command = command(&["--retry", "0", "-x", "", &url]);
     command.env("http_proxy", "http://127.0.0.1:1");
     assert_eq!(ran(command.output().unwrap()).code, 0);
+}
+
+#[test]
+fn numbers_are_refused_in_our_own_words() {
+    for (option, value, part) in [
+        ("--seed", "x", "not a whole number"),
+        ("--max-errors", "0", "write 1 or more"),
+        ("--tar-count", "-1", "not a whole number"),
+        ("--progress-interval", "-5", "seconds cannot be negative"),
+        ("--timeout", "5", "-m SECONDS for all URLs"),
+    ] {
+        let ran = fetch_all(&["--tar", "x", option, value, "http://127.0.0.1:1/"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.stderr.contains(part), "{option}: {}", ran.stderr);
+    }
 }
