@@ -16,6 +16,7 @@ mod run;
 mod save;
 mod state;
 mod ui;
+mod upload;
 mod writer;
 
 use std::io::Write;

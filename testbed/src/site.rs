@@ -83,6 +83,16 @@ impl Site {
         Some(&self.pem.as_ref()?.ca)
     }
 
+    /// Returns the public key, in PEM, of the site's certificate; `None` without TLS.
+    ///
+    /// ```
+    /// assert_eq!(fetch_testbed::Site::start()?.public_key_pem(), None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn public_key_pem(&self) -> Option<&str> {
+        Some(&self.pem.as_ref()?.public_key)
+    }
+
     /// Returns a client certificate and its key, in PEM, signed by the site's authority; `None` without TLS.
     ///
     /// ```

@@ -41,6 +41,14 @@ impl fetch_http::HttpRuntime for AsyncStd {
         fetch_http::AsyncIoSocket::connect_with(addr, &self.reactor).await
     }
 
+    async fn connect_from(
+        &self,
+        addr: SocketAddr,
+        local: &fetch_driver::LocalAddress,
+    ) -> io::Result<Self::Stream> {
+        fetch_http::AsyncIoSocket::connect_from(addr, local, &self.reactor).await
+    }
+
     #[cfg(unix)]
     async fn connect_unix(&self, path: &Path) -> io::Result<Self::Stream> {
         fetch_http::AsyncIoSocket::connect_unix(path).await

@@ -37,6 +37,7 @@ pub use fetch_proto::{
 };
 #[cfg(feature = "cookies")]
 pub use fields::cookie_jar::CookieJar;
+pub use fields::hsts::{HstsHost, HstsStore};
 pub use fields::redact::RedactedUrl;
 pub use fields::retry_after::parse_retry_after;
 pub use http;
@@ -44,13 +45,14 @@ pub use model::attachment::Attachment;
 pub use model::error::{Error, ErrorKind};
 pub use model::fallback_value::FallbackValue;
 pub use model::outcome::{FallbackSource, Outcome, RedirectResponse, Response};
-pub use model::request::{BodyRetention, IntoRequest, Request};
+pub use model::request::{BodyRetention, BodySource, IntoRequest, Request};
 pub use model::save::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 pub use settings::Settings;
 pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;
 pub use settings::connect_to::ConnectTo;
 pub use settings::fallback::FallbackSettings;
+pub use settings::local_address::{AddressFamily, LocalAddress};
 pub use settings::pool::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_CONNECTIONS, PoolSettings};
 pub use settings::proxy::{Proxy, ProxyKind};
 pub use settings::proxy_rules::ProxyRules;
@@ -63,6 +65,7 @@ pub use transport::connection::ConnectionInfo;
 pub use transport::error::TransportError;
 pub use transport::failure_reason::FailureReason;
 pub use transport::message::{BodyStream, IncomingResponse, OutgoingRequest, RequestBody};
+pub use transport::message_sizes::MessageSizes;
 pub use transport::progress::{AttemptProgress, BodyDemand};
 pub use transport::shared_state::SharedState;
 #[cfg(feature = "async-io")]

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use fetch_driver::{FailureKind, TransportError};
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 /// An origin that owns its host, with the field values that every request to it carries.
@@ -23,8 +23,8 @@ pub(crate) struct Origin {
 #[derive(Debug)]
 pub(crate) enum NextHop {
     /// A proxy that forwards each request to the server in its URL, with the value of
-    /// `Proxy-Authorization`.
-    Proxy(Option<HeaderValue>),
+    /// `Proxy-Authorization`, and the fields for the proxy.
+    Proxy(Option<HeaderValue>, Arc<HeaderMap>),
     /// The server, with the value of `Host`.
     Server(HeaderValue),
 }
@@ -46,8 +46,12 @@ impl Origin {
     }
 
     /// A proxy that forwards requests.
-    pub(crate) fn proxy(key: OriginRef<'_>, authorization: Option<HeaderValue>) -> Self {
-        Self::new(key, NextHop::Proxy(authorization))
+    pub(crate) fn proxy(
+        key: OriginRef<'_>,
+        authorization: Option<HeaderValue>,
+        headers: Arc<HeaderMap>,
+    ) -> Self {
+        Self::new(key, NextHop::Proxy(authorization, headers))
     }
 
     fn new(key: OriginRef<'_>, next_hop: NextHop) -> Self {
@@ -73,7 +77,7 @@ impl Origin {
         OriginRef {
             host: &self.host,
             port: self.port,
-            proxy: matches!(self.next_hop, NextHop::Proxy(_)),
+            proxy: matches!(self.next_hop, NextHop::Proxy(..)),
             tls: self.tls,
         }
     }

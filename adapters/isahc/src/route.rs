@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use fetch_driver::{BuildError, ConnectTo, Proxy, ProxyRules, Settings};
+use fetch_driver::{AddressFamily, BuildError, ConnectTo, Proxy, ProxyRules, Settings};
 use http::Uri;
 use isahc::auth::{Authentication, Credentials};
 use isahc::config::Configurable;
@@ -28,6 +28,19 @@ impl RequestRoutes {
         if settings.route.unix_socket.is_some() && !settings.route.proxy.is_empty() {
             let reason = "a Unix socket cannot be reached through a proxy: set only one of them";
             return cannot("unix_socket", reason);
+        }
+        let route = &settings.route;
+        let unsupported = [
+            ("address_family", route.address_family != AddressFamily::Any),
+            ("local_address", route.local_address.is_some()),
+            ("proxy_headers", !route.proxy_headers.is_empty()),
+            ("proxy_tunnel", route.proxy_tunnel),
+        ];
+        if let Some((setting, _)) = unsupported.into_iter().find(|(_, is_set)| *is_set) {
+            return cannot(
+                setting,
+                "isahc does not do it: take the adapter for smol or tokio",
+            );
         }
         let has_name = |rule: &ConnectTo| rule.to_host().and_then(parse_ip).is_none();
         if settings.route.connect_to.iter().any(has_name) {

@@ -170,6 +170,14 @@ impl fetch_http::HttpRuntime for Smol {
         fetch_http::AsyncIoSocket::connect_with(addr, &self.reactor).await
     }
 
+    async fn connect_from(
+        &self,
+        addr: SocketAddr,
+        local: &fetch_driver::LocalAddress,
+    ) -> io::Result<Self::Stream> {
+        fetch_http::AsyncIoSocket::connect_from(addr, local, &self.reactor).await
+    }
+
     #[cfg(unix)]
     async fn connect_unix(&self, path: &Path) -> io::Result<Self::Stream> {
         fetch_http::AsyncIoSocket::connect_unix(path).await

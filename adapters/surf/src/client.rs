@@ -17,15 +17,15 @@ pub struct SurfClientFactory {
 impl SurfClientFactory {
     /// A factory with these settings. A setting that surf cannot apply is an error.
     pub(crate) fn new(settings: &Settings) -> Result<Self, BuildError> {
-        let unsupported = [
-            ("connect_to", !settings.route.connect_to.is_empty()),
-            ("proxy", !settings.route.proxy.is_empty()),
-            ("resolve", !settings.route.resolve.is_empty()),
-            ("unix_socket", settings.route.unix_socket.is_some()),
-        ];
-        if let Some((setting, _)) = unsupported.into_iter().find(|(_, is_set)| *is_set) {
+        let mut route = settings.route.clone();
+        route.dns_ttl = Settings::default().route.dns_ttl;
+        if let Some(setting) = route.first_changed() {
             let reason = "surf cannot do it: take the adapter for smol or tokio";
             return Err(BuildError::new(setting, reason));
+        }
+        if !settings.tls.pinned_keys.is_empty() {
+            let reason = "surf cannot do it: take the adapter for smol or tokio";
+            return Err(BuildError::new("pinned_keys", reason));
         }
         let ttl = settings.route.dns_ttl;
         if !ttl.is_zero() && ttl != Settings::default().route.dns_ttl {

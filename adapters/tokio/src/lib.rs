@@ -36,6 +36,14 @@ impl fetch_http::HttpRuntime for Tokio {
         TokioSocket::connect(addr).await
     }
 
+    async fn connect_from(
+        &self,
+        addr: SocketAddr,
+        local: &fetch_driver::LocalAddress,
+    ) -> io::Result<TokioSocket> {
+        TokioSocket::connect_from(addr, local).await
+    }
+
     #[cfg(unix)]
     async fn connect_unix(&self, path: &Path) -> io::Result<TokioSocket> {
         TokioSocket::connect_unix(path).await

@@ -12,9 +12,9 @@ use fetch_http::HttpStream;
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// A stream on tokio's reactor: TCP, with Nagle's algorithm off, or a Unix socket.
 ///
@@ -68,6 +68,29 @@ impl TokioSocket {
         Ok(Self(SocketKind::Tcp(stream)))
     }
 
+    /// Connects from this local address or interface.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let local = "127.0.0.1".parse().unwrap();
+    /// let socket = fetch_tokio::TokioSocket::connect_from(listener.local_addr()?, &local).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub async fn connect_from(
+        addr: SocketAddr,
+        local: &fetch_driver::LocalAddress,
+    ) -> io::Result<Self> {
+        let socket = TcpSocket::from_std_stream(fetch_http::bind_socket(addr, local)?);
+        Ok(Self(SocketKind::Tcp(socket.connect(addr).await?)))
+    }
+
     /// Connects to a Unix socket.
     ///
     /// ```
@@ -92,6 +115,14 @@ impl TokioSocket {
 }
 
 impl HttpStream for TokioSocket {
+    fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            SocketKind::Tcp(stream) => stream.local_addr().ok(),
+            #[cfg(unix)]
+            SocketKind::Unix(_) => None,
+        }
+    }
+
     fn has_input(&mut self) -> bool {
         // Tokio asks the system only after an event. The sockets do not block.
         let peeked = with_stream!(self, stream => {

@@ -12,9 +12,9 @@ pub(crate) mod version;
 use clap::{Arg, ArgAction, CommandFactory, Parser};
 
 pub(crate) use client::{
-    BodyArgs, BodyPartKind, LimitArgs, NetworkArgs, PolicyArgs, RequestArgs, RequestDetailArgs,
-    RetryArgs, RetryConditionArgs, RetryConditions, RobotsArgs, RouteArgs, SessionArgs, ThreadArgs,
-    TimeoutArgs,
+    BodyArgs, BodyPartKind, FormArgs, LimitArgs, NetworkArgs, PolicyArgs, RequestArgs,
+    RequestDetailArgs, RetryArgs, RetryConditionArgs, RetryConditions, RobotsArgs, RouteArgs,
+    SessionArgs, ThreadArgs, TimeoutArgs, UploadArgs,
 };
 use command::Command;
 use explicit::ExplicitOptions;
@@ -139,6 +139,10 @@ pub(crate) struct CliArgs {
     pub(crate) request: RequestArgs,
     #[command(flatten)]
     pub(crate) body: BodyArgs,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+    #[command(flatten)]
+    pub(crate) upload: UploadArgs,
     #[command(flatten)]
     pub(crate) request_detail: RequestDetailArgs,
     #[command(flatten)]

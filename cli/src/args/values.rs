@@ -191,6 +191,37 @@ fn connection(value: Option<&str>) -> Result<HeaderOption, String> {
     Ok(HeaderOption { name, value })
 }
 
+/// A file to send. A URL here means that the name was forgotten.
+pub(crate) fn upload(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "." => Err(
+            "curl's -T . is not supported: write -T -, which reads stdin to its end first".into(),
+        ),
+        _ if text.contains(['{', '[']) && !Path::new(text).exists() => {
+            Err("patterns are not expanded here: write -T for each file".into())
+        }
+        _ => path(text),
+    }
+}
+
+/// A request target that is sent as it is.
+pub(crate) fn request_target(text: &str) -> Result<String, String> {
+    let is_valid = text == "*" || text.starts_with('/');
+    match is_valid && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.to_owned()),
+        false => Err("write a path and query such as /a?b, percent-encoded, or *".into()),
+    }
+}
+
+/// A field for proxies: there is no default to remove.
+pub(crate) fn proxy_header(text: &str) -> Result<HeaderOption, String> {
+    let option = header(text)?;
+    match option.value {
+        Some(_) => Ok(option),
+        None => Err("no value: write 'Name: value'".into()),
+    }
+}
+
 pub(crate) fn user(text: &str) -> Result<String, String> {
     match text.split_once(':') {
         None => Err("write USER:PASSWORD; the password may be empty".into()),

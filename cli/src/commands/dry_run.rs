@@ -35,7 +35,10 @@ const MAX_LISTED: usize = 10;
 /// If a thread cannot be started.
 pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     let (settings, input) = (plan.client.settings, plan.input);
-    let (method, body) = (input.template.method.as_str(), &input.template.body);
+    let (method, body) = (
+        input.template.method.as_str(),
+        input.template.payload.identity(),
+    );
     let builder = Arc::new(RecordBuilder::new(SystemTime::now(), method, body, false));
     // Malformed lines are reported on stderr, as in a run.
     let (output, writer) = OutputThread::start(OutputOptions {
@@ -54,6 +57,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     let silent = plan.silent;
     let store = Arc::new(BodyStore::checks_only(&input.template.method, None));
     let reader = ListReader {
+        payload: None,
         template: input.template,
         ledger: None,
         max_errors: plan.stop.max_errors,

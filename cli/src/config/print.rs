@@ -90,7 +90,7 @@ fn quoted(id: &str, value: &str) -> String {
 pub(super) fn redact(id: &str, value: &str) -> String {
     match id {
         id if SECRET.contains(&id) => HIDDEN.to_owned(),
-        "header" => {
+        "header" | "proxy_header" => {
             let name = value.split([':', ';']).next().unwrap_or_default();
             match is_secret_field(&name.to_ascii_lowercase()) {
                 true => format!("{name}: {HIDDEN}"),

@@ -19,12 +19,14 @@ use std::path::Path;
 pub(crate) use lines::{LineReader, MAX_LINE, check, trim};
 pub(crate) use progress::SharedProgress;
 pub(crate) use reader::ListReader;
+pub(crate) use rows::BodyDirectory;
 pub(crate) use stream::RequestStream;
 pub(crate) use template::RequestTemplate;
 
 use crate::args::{self, InputFormat, UrlColumn};
 use crate::display::sanitize;
 use crate::exit::CliError;
+use crate::upload::RequestPayload;
 use glob::{GlobReader, UrlGlob};
 use rows::ColumnChoice;
 
@@ -48,6 +50,8 @@ pub(crate) struct UrlSource {
     pub(crate) columns: ColumnChoice,
     /// The file, if it needs random access.
     pub(crate) file: Option<File>,
+    /// The body of its requests, if it is not that of all.
+    pub(crate) payload: Option<RequestPayload>,
 }
 
 /// The format of a list.
@@ -100,6 +104,7 @@ impl UrlSource {
             url_column: None,
             columns: ColumnChoice::default(),
             file: None,
+            payload: None,
         }
     }
 
@@ -129,6 +134,7 @@ impl UrlSource {
                 url_column,
                 columns,
                 file: None,
+                payload: None,
             });
         }
         let shown = sanitize(path.as_os_str().as_encoded_bytes());
@@ -161,6 +167,7 @@ impl UrlSource {
             url_column,
             columns,
             file,
+            payload: None,
         })
     }
 }
@@ -219,4 +226,38 @@ pub(crate) fn open(input: &args::InputArgs) -> Result<UrlList, CliError> {
         sources,
         total: argument_count(input),
     })
+}
+
+/// Gives each URL of the command line one of these bodies, in their order.
+///
+/// # Errors
+///
+/// If there are not as many URLs, or other sources.
+pub(crate) fn pair_payloads(
+    list: &mut UrlList,
+    input: &args::InputArgs,
+    payloads: Vec<RequestPayload>,
+) -> Result<(), CliError> {
+    let urls = match (input.urls.is_empty(), input.url.is_empty()) {
+        (false, true) => &input.urls,
+        (true, false) => &input.url,
+        _ => &Vec::new(),
+    };
+    let is_list = !input.input_file.is_empty() || urls.iter().any(|url| url.starts_with('@'));
+    if is_list || urls.len() != payloads.len() {
+        return Err(CliError::usage(format!(
+            "-T {} times: write as many URLs, each of which gets one file; for a list of uploads write rows \
+             with the key body_file, and --body-dir DIR",
+            payloads.len()
+        )));
+    }
+    let sources = urls.iter().zip(payloads).map(|(url, payload)| {
+        let source = UrlSource::arguments("argument", vec![glob(url, input)?]);
+        Ok(UrlSource {
+            payload: Some(payload),
+            ..source
+        })
+    });
+    list.sources = sources.collect::<Result<_, CliError>>()?;
+    Ok(())
 }

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::duplicates::DuplicateFilter;
 use super::lines::{LineReader, MAX_LINE, check, trim, with_scheme};
 use super::progress::SharedProgress;
-use super::rows::{CsvReader, JsonRows, ParquetReader, ParsedRow, TableError};
+use super::rows::{CsvReader, JsonRows, ListRow, ParquetReader, ParsedRow, TableError};
 use super::template::RequestTemplate;
 use super::unpack::unpack;
 use super::{ListFormat, UrlSource};
@@ -24,6 +24,7 @@ use crate::outcome::row::RowAttachment;
 use crate::output::RecordWriter;
 use crate::output::record::{RecordId, RecordInput};
 use crate::save::BodyStore;
+use crate::upload::RequestPayload;
 use fetch_state::StateLedger;
 
 /// The most batches that wait for the fetcher.
@@ -43,6 +44,8 @@ const MAX_REPORTED: u64 = 20;
 
 /// Reads sources, builds requests from their lines, and reports malformed lines.
 pub(crate) struct ListReader {
+    /// The body of the requests of this source, if it is not that of all.
+    pub(crate) payload: Option<RequestPayload>,
     pub(crate) template: RequestTemplate,
     /// The completed requests of `--state`.
     pub(crate) ledger: Option<Arc<StateLedger>>,
@@ -88,7 +91,8 @@ impl ListReader {
                 return Some(());
             }
         };
-        let source = UrlSource { reader, ..source };
+        let mut source = UrlSource { reader, ..source };
+        self.payload = source.payload.take();
         match source.format {
             ListFormat::Csv { delimiter } => self.read_csv(source, delimiter, sender),
             ListFormat::Jsonl => self.read_jsonl(source, sender),
@@ -262,14 +266,31 @@ impl ListReader {
     }
 
     fn add_line(&mut self, source: &str, number: u64, line: &[u8], batch: &mut Vec<Request>) {
+        if let Some(payload) = self.payload.clone() {
+            let url = String::from_utf8_lossy(line).into_owned();
+            let row = ListRow {
+                body: Some(payload),
+                url,
+                ..ListRow::default()
+            };
+            let parsed = ParsedRow {
+                error: None,
+                line: number,
+                raw: line.to_vec(),
+                row,
+            };
+            return self.add_row(source, parsed, batch);
+        }
         self.seq += 1;
+        let completed = self.template.complete_url(line, &self.template.payload);
+        let (raw, line) = (line, &*completed);
         if !self.is_wanted(|writer| writer.line_id(line)) {
             return;
         }
         let text = check(line).map_err(str::to_owned);
         match text.and_then(|text| self.template.request(text)) {
             Ok(request) => self.push(request, None, batch),
-            Err(why) => self.report_malformed(source, number, line, "", None, &why),
+            Err(why) => self.report_malformed(source, number, raw, "", None, &why),
         }
     }
 
@@ -278,12 +299,13 @@ impl ListReader {
             error,
             line,
             raw,
-            row,
+            mut row,
         } = parsed;
         if error.is_none() && row.is_plain() {
             return self.add_line(source, line, row.url.as_bytes(), batch);
         }
         self.seq += 1;
+        row.url = self.template.complete_row_url(&row);
         let url = row.url.clone();
         // Kept for the record of a row that turns out not to be valid.
         let carried = row.carried.clone();

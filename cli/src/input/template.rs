@@ -6,15 +6,25 @@ use std::sync::Arc;
 use fetch_driver::{BodyRetention, Error, Request};
 use fetch_proto::{Method, PolicyPatch};
 use http::header::AUTHORIZATION;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use ring::digest;
 
 use super::netrc::NetrcLogins;
-use super::rows::ListRow;
+use super::rows::{BodyDirectory, ListRow};
 use crate::outcome::row::RowAttachment;
+use crate::upload::RequestPayload;
+
+/// What is percent-encoded in the name of a file that is appended to a URL: all but unreserved characters.
+const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The properties of requests whose rows set no others.
 pub(crate) struct RequestTemplate {
-    pub(crate) body: bytes::Bytes,
+    /// Where the files are that rows may send.
+    pub(crate) body_dir: Option<BodyDirectory>,
     /// Whether `-u` or `-H Authorization` applies to all URLs, also those with a password.
     pub(crate) has_login: bool,
     /// Credentials for requests without others.
@@ -22,6 +32,11 @@ pub(crate) struct RequestTemplate {
     pub(crate) method: Method,
     /// Whether paths are sent unchanged.
     pub(crate) path_as_is: bool,
+    pub(crate) payload: RequestPayload,
+    /// Appended to the query of every URL.
+    pub(crate) query: Option<String>,
+    /// Sent instead of the path and query of every URL.
+    pub(crate) request_target: Option<String>,
 }
 
 impl RequestTemplate {
@@ -29,15 +44,12 @@ impl RequestTemplate {
     pub(super) fn request(&self, url: &str) -> Result<Request, String> {
         let request = self.new_request(self.method.clone(), url)?;
         let request = self.log_in(self.set_path(request.body_retention(BodyRetention::Discard))?);
-        Ok(match self.body.is_empty() {
-            true => request,
-            false => request.body(self.body.clone()),
-        })
+        Ok(self.payload.attach_to(request))
     }
 
     /// Builds the request of a row that sets more than its URL.
     pub(super) fn row_request(&self, row: ListRow) -> Result<(Request, RowAttachment), String> {
-        let body = row.body.unwrap_or_else(|| self.body.clone());
+        let body = self.row_payload(row.body, row.body_file)?;
         let method = match row.method {
             Some(method) => method,
             // As in curl, a body makes it a POST.
@@ -57,7 +69,7 @@ impl RequestTemplate {
         if let Some(limit) = row.timeout {
             request = request.patch(PolicyPatch::attempt_timeout(limit));
         }
-        let digest = digest::digest(&digest::SHA256, &body);
+        let digest = digest::digest(&digest::SHA256, body.identity());
         let item = RowAttachment {
             carried: row.carried,
             body_digest: digest.as_ref().try_into().expect("SHA-256 has 32 bytes"),
@@ -66,10 +78,7 @@ impl RequestTemplate {
             method,
             out: row.out,
         };
-        if !body.is_empty() {
-            request = request.body(body);
-        }
-        let request = self.log_in(request);
+        let request = self.log_in(body.attach_to(request));
         Ok((request.attach(Arc::new(item.clone())), item))
     }
 
@@ -81,11 +90,57 @@ impl RequestTemplate {
         request.map_err(|error| reason(&error))
     }
 
-    fn set_path(&self, request: Request) -> Result<Request, String> {
-        match self.path_as_is {
-            true => request.with_path_as_is().map_err(|error| reason(&error)),
-            false => Ok(request),
+    /// The URL of a row, completed in the same way.
+    pub(super) fn complete_row_url(&self, row: &ListRow) -> String {
+        let payload = match (&row.body_file, &row.body) {
+            (Some(_), _) => &RequestPayload::Empty,
+            (None, Some(body)) => body,
+            (None, None) => &self.payload,
+        };
+        let url = self.complete_url(row.url.trim().as_bytes(), payload);
+        String::from_utf8_lossy(&url).into_owned()
+    }
+
+    /// The body of a row: its own, that of its file, or that of all requests.
+    fn row_payload(
+        &self,
+        body: Option<RequestPayload>,
+        file: Option<String>,
+    ) -> Result<RequestPayload, String> {
+        match (body, file, &self.body_dir) {
+            (_, Some(file), Some(directory)) => directory.payload(&file),
+            (_, Some(_), None) => Err(
+                "body_file: write --body-dir DIR, below which lists may name files to send".into(),
+            ),
+            (Some(body), None, _) => Ok(body),
+            (None, None, _) => Ok(self.payload.clone()),
         }
+    }
+
+    fn set_path(&self, request: Request) -> Result<Request, String> {
+        let request = match (&self.request_target, self.path_as_is) {
+            (Some(target), _) => request.with_target(target),
+            (None, true) => request.with_path_as_is(),
+            (None, false) => Ok(request),
+        };
+        request.map_err(|error| reason(&error))
+    }
+
+    /// The URL with the name of the file that is uploaded to it, if it ends with a slash, and with the
+    /// query of all URLs. `payload` is that of its request.
+    pub(super) fn complete_url<'a>(
+        &self,
+        url: &'a [u8],
+        payload: &RequestPayload,
+    ) -> Cow<'a, [u8]> {
+        let mut url = Cow::Borrowed(url);
+        if let Some(name) = payload.file_name() {
+            append_name(&mut url, name);
+        }
+        if let Some(query) = &self.query {
+            append_query(&mut url, query);
+        }
+        url
     }
 
     /// Adds the credentials of the netrc file, unless the request has others.
@@ -114,7 +169,78 @@ fn without_user(url: &str) -> Cow<'_, str> {
     }
 }
 
+/// Appends the name to a path that ends with a slash, or that is missing.
+fn append_name(url: &mut Cow<'_, [u8]>, name: &str) {
+    let end = url
+        .iter()
+        .position(|byte| b"?#".contains(byte))
+        .unwrap_or(url.len());
+    let path = url[..end]
+        .windows(3)
+        .position(|part| part == b"://")
+        .map_or(0, |at| at + 3);
+    let has_path = url[path..end].contains(&b'/');
+    if has_path && url[end - 1] != b'/' {
+        return;
+    }
+    let slash = if has_path { "" } else { "/" };
+    let name = percent_encoding::utf8_percent_encode(name, FILE_NAME);
+    url.to_mut()
+        .splice(end..end, format!("{slash}{name}").into_bytes());
+}
+
+/// Appends to the query, before the fragment.
+fn append_query(url: &mut Cow<'_, [u8]>, query: &str) {
+    let end = url
+        .iter()
+        .position(|byte| *byte == b'#')
+        .unwrap_or(url.len());
+    let separator = match url[..end].iter().position(|byte| *byte == b'?') {
+        None => "?",
+        Some(at) if at + 1 == end => "",
+        Some(_) => "&",
+    };
+    url.to_mut()
+        .splice(end..end, format!("{separator}{query}").into_bytes());
+}
+
 fn reason(error: &Error) -> String {
     let detail = error.detail();
     detail.map_or_else(|| error.to_string(), ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(edit: fn(&mut Cow<'_, [u8]>, &str), url: &str, with: &str) -> String {
+        let mut url = Cow::Borrowed(url.as_bytes());
+        edit(&mut url, with);
+        String::from_utf8(url.into_owned()).unwrap()
+    }
+
+    #[test]
+    fn the_name_of_a_file_completes_a_directory() {
+        for (url, expected) in [
+            ("http://a.test", "http://a.test/f%20x"),
+            ("http://a.test/", "http://a.test/f%20x"),
+            ("http://a.test/d/?q#f", "http://a.test/d/f%20x?q#f"),
+            ("http://a.test/d?q/", "http://a.test/d?q/"),
+            ("http://a.test?q", "http://a.test/f%20x?q"),
+        ] {
+            assert_eq!(edited(append_name, url, "f x"), expected);
+        }
+    }
+
+    #[test]
+    fn the_query_is_extended_before_the_fragment() {
+        for (url, expected) in [
+            ("http://a.test/", "http://a.test/?a=1"),
+            ("http://a.test/?", "http://a.test/?a=1"),
+            ("http://a.test/?b#c?d", "http://a.test/?b&a=1#c?d"),
+            ("http://a.test#c", "http://a.test?a=1#c"),
+        ] {
+            assert_eq!(edited(append_query, url, "a=1"), expected);
+        }
+    }
 }

@@ -139,6 +139,7 @@ fn reason_code(reason: FailureReason) -> u8 {
         FailureReason::TlsHandshake => 35,
         FailureReason::Http2Violation | FailureReason::NoStatusLine => 52,
         FailureReason::Certificate => 60,
+        FailureReason::PinnedKey => 90,
         FailureReason::Http2Stream => 92,
         FailureReason::ProxySocks => 97,
         // ChunkFraming, HeadTooLarge, ProxyTunnel, TlsSession: data could not be received.

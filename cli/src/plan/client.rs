@@ -2,6 +2,7 @@
 
 use fetch_driver::Settings;
 
+use super::hsts::{self, HstsFile};
 use super::policy::{PolicyReload, PolicySources};
 use super::session::{self, CookieFile};
 use super::settings;
@@ -12,6 +13,8 @@ use crate::exit::CliError;
 pub(crate) struct ClientPlan {
     /// Where cookies are written at the end.
     pub(crate) cookies: Option<CookieFile>,
+    /// Where the hosts that demand https are written at the end.
+    pub(crate) hsts: Option<HstsFile>,
     /// The policy file to watch during the run.
     pub(crate) reload: Option<PolicyReload>,
     pub(crate) settings: Settings,
@@ -24,6 +27,7 @@ impl ClientPlan {
         let mut settings = settings::new(args)?;
         settings::set_route(args, &mut settings)?;
         let cookies = session::set_cookies(args, &mut settings, warnings)?;
+        let hsts = hsts::set_hsts(args, &mut settings, warnings)?;
         let sources = PolicySources::new(args)?;
         let reload = match args.policy.policy.clone() {
             Some(path) => {
@@ -46,6 +50,7 @@ impl ClientPlan {
         }
         Ok(Self {
             cookies,
+            hsts,
             reload,
             settings,
         })

@@ -6,7 +6,7 @@ use http::header::AUTHORIZATION;
 use super::{request, session};
 use crate::args::CliArgs;
 use crate::exit::CliError;
-use crate::input::{RequestTemplate, UrlList};
+use crate::input::{self, RequestTemplate, UrlList};
 
 /// The list, and the common properties of its requests.
 pub(crate) struct InputPlan {
@@ -22,9 +22,12 @@ impl InputPlan {
     /// Reads the body and the netrc file. The header fields are those of `settings`.
     pub(super) fn new(
         args: &CliArgs,
-        list: UrlList,
+        mut list: UrlList,
         settings: &Settings,
     ) -> Result<Self, CliError> {
+        if let Some(payloads) = request::uploads(args)? {
+            input::pair_payloads(&mut list, &args.input, payloads)?;
+        }
         let mut template = request::template(args)?;
         template.has_login = settings.headers.contains_key(AUTHORIZATION);
         template.logins = session::read_netrc(args, &settings.headers)?;

@@ -4,8 +4,10 @@
 
 mod client;
 mod console;
+mod hsts;
 mod input;
 mod output;
+mod pins;
 pub(crate) mod policy;
 mod request;
 mod session;
@@ -17,6 +19,7 @@ use crate::exit::CliError;
 use crate::input::UrlList;
 pub(crate) use client::ClientPlan;
 pub(crate) use console::{ConsolePlan, log_error};
+pub(crate) use hsts::HstsFile;
 pub(crate) use input::InputPlan;
 pub(crate) use output::OutputPlan;
 pub(crate) use policy::PolicyReload;

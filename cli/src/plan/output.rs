@@ -62,7 +62,7 @@ impl OutputPlan {
         let report = args.report.report.clone();
         let report = report.map(|path| AtomicFile::new("--report", path));
         let report = report.transpose()?;
-        let write_out = write_out(args)?;
+        let write_out = write_out(args, warnings)?;
         let on_stdout = records.is_none_or(|path| path.as_os_str() == "-");
         if (on_stdout && format != RecordFormat::None) || write_out.is_some() {
             check_stdout()?;
@@ -168,11 +168,11 @@ fn format(args: &CliArgs, view: ProgressView) -> Result<RecordFormat, CliError> 
     })
 }
 
-fn write_out(args: &CliArgs) -> Result<Option<WriteOut>, CliError> {
+fn write_out(args: &CliArgs, warnings: &mut Vec<String>) -> Result<Option<WriteOut>, CliError> {
     let list_on_stdin = args.input.takes_stdin();
     let format = args.report.write_out.as_deref();
     format
-        .map(|format| WriteOut::load(format, list_on_stdin))
+        .map(|format| WriteOut::load(format, list_on_stdin, warnings))
         .transpose()
 }
 
@@ -213,16 +213,16 @@ fn open(
 
 /// The method and body of all requests, on which record ids depend.
 fn request_summary(template: &RequestTemplate) -> BTreeMap<String, String> {
-    let digest = digest::digest(&digest::SHA256, &template.body);
+    let digest = digest::digest(&digest::SHA256, template.payload.identity());
     let digest: String = digest
         .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let body = match template.body.len() {
-        0 => "none".to_owned(),
-        length => format!("{length} bytes (sha256:{}…)", &digest[..DIGEST_DIGITS]),
-    };
+    let mut body = template.payload.describe();
+    if !template.payload.is_empty() {
+        body += &format!(" (sha256:{}…)", &digest[..DIGEST_DIGITS]);
+    }
     let method = template.method.as_str().to_owned();
     BTreeMap::from([("body".to_owned(), body), ("method".to_owned(), method)])
 }

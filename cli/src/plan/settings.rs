@@ -1,12 +1,15 @@
 //! The settings of the fetcher.
 
 use std::fs;
+use std::net::TcpListener;
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use clap::Parser;
-use fetch_driver::{ClientIdentity, Settings};
+use fetch_driver::{ClientIdentity, LocalAddress, Settings};
 use fetch_proto::EngineConfig;
 
+use super::pins;
 use super::policy::{PolicySources, file};
 use super::request;
 use crate::args::explicit::ExplicitOptions;
@@ -46,6 +49,9 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     // A WARC file has bodies as received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
     settings.tls.insecure = args.network.insecure;
+    if let Some(pins) = &args.network.pinnedpubkey {
+        settings.tls.pinned_keys = pins::pinned_keys(pins)?;
+    }
     settings.seed = args.retry.seed;
     let entries = args.network.resolve.iter();
     settings.route.resolve = entries
@@ -59,12 +65,26 @@ pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), C
     let route = &args.route;
     settings.route.connect_to.clone_from(&route.connect_to);
     settings.http2 = route.http2();
+    settings.route.address_family = route.address_family();
+    settings.route.local_address = route.interface.clone();
+    if let Some(local) = &route.interface {
+        check_local(local)?;
+    }
+    settings.route.proxy_tunnel = route.proxytunnel;
+    for field in &route.proxy_header {
+        if let Some(value) = &field.value {
+            settings
+                .route
+                .proxy_headers
+                .append(field.name.clone(), value.clone());
+        }
+    }
     settings.route.proxy = route
         .proxies()
         .map_err(|error| CliError::usage(error.to_string()))?;
     settings.route.unix_socket.clone_from(&route.unix_socket);
     if let Some(path) = &route.cert {
-        let read = |option: &str, path: &std::path::Path| {
+        let read = |option: &str, path: &Path| {
             fs::read(path).map_err(|error| {
                 CliError::file(format!(
                     "{option} {}: cannot be read: {error}",
@@ -81,6 +101,26 @@ pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), C
         });
     }
     Ok(())
+}
+
+/// Checks that this machine has the address or interface, as far as that can be found out.
+fn check_local(local: &LocalAddress) -> Result<(), CliError> {
+    let missing = match local {
+        LocalAddress::Address(ip) => TcpListener::bind((*ip, 0))
+            .err()
+            .map(|error| error.to_string()),
+        LocalAddress::Interface(name) => {
+            let devices = Path::new("/sys/class/net");
+            let is_known = !name.is_empty() && devices.join(name).exists();
+            (devices.exists() && !is_known).then(|| "no such interface".to_owned())
+        }
+        _ => None,
+    };
+    missing.map_or(Ok(()), |why| {
+        Err(CliError::usage(format!(
+            "--interface {local}: {why}: write an IP address or an interface of this machine"
+        )))
+    })
 }
 
 /// The engine's configuration from these options alone, for commands that open no connection.

@@ -10,7 +10,7 @@ use fetch_driver::FetchAll;
 use super::{ActiveRun, RunEnd};
 use crate::exit::{CliError, ExitStatus};
 use crate::output::{FlushResult, RETRY_DELAY};
-use crate::plan::CookieFile;
+use crate::plan::{CookieFile, HstsFile};
 use crate::robots::AdmittedRequests;
 use crate::ui::report::{self, RunReport};
 use crate::ui::summary::RunSummary;
@@ -40,6 +40,7 @@ impl ActiveRun {
         let saved = self.finish_bodies(end);
         let written = self.finish_records(end, output);
         let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
+        let hsts = self.hsts.as_ref().map_or(Ok(()), HstsFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {
             // The reader of the records has closed the pipe, as `head` does: this is no error.
@@ -63,7 +64,7 @@ impl ActiveRun {
                 .exit_status
                 .record(ExitStatus::Unfinished);
         }
-        let results = [written.map(drop), saved, cookies, state];
+        let results = [written.map(drop), saved, cookies, hsts, state];
         let result = results.into_iter().collect::<Result<(), CliError>>();
         let code = match &result {
             Ok(()) => self.exit_code(demo),

@@ -20,7 +20,7 @@ use crate::display::plural;
 use crate::input::backlog::HostLimits;
 use crate::output::replace::AtomicFile;
 use crate::output::{FlushResult, RETRY_DELAY};
-use crate::plan::{CookieFile, PolicyReload};
+use crate::plan::{CookieFile, HstsFile, PolicyReload};
 use crate::robots::AdmittedRequests;
 use crate::ui::counts::ProgressCounts;
 use crate::ui::eta::EtaEstimator;
@@ -54,6 +54,7 @@ struct ActiveRun {
     epoch: SystemTime,
     eta: EtaEstimator,
     fetcher: Fetcher,
+    hsts: Option<HstsFile>,
     host_waits: HostWaits,
     max_errors: Option<NonZeroU64>,
     monitor: RunMonitor,

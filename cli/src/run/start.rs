@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fetch_driver::Settings;
 use fetch_smol::{Builder, Fetcher, Smol};
+use http::header::REFERER;
 use smol::Executor;
 
 use super::ActiveRun;
@@ -66,9 +67,12 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
 
     let (method, body) = (
         plan.input.template.method.as_str(),
-        &plan.input.template.body,
+        plan.input.template.payload.identity(),
     );
     let builder = RecordBuilder::new(epoch, method, body, plan.output.record_headers);
+    let referer = plan.client.settings.headers.get(REFERER);
+    let referer = referer.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let builder = builder.with_referer(referer);
     let builder = Arc::new(builder.with_bodies(plan.output.record_bodies));
     let store = Arc::new(plan.output.store);
     let state_view = plan.output.state.as_ref().map(|state| state.view.clone());
@@ -89,6 +93,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     let has_backlog = has_display || !plan.console.silent;
     let shared = Arc::new(SharedProgress::new(has_backlog.then(HostBacklog::default)));
     let reader = ListReader {
+        payload: None,
         template: plan.input.template,
         ledger: state_view.as_ref().map(|view| view.ledger.clone()),
         max_errors: plan.stop.max_errors,
@@ -128,6 +133,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         epoch,
         eta: EtaEstimator::new(HostLimits::new(&plan.client.settings.config)),
         fetcher,
+        hsts: plan.client.hsts,
         host_waits: HostWaits::default(),
         body_saver: Some(BodySaver::new(store, builder, plan.stop.fail)),
         max_errors: plan.stop.max_errors,

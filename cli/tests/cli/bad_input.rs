@@ -59,7 +59,7 @@ const OPTIONS: &[(&[&str], i32, &str)] = &[
         3,
         "--data-binary @/",
     ),
-    (&["-w", "%{nonsense}", "http://a.test"], 2, "nonsense"),
+    (&["-w", "%output{/none/x}", "http://a.test"], 3, "/none/x"),
     (&["-w", "@/none/form", "http://a.test"], 3, "/none/form"),
     (&["-o", "/none/out", "http://a.test"], 3, "/none/out"),
     (&["--format", "parquet", "http://a.test"], 2, "needs a file"),

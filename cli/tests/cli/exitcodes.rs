@@ -1,8 +1,7 @@
 //! `exitcode` in records is curl's: the codes are those of curl 7.88 for the same bytes.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::thread;
+use std::net::SocketAddr;
 
 use fetch_testbed::{Certificate, Site};
 use serde_json::{Value, json};
@@ -153,31 +152,6 @@ const FRAMES: &[(&[u8], u8)] = &[
     // A head without a status.
     (b"\0\0\x05\x01\x05\0\0\0\x01\x0f\x0d\x0210", 92),
 ];
-
-/// Serves each connection on a port of its own. It stays open until the client closes it.
-fn serve(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for socket in listener.incoming() {
-            let mut socket = socket.unwrap();
-            answer(&mut socket);
-            let _ = socket.shutdown(std::net::Shutdown::Write);
-            let _ = std::io::copy(&mut socket, &mut std::io::sink());
-        }
-    });
-    address
-}
-
-/// Serves these answers, one after each read.
-fn serve_answers(answers: &'static [&'static [u8]]) -> SocketAddr {
-    serve(move |socket| {
-        for answer in answers {
-            let _ = socket.read(&mut [0; 4096]);
-            let _ = socket.write_all(answer);
-        }
-    })
-}
 
 /// Serves these frames after the settings and the request.
 fn serve_frames(frames: &'static [u8]) -> SocketAddr {

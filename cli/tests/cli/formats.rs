@@ -156,9 +156,6 @@ fn write_out_prints_like_curl() {
         site.url("/bytes/30")
     );
     assert_eq!(ran.stdout, expected, "{ran:?}");
-    let wrong = fetch_all(&["-w", "%{http_cod}", &url]);
-    assert_eq!(wrong.code, 2);
-    assert!(wrong.stderr.contains("http_code"), "{wrong:?}");
 }
 
 #[test]

@@ -5,8 +5,10 @@ mod command;
 
 use std::fs;
 use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::thread;
 
 use fetch_testbed::Site;
 use serde_json::Value;
@@ -87,4 +89,29 @@ impl List {
     pub(crate) fn path(&self, name: &str) -> String {
         self.file(name).to_str().unwrap().to_owned()
     }
+}
+
+/// Serves each connection on a port of its own. It stays open until the client closes it.
+pub(crate) fn serve(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            answer(&mut socket);
+            let _ = socket.shutdown(std::net::Shutdown::Write);
+            let _ = std::io::copy(&mut socket, &mut std::io::sink());
+        }
+    });
+    address
+}
+
+/// Serves these answers, one after each read.
+pub(crate) fn serve_answers(answers: &'static [&'static [u8]]) -> SocketAddr {
+    serve(move |socket| {
+        for answer in answers {
+            let _ = std::io::Read::read(socket, &mut [0; 4096]);
+            let _ = socket.write_all(answer);
+        }
+    })
 }

@@ -28,6 +28,8 @@ pub(crate) struct CertificatePem {
     pub(crate) ca: String,
     pub(crate) client: String,
     pub(crate) client_key: String,
+    /// The public key of the site.
+    pub(crate) public_key: String,
 }
 
 /// The TLS acceptor of a site, and the PEM texts for its clients.
@@ -112,6 +114,7 @@ fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<SignedCertificates, rcgen::
     }
     let key = KeyPair::generate()?;
     let certificate = own.signed_by(&key, &issuer)?;
+    let public_key = key.public_key_pem();
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let client_key = KeyPair::generate()?;
     let client = CertificateParams::new(["client.test".to_owned()])?;
@@ -121,6 +124,7 @@ fn sign(kind: Certificate, ips: &[IpAddr]) -> Result<SignedCertificates, rcgen::
             ca: ca.pem(),
             client: client.pem(),
             client_key: client_key.serialize_pem(),
+            public_key,
         },
         ca: ca.into(),
         chain: vec![certificate.into()],

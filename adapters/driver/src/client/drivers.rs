@@ -7,6 +7,7 @@ use fetch_proto::{EngineConfig, EngineStats, Shard};
 
 use crate::driver::command::{DriverCommand, DriverHandle};
 use crate::driver::fetches::job::FetchJob;
+use crate::fields::hsts::HstsStore;
 use crate::lock::lock;
 use crate::settings::build_error::BuildError;
 use crate::shard::concurrency::SharedConcurrencyLimit;
@@ -20,6 +21,7 @@ pub(crate) struct DriverSet {
     build_error: Option<String>,
     /// Each driver fetches from a different subset of hosts.
     handles: Vec<DriverHandle>,
+    hsts: Option<HstsStore>,
     next_group: AtomicU64,
     /// How many fetches may be active at once.
     window: AtomicUsize,
@@ -30,11 +32,13 @@ impl DriverSet {
         handles: Vec<DriverHandle>,
         window: usize,
         shared_limits: Option<(Arc<SharedConcurrencyLimit>, Arc<SharedLimits>)>,
+        hsts: Option<HstsStore>,
     ) -> Self {
         Self {
             shared_limits,
             build_error: None,
             handles,
+            hsts,
             next_group: AtomicU64::new(0),
             window: AtomicUsize::new(window),
         }
@@ -44,7 +48,7 @@ impl DriverSet {
     pub(super) fn failing(error: &BuildError) -> Self {
         Self {
             build_error: Some(error.to_string()),
-            ..Self::new(Vec::new(), 1, None)
+            ..Self::new(Vec::new(), 1, None, None)
         }
     }
 
@@ -56,6 +60,12 @@ impl DriverSet {
     /// Sends jobs to their drivers. If a driver has ended, the jobs are dropped, which reports an
     /// error to their callers.
     pub(super) fn submit(&self, mut jobs: Vec<FetchJob>) {
+        if let Some(hsts) = &self.hsts {
+            for request in jobs.iter_mut().map(|job| &mut job.request) {
+                let upgraded = hsts.upgrade(&request.url).map(Arc::new);
+                request.url = upgraded.unwrap_or_else(|| request.url.clone());
+            }
+        }
         match &self.build_error {
             Some(error) => jobs.iter_mut().for_each(|job| job.sender.reject(error)),
             None if self.handles.len() == 1 => self.send_to(0, DriverCommand::Submit(jobs)),

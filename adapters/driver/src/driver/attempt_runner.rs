@@ -7,7 +7,7 @@ use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
 use http::HeaderMap;
 
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
-use crate::driver::exchange::wire::{engine_head, outgoing_request};
+use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
 use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode};
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
@@ -15,6 +15,7 @@ use crate::driver::fetches::table::FetchTable;
 use crate::driver::permits::AttemptPermit;
 #[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
+use crate::fields::hsts::HstsStore;
 use crate::settings::Settings;
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::Transport;
@@ -34,6 +35,7 @@ pub(super) struct AttemptRunner<T, F, S> {
     exchanges: AttemptSet<F>,
     /// Header fields of all requests.
     headers: Arc<HeaderMap>,
+    hsts: Option<HstsStore>,
     /// The slot of the fetch of each exchange.
     slots: Vec<usize>,
     spare: SpareMemory,
@@ -62,8 +64,6 @@ where
         headers: Arc<HeaderMap>,
         clock: Clock,
     ) -> Self {
-        #[cfg(not(feature = "cookies"))]
-        let _ = settings;
         Self {
             clock,
             #[cfg(feature = "cookies")]
@@ -71,6 +71,7 @@ where
             ended: Vec::new(),
             exchanges: AttemptSet::new(),
             headers,
+            hsts: settings.hsts.clone(),
             slots: Vec::new(),
             spare: SpareMemory::default(),
             start,
@@ -214,7 +215,15 @@ where
                 cookies.store(&attempt.url, &parts.headers);
             }
             attempt.span.record_status(parts.status.as_u16());
-            report(id, Input::Head(engine_head(&parts, keeps_body)), now);
+            let head = engine_head(&parts, keeps_body);
+            let head = match &self.hsts {
+                Some(hsts) => {
+                    hsts.store(&attempt.url, &parts.headers);
+                    with_upgraded_location(head, &parts, &attempt.url, hsts)
+                }
+                None => head,
+            };
+            report(id, Input::Head(head), now);
             attempt.result.parts = Some(parts);
         }
         let bytes = attempt.progress.take_received(update.body_bytes);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use fetch_proto::{BodyDelivery, Method, RejectReason, RequestBodyKind as BodyKind, Timestamp};
+use fetch_proto::{BodyDelivery, Method, RejectReason, Timestamp};
 use http::{HeaderMap, header};
 
 use crate::driver::connect_timeout;
@@ -13,7 +13,6 @@ use crate::driver::fetches::job::FetchJob;
 use crate::driver::fetches::table::FetchTable;
 use crate::telemetry::recording::DriverEngine;
 use crate::transport::Transport;
-use crate::transport::message::RequestBody;
 
 /// Requests that wait for room in the engine, in the order in which they came.
 pub(super) struct SubmissionQueue {
@@ -112,11 +111,7 @@ impl SubmissionQueue {
         let can_share = self.share && request.save.is_none();
         let mut submitted =
             fetch_proto::FetchRequest::new(request.method.clone(), request.url.clone())
-                .body(match &request.body {
-                    RequestBody::Bytes(_) => BodyKind::Replayable,
-                    RequestBody::Empty => BodyKind::None,
-                    RequestBody::Stream { .. } => BodyKind::Once,
-                })
+                .body(request.body.kind())
                 .delivery(delivery)
                 .has_range(has_range)
                 .idempotent(request.idempotent || request.headers.contains_key("idempotency-key"))

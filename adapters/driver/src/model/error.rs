@@ -253,6 +253,9 @@ impl Error {
                     Some(FailureReason::Certificate) => {
                         "check the server's certificate and name, or trust its CA"
                     }
+                    Some(FailureReason::PinnedKey) => {
+                        "check whether the server's key was replaced, and by whom"
+                    }
                     Some(FailureReason::TlsSession) => {
                         "check whether the server asks for a client certificate"
                     }

@@ -14,6 +14,7 @@ use super::attachment::Attachment;
 use super::error::Error;
 use super::save::SaveReceipt;
 use crate::transport::connection::ConnectionInfo;
+use crate::transport::message_sizes::MessageSizes;
 
 /// How one fetch ended: exactly one for each request, whether it succeeded or not. Displays as one
 /// line.
@@ -46,6 +47,8 @@ pub struct Outcome {
     pub retries: u16,
     /// Whether the response was received for an identical request, so none was sent for this one.
     pub shared: bool,
+    /// The sizes of requests and response heads.
+    pub sizes: MessageSizes,
     /// The request's tag. Default, also for 0: its position in the batch, from 0.
     pub tag: u64,
     /// How long each part of the fetch took.

@@ -4,6 +4,7 @@ pub(crate) mod adapter;
 pub(crate) mod build_error;
 pub(crate) mod connect_to;
 pub(crate) mod fallback;
+pub(crate) mod local_address;
 pub(crate) mod no_proxy;
 pub(crate) mod pool;
 pub(crate) mod proxy;
@@ -21,6 +22,7 @@ use self::route::RouteSettings;
 use self::tls::{Http2Mode, TlsSettings};
 #[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
+use crate::fields::hsts::HstsStore;
 use crate::transport::shared_state::SharedState;
 
 /// All settings of a fetcher: a [`Builder`](crate::Builder) collects them, an
@@ -42,6 +44,9 @@ pub struct Settings {
     pub fallback: FallbackSettings,
     /// Header fields of every request.
     pub headers: HeaderMap,
+    /// The hosts that are reached by https only. Default: `None`, `Strict-Transport-Security` is ignored.
+    /// Clones of the settings share the store.
+    pub hsts: Option<HstsStore>,
     /// When HTTP/2 is used. Default: where client and server agree on it.
     pub http2: Http2Mode,
     /// Limits of the connection pool.
@@ -78,6 +83,7 @@ impl Default for Settings {
             decode: true,
             fallback: FallbackSettings::default(),
             headers,
+            hsts: None,
             http2: Http2Mode::default(),
             pool: PoolSettings::default(),
             route: RouteSettings::default(),

@@ -4,19 +4,31 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderMap;
+
 use super::connect_to::ConnectTo;
+use super::local_address::{AddressFamily, LocalAddress};
 use super::proxy_rules::ProxyRules;
 
 /// How servers are reached: DNS, proxies, sockets.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RouteSettings {
+    /// Which addresses of names are used. Default: all.
+    pub address_family: AddressFamily,
     /// Where to connect instead of the URL's host and port. The first rule that applies is used.
     pub connect_to: Vec<ConnectTo>,
     /// How long DNS answers are cached. Default 300 s.
     pub dns_ttl: Duration,
+    /// The local end of connections. Default: the system chooses it.
+    pub local_address: Option<LocalAddress>,
     /// Which proxy serves which URL. Default: none.
     pub proxy: ProxyRules,
+    /// Header fields that only HTTP proxies get: with `CONNECT`, and with requests that they forward.
+    /// Default: none, except that `CONNECT` has the `User-Agent` of all requests.
+    pub proxy_headers: HeaderMap,
+    /// Whether http URLs, too, go through a tunnel of an HTTP proxy, as https URLs do. Default no.
+    pub proxy_tunnel: bool,
     /// Addresses to use for a host name and port instead of asking DNS.
     pub resolve: Vec<(String, u16, Vec<IpAddr>)>,
     /// The Unix socket that all requests go to.
@@ -26,9 +38,13 @@ pub struct RouteSettings {
 impl Default for RouteSettings {
     fn default() -> Self {
         Self {
+            address_family: AddressFamily::default(),
             connect_to: Vec::new(),
             dns_ttl: Duration::from_secs(300),
+            local_address: None,
             proxy: ProxyRules::default(),
+            proxy_headers: HeaderMap::new(),
+            proxy_tunnel: false,
             resolve: Vec::new(),
             unix_socket: None,
         }
@@ -37,11 +53,22 @@ impl Default for RouteSettings {
 
 impl RouteSettings {
     /// The name of a setting that differs from its default.
-    pub(super) fn first_changed(&self) -> Option<&'static str> {
+    ///
+    /// ```
+    /// let mut route = fetch_driver::Settings::default().route;
+    /// route.proxy_tunnel = true;
+    /// assert_eq!(route.first_changed(), Some("proxy_tunnel"));
+    /// ```
+    #[must_use]
+    pub fn first_changed(&self) -> Option<&'static str> {
         let changed = [
+            ("address_family", self.address_family != AddressFamily::Any),
             ("connect_to", !self.connect_to.is_empty()),
             ("dns_ttl", self.dns_ttl != Self::default().dns_ttl),
+            ("local_address", self.local_address.is_some()),
             ("proxy", !self.proxy.is_empty()),
+            ("proxy_headers", !self.proxy_headers.is_empty()),
+            ("proxy_tunnel", self.proxy_tunnel),
             ("resolve", !self.resolve.is_empty()),
             ("unix_socket", self.unix_socket.is_some()),
         ];
@@ -58,7 +85,23 @@ mod tests {
     #[test]
     fn every_changed_setting_is_found_by_its_name() {
         type Change = fn(&mut RouteSettings);
-        let table: [(Change, &str); 5] = [
+        let table: [(Change, &str); 9] = [
+            (
+                |route| route.address_family = AddressFamily::Ipv4,
+                "address_family",
+            ),
+            (
+                |route| route.local_address = "lo".parse().ok(),
+                "local_address",
+            ),
+            (
+                |route| {
+                    let value = http::HeaderValue::from_static("b");
+                    route.proxy_headers.insert("a", value);
+                },
+                "proxy_headers",
+            ),
+            (|route| route.proxy_tunnel = true, "proxy_tunnel"),
             (
                 |route| route.connect_to.push(":::".parse().unwrap()),
                 "connect_to",

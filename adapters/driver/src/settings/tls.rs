@@ -12,6 +12,9 @@ pub struct TlsSettings {
     pub client_certificate: Option<ClientIdentity>,
     /// Accepts any server certificate. Default no.
     pub insecure: bool,
+    /// The public keys of which a server must have one, also with [`insecure`](Self::insecure): SHA-256
+    /// digests of the certificate's `SubjectPublicKeyInfo` in DER. Default: any.
+    pub pinned_keys: Vec<[u8; 32]>,
 }
 
 impl TlsSettings {
@@ -26,8 +29,10 @@ impl TlsSettings {
             Some("ca_certificates")
         } else if self.client_certificate.is_some() {
             Some("client_certificate")
+        } else if self.insecure {
+            Some("insecure")
         } else {
-            self.insecure.then_some("insecure")
+            (!self.pinned_keys.is_empty()).then_some("pinned_keys")
         }
     }
 }
@@ -88,6 +93,8 @@ mod tests {
         };
         let mut tls = TlsSettings::default();
         assert_eq!(tls.first_changed(), None);
+        tls.pinned_keys.push([0; 32]);
+        assert_eq!(tls.first_changed(), Some("pinned_keys"));
         tls.insecure = true;
         assert_eq!(tls.first_changed(), Some("insecure"));
         tls.client_certificate = Some(identity);

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
+    /// This end's address, where the transport knows it.
+    pub local: Option<SocketAddr>,
     /// The peer's address, where the transport knows it.
     pub remote: Option<SocketAddr>,
     /// Whether the connection was taken from the pool.
@@ -21,6 +23,35 @@ impl ConnectionInfo {
     /// ```
     #[must_use]
     pub fn new(remote: Option<SocketAddr>, reused: bool) -> Self {
-        Self { remote, reused }
+        Self {
+            local: None,
+            remote,
+            reused,
+        }
+    }
+
+    /// The same connection with the address of this end. Default: unknown.
+    ///
+    /// ```
+    /// let local = "127.0.0.1:40000".parse().ok();
+    /// let connection = fetch_driver::ConnectionInfo::new(None, false).with_local(local);
+    /// assert_eq!(connection.local, local);
+    /// ```
+    #[must_use]
+    pub fn with_local(self, local: Option<SocketAddr>) -> Self {
+        Self { local, ..self }
+    }
+
+    /// The same connection, taken from the pool for another request.
+    ///
+    /// ```
+    /// assert!(fetch_driver::ConnectionInfo::new(None, false).into_reused().reused);
+    /// ```
+    #[must_use]
+    pub fn into_reused(self) -> Self {
+        Self {
+            reused: true,
+            ..self
+        }
     }
 }

@@ -32,6 +32,8 @@ pub enum FailureReason {
     NoStatusLine,
     /// The response does not begin with a status line of HTTP/1.
     NotHttp,
+    /// The server has another public key than those that are pinned.
+    PinnedKey,
     /// The host name of an HTTP proxy has no address.
     ProxyName,
     /// A SOCKS proxy refused, or could not reach the server, or its handshake failed.

@@ -5,6 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod failure_reason;
 pub(crate) mod message;
+pub(crate) mod message_sizes;
 pub(crate) mod progress;
 pub(crate) mod shared_state;
 pub(crate) mod timer;

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::transport::clock::Clock;
 use crate::transport::connection::ConnectionInfo;
+use crate::transport::message_sizes::MessageSizes;
 
 /// All phases, in the order in which they happen. The index of each is that in
 /// [`ProgressState::phases`].
@@ -70,6 +71,12 @@ struct ProgressState {
     demand: AtomicU8,
     /// When each phase first happened, in nanoseconds; 0 if it has not.
     phases: [AtomicU64; PHASES.len()],
+    /// The size of the request's head.
+    request_head: AtomicU64,
+    /// The bytes of the request that were sent, with its head.
+    request_bytes: AtomicU64,
+    /// The size of the response's head.
+    response_head: AtomicU64,
     /// Body bytes received ahead since the driver last took the count.
     received_ahead: AtomicU64,
     wire_bytes: AtomicU64,
@@ -185,6 +192,46 @@ impl AttemptProgress {
         state.wire_bytes.fetch_add(bytes as u64, Ordering::AcqRel);
     }
 
+    /// Reports the size of the request's head, in bytes. Default: 0, it is not known.
+    ///
+    /// ```
+    /// # use fetch_driver::{AttemptProgress, Clock};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// progress.set_request_head(120);
+    /// ```
+    pub fn set_request_head(&self, bytes: usize) {
+        self.state
+            .request_head
+            .store(bytes as u64, Ordering::Release);
+    }
+
+    /// Adds to the count of bytes of the request that were sent: those of its head, its body and the
+    /// body's framing.
+    ///
+    /// ```
+    /// # use fetch_driver::{AttemptProgress, Clock};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// progress.add_sent(120);
+    /// ```
+    pub fn add_sent(&self, bytes: usize) {
+        self.state
+            .request_bytes
+            .fetch_add(bytes as u64, Ordering::AcqRel);
+    }
+
+    /// Reports the size of the response's head, in bytes, together with informational ones before it.
+    ///
+    /// ```
+    /// # use fetch_driver::{AttemptProgress, Clock};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// progress.set_response_head(300);
+    /// ```
+    pub fn set_response_head(&self, bytes: usize) {
+        self.state
+            .response_head
+            .store(bytes as u64, Ordering::Release);
+    }
+
     /// How much of the body the driver needs. Set before the body is first polled.
     ///
     /// ```
@@ -232,6 +279,16 @@ impl AttemptProgress {
     pub(crate) fn recycle(mut self) -> Option<Self> {
         *Arc::get_mut(&mut self.state)? = ProgressState::default();
         Some(self)
+    }
+
+    pub(crate) fn message_sizes(&self) -> MessageSizes {
+        let requests = self.state.request_bytes.load(Ordering::Acquire);
+        let head = self.state.request_head.load(Ordering::Acquire);
+        MessageSizes {
+            requests,
+            response_heads: self.state.response_head.load(Ordering::Acquire),
+            upload: requests.saturating_sub(head),
+        }
     }
 
     pub(crate) fn set_demand(&self, demand: BodyDemand) {

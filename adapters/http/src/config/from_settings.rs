@@ -7,6 +7,8 @@ use fetch_driver::ClientIdentity;
 #[cfg(not(feature = "socks"))]
 use fetch_driver::ProxyKind;
 use fetch_driver::{BuildError, Http2Mode, ProxyRules, Settings};
+use http::HeaderMap;
+use http::header::USER_AGENT;
 
 use super::{HttpConfig, SharedConnections};
 use crate::connect::exhaustion::raise_fd_limit;
@@ -85,7 +87,18 @@ fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig
         config = config.connect_to(rule.clone());
     }
     check_socks(&settings.route.proxy)?;
-    Ok(config.proxy(settings.route.proxy.clone()))
+    let mut connect = HeaderMap::new();
+    if let Some(agent) = settings.headers.get(USER_AGENT) {
+        connect.insert(USER_AGENT, agent.clone());
+    }
+    config
+        .local_address
+        .clone_from(&settings.route.local_address);
+    Ok(config
+        .address_family(settings.route.address_family)
+        .proxy(settings.route.proxy.clone())
+        .proxy_headers(connect, settings.route.proxy_headers.clone())
+        .proxy_tunnel(settings.route.proxy_tunnel))
 }
 
 #[cfg(feature = "socks")]
@@ -113,7 +126,9 @@ fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
 
 #[cfg(feature = "tls")]
 fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
-    let mut options = crate::connect::tls::TlsOptions::new().insecure(settings.tls.insecure);
+    let mut options = crate::connect::tls::TlsOptions::new()
+        .insecure(settings.tls.insecure)
+        .pinned_keys(settings.tls.pinned_keys.iter().copied());
     for pem in &settings.tls.ca_certificates {
         let added = options.add_root_pem(pem);
         options = added.map_err(|error| BuildError::new("ca_certificate", error.to_string()))?;

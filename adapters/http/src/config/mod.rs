@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_driver::{ConnectTo, Http2Mode, ProxyRules};
+use fetch_driver::{AddressFamily, ConnectTo, Http2Mode, LocalAddress, ProxyRules};
 use hashbrown::HashMap;
+use http::HeaderMap;
 
 use crate::connect::dns::{DnsResolver, SystemResolver};
 use crate::connect::route::RouteRules;
@@ -29,10 +30,14 @@ use crate::pool::limit::ConnectionLimit;
 /// ```
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
+    pub(crate) address_family: AddressFamily,
+    /// The fields of `CONNECT`.
+    pub(crate) connect_headers: HeaderMap,
     pub(crate) decode: bool,
     pub(crate) dns_ttl: Duration,
     pub(crate) http2: Http2Mode,
     pub(crate) idle_timeout: Duration,
+    pub(crate) local_address: Option<LocalAddress>,
     pub(crate) max_connections: usize,
     pub(crate) max_head: usize,
     pub(crate) overrides: HashMap<(String, u16), Vec<IpAddr>>,
@@ -48,10 +53,13 @@ pub struct HttpConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
+            address_family: AddressFamily::Any,
+            connect_headers: HeaderMap::new(),
             decode: true,
             dns_ttl: Duration::from_secs(300),
             http2: Http2Mode::Auto,
             idle_timeout: fetch_driver::DEFAULT_IDLE_TIMEOUT,
+            local_address: None,
             max_connections: fetch_driver::DEFAULT_MAX_CONNECTIONS,
             max_head: 64 * 1024,
             overrides: HashMap::new(),
@@ -80,6 +88,19 @@ impl HttpConfig {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Connects only to addresses of this family, like curl's `--ipv4` and `--ipv6`; by default to all.
+    /// Addresses in URLs are not restricted.
+    ///
+    /// ```
+    /// use fetch_driver::AddressFamily;
+    /// let config = fetch_http::HttpConfig::new().address_family(AddressFamily::Ipv4);
+    /// ```
+    #[must_use]
+    pub fn address_family(mut self, family: AddressFamily) -> Self {
+        self.address_family = family;
+        self
     }
 
     /// Connects to another host or port than the URL's, like curl's `--connect-to`. The first rule that
@@ -151,6 +172,20 @@ impl HttpConfig {
         self
     }
 
+    /// Connects from this address or network interface, like curl's `--interface`; by default the system
+    /// chooses. The runtime must support it: see
+    /// [`connect_from`](crate::HttpRuntime::connect_from).
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().local_address("127.0.0.1".parse()?);
+    /// # Ok::<(), std::convert::Infallible>(())
+    /// ```
+    #[must_use]
+    pub fn local_address(mut self, local: LocalAddress) -> Self {
+        self.local_address = Some(local);
+        self
+    }
+
     /// The most open connections, idle ones included; 1,024 by default, at least 1.
     ///
     /// Twice the concurrency is a good choice. At the limit, the connection that has been idle for
@@ -210,6 +245,36 @@ impl HttpConfig {
     #[must_use]
     pub fn proxy(mut self, rules: ProxyRules) -> Self {
         self.routes.proxies = rules;
+        self
+    }
+
+    /// The header fields that only HTTP proxies get, like curl's `--proxy-header`: with requests that they
+    /// forward, and, after the fields in `connect`, with `CONNECT`; by default none.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-proxy", HeaderValue::from_static("1"));
+    /// let config = fetch_http::HttpConfig::new().proxy_headers(HeaderMap::new(), headers);
+    /// ```
+    #[must_use]
+    pub fn proxy_headers(mut self, connect: HeaderMap, headers: HeaderMap) -> Self {
+        self.connect_headers = connect;
+        self.connect_headers.extend(headers.clone());
+        self.routes.proxy_headers = Arc::new(headers);
+        self
+    }
+
+    /// Whether http URLs, too, go through a tunnel of an HTTP proxy, like curl's `--proxytunnel`; off by
+    /// default.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().proxy_tunnel(true);
+    /// ```
+    #[must_use]
+    pub fn proxy_tunnel(mut self, on: bool) -> Self {
+        self.routes.proxy_tunnel = on;
         self
     }
 

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io, mem};
 
+use fetch_driver::LocalAddress;
+
 use super::exhaustion::is_exhausted;
 use crate::io::runtime::HttpRuntime;
 
@@ -14,10 +16,12 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 type BoxedFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Connects to whichever address answers first, in this order. The other attempts are dropped.
+/// Connects to whichever address answers first, in this order, from `local` if it is set. The other
+/// attempts are dropped.
 pub(crate) async fn connect_any<R: HttpRuntime>(
     runtime: &R,
     addrs: Vec<SocketAddr>,
+    local: Option<&LocalAddress>,
 ) -> Result<(R::Stream, SocketAddr), ConnectError> {
     let mut untried = addrs.into_iter();
     let mut race = ConnectRace {
@@ -45,7 +49,11 @@ pub(crate) async fn connect_any<R: HttpRuntime>(
                     false => Poll::Pending,
                 };
             };
-            race.running.push((addr, Box::pin(runtime.connect(addr))));
+            let connecting: BoxedFuture<'_, _> = match local {
+                Some(local) => Box::pin(runtime.connect_from(addr, local)),
+                None => Box::pin(runtime.connect(addr)),
+            };
+            race.running.push((addr, connecting));
             if untried.len() > 0 {
                 delay = Some(Box::pin(runtime.sleep(ATTEMPT_DELAY)));
             }

@@ -1,11 +1,12 @@
 //! The route to a URL's server: direct, through a proxy, or over a Unix socket.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fetch_driver::{ConnectTo, Proxy, ProxyKind, ProxyRules, TransportError};
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use crate::origin::{Origin, OriginRef};
@@ -15,6 +16,10 @@ use crate::origin::{Origin, OriginRef};
 pub(crate) struct RouteRules {
     pub(crate) connect_to: Vec<ConnectTo>,
     pub(crate) proxies: ProxyRules,
+    /// The fields of requests that a proxy forwards, in addition to those for the server.
+    pub(crate) proxy_headers: Arc<HeaderMap>,
+    /// Whether http URLs go through tunnels, too.
+    pub(crate) proxy_tunnel: bool,
     pub(crate) unix_socket: Option<PathBuf>,
 }
 
@@ -46,7 +51,10 @@ impl RouteRules {
         match proxy.kind() {
             ProxyKind::Socks5 | ProxyKind::Socks5h => ConnectRoute::Socks(proxy),
             // A forwarding proxy would connect to the host in the URL, whatever `connect_to` says.
-            _ if url.scheme() == "http" && self.connect_to_rule(url).is_none() => {
+            _ if url.scheme() == "http"
+                && !self.proxy_tunnel
+                && self.connect_to_rule(url).is_none() =>
+            {
                 ConnectRoute::Forward(proxy)
             }
             _ => ConnectRoute::Tunnel(proxy),
@@ -72,7 +80,10 @@ impl RouteRules {
     pub(crate) fn origin(&self, url: &Url) -> Result<Origin, TransportError> {
         let key = self.pool_key(url)?;
         match self.route(url) {
-            ConnectRoute::Forward(proxy) => Ok(Origin::proxy(key, proxy_authorization(proxy))),
+            ConnectRoute::Forward(proxy) => {
+                let headers = self.proxy_headers.clone();
+                Ok(Origin::proxy(key, proxy_authorization(proxy), headers))
+            }
             _ => Origin::server(key, url),
         }
     }
@@ -114,7 +125,7 @@ mod tests {
                 .map(|rule| rule.parse().unwrap())
                 .collect(),
             proxies: rules.unwrap(),
-            unix_socket: None,
+            ..RouteRules::default()
         }
     }
 
@@ -154,6 +165,14 @@ mod tests {
         let route = |url: &str| format!("{:?}", routes.route(&url.parse().unwrap()));
         assert!(route("http://a.test/").starts_with("Tunnel"));
         assert!(route("http://c.test/").starts_with("Forward"));
+    }
+
+    #[test]
+    fn a_tunnel_can_be_asked_for() {
+        let mut routes = routes("http://proxy.test", &[]);
+        routes.proxy_tunnel = true;
+        let route = format!("{:?}", routes.route(&"http://a.test/".parse().unwrap()));
+        assert!(route.starts_with("Tunnel"));
     }
 
     #[test]

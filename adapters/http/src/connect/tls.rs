@@ -8,10 +8,15 @@ use fetch_driver::{FailureKind, FailureReason, TransportError};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
+use ring::digest::{SHA256, digest};
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, ring as ring_provider, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, PeerIncompatible,
@@ -35,6 +40,7 @@ pub struct TlsOptions {
     client: Option<Arc<SingleCertAndKey>>,
     extra_roots: Vec<CertificateDer<'static>>,
     insecure: bool,
+    pinned_keys: Vec<[u8; 32]>,
 }
 
 impl TlsOptions {
@@ -97,7 +103,7 @@ impl TlsOptions {
         }
         let key =
             PrivateKeyDer::from_pem_slice(key_pem).map_err(|e| invalid(key_error(key_pem, &e)))?;
-        let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
+        let certified = CertifiedKey::from_der(chain, key, &ring_provider::default_provider());
         let certified = certified.map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
                 invalid("the private key does not belong to the certificate".into())
@@ -123,24 +129,46 @@ impl TlsOptions {
         self
     }
 
+    /// Accepts only servers with one of these public keys, also if certificates are not checked. They are
+    /// given as SHA-256 digests of the certificate's `SubjectPublicKeyInfo` in DER; by default any key is
+    /// accepted.
+    ///
+    /// ```
+    /// let options = fetch_http::TlsOptions::new().pinned_keys([[7; 32]]);
+    /// ```
+    #[must_use]
+    pub fn pinned_keys(mut self, digests: impl IntoIterator<Item = [u8; 32]>) -> Self {
+        self.pinned_keys = digests.into_iter().collect();
+        self
+    }
+
     /// One configuration for all connections, so that they share TLS sessions.
     pub(crate) fn connector(&self, http2: bool) -> TlsConnector {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(ring_provider::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .expect("ring knows the default TLS versions");
-        let builder = if self.insecure {
-            let verifier = Arc::new(AcceptAnyCertificate(provider));
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(verifier)
+        let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
+            Arc::new(AcceptAnyCertificate(provider))
         } else {
             let mut roots = RootCertStore {
                 roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
             };
             roots.add_parsable_certificates(self.extra_roots.iter().cloned());
-            builder.with_root_certificates(roots)
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .expect("there are trusted authorities")
         };
+        let verifier = match self.pinned_keys.is_empty() {
+            true => verifier,
+            false => Arc::new(PinnedKeys {
+                digests: self.pinned_keys.clone(),
+                verifier,
+            }),
+        };
+        let builder = builder
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
         let mut config = match &self.client {
             Some(client) => builder.with_client_cert_resolver(client.clone()),
             None => builder.with_no_client_auth(),
@@ -217,7 +245,11 @@ fn native_handshake_error(host: &str, error: io::Error) -> TransportError {
     match inner {
         Some(rustls::Error::InvalidCertificate(why)) => {
             let text = format!("the certificate of {host} {}", certificate_problem(why));
-            TransportError::new(FailureKind::Tls, text).with_reason(FailureReason::Certificate)
+            let reason = match why {
+                CertificateError::ApplicationVerificationFailure => FailureReason::PinnedKey,
+                _ => FailureReason::Certificate,
+            };
+            TransportError::new(FailureKind::Tls, text).with_reason(reason)
         }
         Some(rustls::Error::AlertReceived(alert)) => {
             let text = match alert {
@@ -271,6 +303,9 @@ fn certificate_problem(why: &CertificateError) -> Cow<'static, str> {
             "is not signed by a trusted authority (one can be added as PEM)"
         }
         CertificateError::Revoked => "was revoked",
+        CertificateError::ApplicationVerificationFailure => {
+            "has another public key than those that are pinned"
+        }
         CertificateError::Other(other) => {
             let why = spaced_words(&other.to_string());
             return format!("is not acceptable: {why}").into();
@@ -278,6 +313,57 @@ fn certificate_problem(why: &CertificateError) -> Cow<'static, str> {
         _ => return format!("is not acceptable: {}", spaced_words(&why.to_string())).into(),
     };
     text.into()
+}
+
+/// Accepts what another verifier accepts, if the server's key is one of those that are pinned.
+#[derive(Debug)]
+struct PinnedKeys {
+    /// SHA-256 of keys in DER.
+    digests: Vec<[u8; 32]>,
+    verifier: Arc<dyn ServerCertVerifier>,
+}
+
+impl ServerCertVerifier for PinnedKeys {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified =
+            self.verifier
+                .verify_server_cert(end_entity, intermediates, name, ocsp, now)?;
+        let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
+        let found = digest(&SHA256, key.as_ref());
+        match self.digests.iter().any(|pinned| pinned == found.as_ref()) {
+            true => Ok(verified),
+            false => Err(CertificateError::ApplicationVerificationFailure.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, cert, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, cert, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }
 
 /// Accepts every certificate, but still verifies that the server owns its key.

@@ -5,7 +5,7 @@ use std::{fmt, io};
 use fetch_driver::Proxy;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::route::proxy_authorization;
 use crate::flood::MAX_INFORMATIONAL;
@@ -94,17 +94,24 @@ impl std::error::Error for TunnelError {
     }
 }
 
-/// Opens a tunnel to `authority` over `stream`, which is connected to `proxy`.
+/// Opens a tunnel to `authority` over `stream`, which is connected to `proxy`. `headers` are sent to it.
 pub(crate) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     proxy: &Proxy,
     authority: &str,
+    headers: &HeaderMap,
     max_head: usize,
 ) -> Result<(), TunnelError> {
     let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
     let authorization = proxy_authorization(proxy);
     if let Some(value) = &authorization {
         head.extend_from_slice(b"Proxy-Authorization: ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
         head.extend_from_slice(value.as_bytes());
         head.extend_from_slice(b"\r\n");
     }
@@ -225,7 +232,12 @@ mod tests {
             written: Vec::new(),
         };
         let proxy = Proxy::parse(proxy).unwrap();
-        let result = block_on(open_tunnel(&mut stream, &proxy, "a.test:443", 4096));
+        let mut headers = HeaderMap::new();
+        if proxy.credentials().is_some() {
+            headers.insert("x-proxy", http::HeaderValue::from_static("1"));
+        }
+        let opened = open_tunnel(&mut stream, &proxy, "a.test:443", &headers, 4096);
+        let result = block_on(opened);
         let written = String::from_utf8(stream.written).unwrap();
         (result.map_err(|error| error.to_string()), written)
     }
@@ -239,7 +251,7 @@ mod tests {
         assert_eq!(written, format!("{bare}\r\n"));
         let (_, written) = connect("http://u:p@p.test", answer, 99);
         let credentials = "Proxy-Authorization: Basic dTpw\r\n";
-        assert_eq!(written, format!("{bare}{credentials}\r\n"));
+        assert_eq!(written, format!("{bare}{credentials}x-proxy: 1\r\n\r\n"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A connection for a request: from the pool, or a new one.
 
-use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
+use fetch_driver::{AttemptProgress, TransportError};
 use url::Url;
 
 use super::Connector;
@@ -26,7 +26,7 @@ impl<R: HttpRuntime> Connector<R> {
         }
         match self.pool.check_out(origin, fresh).await {
             PoolCheckout::Reuse(conn) => {
-                progress.mark_connected(ConnectionInfo::new(conn.remote, true));
+                progress.mark_connected(conn.info.into_reused());
                 Ok((AcquiredConnection::Exclusive(conn), true))
             }
             PoolCheckout::Open(permit) => {
@@ -49,7 +49,7 @@ impl<R: HttpRuntime> Connector<R> {
         progress: &AttemptProgress,
     ) -> Result<(AcquiredConnection, bool), TransportError> {
         loop {
-            let (acquired, remote) = match self.pool.check_out_shared(origin, fresh).await? {
+            let (acquired, info) = match self.pool.check_out_shared(origin, fresh).await? {
                 PoolCheckout::Open(permit) => {
                     let acquired = Box::pin(self.open(url, permit, progress)).await?;
                     return Ok((acquired, false));
@@ -65,17 +65,16 @@ impl<R: HttpRuntime> Connector<R> {
                     }
                 }
                 PoolCheckout::Reuse(conn) => {
-                    let remote = conn.remote;
-                    (AcquiredConnection::Exclusive(conn), remote)
+                    let info = conn.info;
+                    (AcquiredConnection::Exclusive(conn), info)
                 }
                 PoolCheckout::Share(lease) => {
-                    let remote = lease.handle.remote;
-                    (AcquiredConnection::Shared(lease), remote)
+                    let info = lease.handle.info;
+                    (AcquiredConnection::Shared(lease), info)
                 }
             };
-            let reused = true;
-            progress.mark_connected(ConnectionInfo::new(remote, reused));
-            return Ok((acquired, reused));
+            progress.mark_connected(info.into_reused());
+            return Ok((acquired, true));
         }
     }
 }

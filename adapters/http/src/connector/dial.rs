@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fetch_driver::{
-    AttemptPhase, AttemptProgress, FailureKind, FailureReason, Proxy, ProxyKind, TransportError,
+    AddressFamily, AttemptPhase, AttemptProgress, ConnectionInfo, FailureKind, FailureReason,
+    Proxy, ProxyKind, TransportError,
 };
 
 use super::Connector;
@@ -32,7 +33,16 @@ pub(super) struct DialedPeer {
     pub(super) addr: SocketAddr,
     /// How long connecting took: at least a round trip.
     pub(super) connect_time: Duration,
+    pub(super) local: Option<SocketAddr>,
     pub(super) trial: Option<Box<AddressTrial>>,
+}
+
+impl DialedPeer {
+    /// What is reported about the connection to the peer; nothing of a Unix socket.
+    pub(super) fn info(peer: Option<&Self>) -> ConnectionInfo {
+        let remote = peer.map(|peer| peer.addr);
+        ConnectionInfo::new(remote, false).with_local(peer.and_then(|peer| peer.local))
+    }
 }
 
 impl<R: HttpRuntime> Connector<R> {
@@ -80,8 +90,9 @@ impl<R: HttpRuntime> Connector<R> {
             .map_err(|error| error.with_reason(FailureReason::ProxyTunnel))?;
         let mut dialed = self.dial_proxy(proxy, progress).await?;
         let authority = format!("{host}:{port}");
-        let max_head = self.config.max_head;
-        let opened = tunnel::open_tunnel(&mut dialed.stream, proxy, &authority, max_head).await;
+        let (headers, max_head) = (&self.config.connect_headers, self.config.max_head);
+        let opening = tunnel::open_tunnel(&mut dialed.stream, proxy, &authority, headers, max_head);
+        let opened = opening.await;
         match opened {
             Err(error) if error.is_unauthorized() => {
                 let text = format!("through the proxy {proxy}: {error}");
@@ -167,7 +178,8 @@ impl<R: HttpRuntime> Connector<R> {
         let mut addrs = race::interleave_families(addrs);
         self.failed_addresses.sort(&mut addrs);
         let (count, started) = (addrs.len(), Instant::now());
-        let connected = race::connect_any(&self.runtime, addrs).await;
+        let local = self.config.local_address.as_ref();
+        let connected = race::connect_any(&self.runtime, addrs, local).await;
         let (stream, addr) = connected.map_err(|error| {
             if error.is_exhausted() {
                 self.pool.close_idle();
@@ -185,27 +197,43 @@ impl<R: HttpRuntime> Connector<R> {
                 }
             }
         })?;
+        let stream = ReadinessCached::new(stream);
         let peer = DialedPeer {
             addr,
+            local: stream.local_addr(),
             connect_time: started.elapsed(),
             trial: self.failed_addresses.watch(addr, count),
         };
         Ok(DialedStream {
-            stream: ReadinessCached::new(stream),
+            stream,
             peer: Some(peer),
         })
     }
 
-    /// The addresses of a host as written in a URL, in the order to try them.
+    /// The addresses of a host as written in a URL, in the order to try them. Those of names belong to
+    /// the family that is set.
     pub(super) async fn resolve(
         &self,
         host: &str,
         port: u16,
     ) -> Result<Vec<SocketAddr>, TransportError> {
-        let with_port = |ip: &IpAddr| SocketAddr::new(*ip, port);
         if let Some(ip) = parse_ip(host) {
-            return Ok(vec![with_port(&ip)]);
+            return Ok(vec![SocketAddr::new(ip, port)]);
         }
+        let family = self.config.address_family;
+        let mut addrs = self.resolve_name(host, port).await?;
+        addrs.retain(|addr| family.includes(addr.ip()));
+        if addrs.is_empty() {
+            // The answer will be the same again.
+            let version = if family == AddressFamily::Ipv4 { 4 } else { 6 };
+            let text = format!("`{host}` has no IPv{version} address");
+            return Err(TransportError::new(FailureKind::UnknownHost, text));
+        }
+        Ok(addrs)
+    }
+
+    async fn resolve_name(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, TransportError> {
+        let with_port = |ip: &IpAddr| SocketAddr::new(*ip, port);
         if !self.config.overrides.is_empty() {
             let override_ = self.config.overrides.get(&(host.to_owned(), port));
             if let Some(ips) = override_.filter(|ips| !ips.is_empty()) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "tls")]
 use fetch_driver::FailureKind;
-use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
+use fetch_driver::{AttemptProgress, TransportError};
 use url::Url;
 
 use super::Connector;
@@ -45,10 +45,7 @@ impl<R: HttpRuntime> Connector<R> {
         }
         let DialedStream { stream, peer } =
             self.dial(origin.key(), routes.route(url), progress).await?;
-        progress.mark_connected(ConnectionInfo::new(
-            peer.as_ref().map(|peer| peer.addr),
-            false,
-        ));
+        progress.mark_connected(DialedPeer::info(peer.as_ref()));
         // Without TLS there is no negotiation: HTTP/2 needs prior knowledge.
         let is_http2 = self.may_share(origin.key());
         #[cfg(feature = "http2")]
@@ -70,8 +67,7 @@ impl<R: HttpRuntime> Connector<R> {
         let (stream, peer) = loop {
             let route = self.config.routes.route(url);
             let DialedStream { stream, peer } = self.dial(origin.key(), route, progress).await?;
-            let remote = peer.as_ref().map(|peer| peer.addr);
-            progress.mark_connected(ConnectionInfo::new(remote, false));
+            progress.mark_connected(DialedPeer::info(peer.as_ref()));
             let (tls, host) = (self.tls(origin.key()), origin.key().host);
             match crate::connect::tls::handshake(tls, host, stream).await {
                 Ok(stream) => break (stream, peer),
@@ -102,29 +98,21 @@ impl<R: HttpRuntime> Connector<R> {
         S: ByteStream + 'static,
     {
         self.start_sweeper();
-        let remote = peer.as_ref().map(|peer| peer.addr);
+        let info = DialedPeer::info(peer.as_ref());
         let connect_time = peer.as_ref().map(|peer| peer.connect_time);
         let trial = peer.and_then(|peer| peer.trial);
         #[cfg(feature = "http2")]
         if is_http2 {
             let place = (self.pool.h2(), permit);
             let max_head = self.config.max_head;
-            let started = http2::start(
-                &self.runtime,
-                stream,
-                origin,
-                remote,
-                trial,
-                place,
-                max_head,
-            );
+            let started = http2::start(&self.runtime, stream, origin, info, trial, place, max_head);
             return Ok(AcquiredConnection::Shared(Box::pin(started).await?));
         } else if self.may_share(origin.key()) {
             self.pool.h2().remember_http1(&origin);
         }
         let _ = is_http2;
         let queue = self.pool.sweep_queue();
-        let mut conn = H1Connection::new(stream, origin, remote, queue, permit);
+        let mut conn = H1Connection::new(stream, origin, info, queue, permit);
         (conn.connect_time, conn.trial) = (connect_time, trial);
         Ok(AcquiredConnection::Exclusive(conn))
     }

@@ -99,7 +99,7 @@ impl H1Body {
             return Poll::Ready(Ok(None));
         };
         if let Some(upload) = &mut self.upload {
-            match upload.poll(&mut *conn.stream, cx, || {}) {
+            match upload.poll(&mut *conn.stream, cx, |bytes| self.progress.add_sent(bytes)) {
                 Poll::Ready(Ok(())) => {
                     self.progress.mark(AttemptPhase::Sent);
                     self.upload = None;

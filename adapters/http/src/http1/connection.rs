@@ -1,7 +1,6 @@
 //! An HTTP/1.1 connection: its stream and the bytes read but not used yet.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use bytes::BytesMut;
+use fetch_driver::ConnectionInfo;
 use futures_io::AsyncRead;
 
 use crate::connect::addresses::AddressTrial;
@@ -30,8 +30,8 @@ pub(crate) struct H1Connection {
     pub(crate) connect_time: Option<Duration>,
     /// Until the server answers: whether its address works.
     pub(crate) trial: Option<Box<AddressTrial>>,
-    /// The address at the other end. A Unix socket has none.
-    pub(crate) remote: Option<SocketAddr>,
+    /// The addresses of both ends.
+    pub(crate) info: ConnectionInfo,
     pub(crate) watcher: Arc<IdleWatcher>,
     /// When the server will close the connection if it stays idle, as far as it said so.
     closes_at: Option<Instant>,
@@ -47,7 +47,7 @@ impl H1Connection {
     pub(crate) fn new(
         stream: impl ByteStream + 'static,
         origin: Arc<Origin>,
-        remote: Option<SocketAddr>,
+        info: ConnectionInfo,
         sweep_queue: &Arc<SweepQueue>,
         permit: ConnectionPermit,
     ) -> Box<Self> {
@@ -58,7 +58,7 @@ impl H1Connection {
             connect_time: None,
             trial: None,
             origin,
-            remote,
+            info,
             stream: Box::new(stream),
             unread: BytesMut::new(),
             waker: Waker::from(watcher.clone()),

@@ -36,6 +36,7 @@ pub(crate) async fn exchange(
         informational: 0,
         is_head_request: outgoing.method == Method::HEAD,
         max_head,
+        size: 0,
     };
     // A request that must not be repeated gets a new connection. If the server has reset it since, as
     // one does that shuts down, the request was not sent yet.
@@ -46,6 +47,7 @@ pub(crate) async fn exchange(
     let upload = Upload::new(body, |out, body| {
         request::write(out, &outgoing, body.length(), &conn.origin, accept)
     })?;
+    progress.set_request_head(upload.head_size());
     let mut exchange = H1Exchange {
         conn,
         progress,
@@ -122,7 +124,10 @@ impl H1Exchange {
                 trial.succeed();
             }
             match parsed {
-                Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                Ok(Some(head)) => {
+                    self.progress.set_response_head(self.parser.size);
+                    return Poll::Ready(Ok(head));
+                }
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(self.invalid_head(error))),
             }
@@ -134,11 +139,12 @@ impl H1Exchange {
         if self.upload.is_done() || self.write_error.is_some() {
             return Ok(());
         }
-        let sent_any = &mut self.sent_any;
-        match self
-            .upload
-            .poll(&mut *self.conn.stream, cx, || *sent_any = true)
-        {
+        let (sent_any, progress) = (&mut self.sent_any, &self.progress);
+        let on_write = |bytes| {
+            *sent_any = true;
+            progress.add_sent(bytes);
+        };
+        match self.upload.poll(&mut *self.conn.stream, cx, on_write) {
             Poll::Ready(Ok(())) => self.progress.mark(AttemptPhase::Sent),
             Poll::Ready(Err(UploadError::Io(error))) => self.write_error = Some(error),
             Poll::Ready(Err(UploadError::Body(error))) => return Err(error),

@@ -56,6 +56,8 @@ pub(super) struct HeadParser {
     pub(super) is_head_request: bool,
     /// The largest head, in bytes.
     pub(super) max_head: usize,
+    /// The size of the heads so far, in bytes.
+    pub(super) size: usize,
 }
 
 impl HeadParser {
@@ -70,6 +72,7 @@ impl HeadParser {
             // Nearly every head arrives in one read: then only the bytes after it go to `unread`.
             match self.parse_head(received)? {
                 Some((head, length)) if !head.status.is_informational() => {
+                    self.size += length;
                     *unread = BytesMut::from(&received[length..]);
                     return Ok(Some(head));
                 }
@@ -83,6 +86,7 @@ impl HeadParser {
         unread.extend_from_slice(received);
         while let Some((head, length)) = self.parse_head(unread)? {
             unread.advance(length);
+            self.size += length;
             // 101 is final: no request asks for another protocol.
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Some(head));
@@ -316,6 +320,7 @@ mod tests {
         informational: 0,
         is_head_request: false,
         max_head: 1_000,
+        size: 0,
     };
 
     fn head(text: &str) -> Result<ResponseHead, HeadError> {

@@ -25,7 +25,7 @@ pub(super) fn write(
     let url = &request.url;
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    if let NextHop::Proxy(_) = origin.next_hop() {
+    if let NextHop::Proxy(..) = origin.next_hop() {
         // The absolute form: the whole URL without user name and password.
         out.extend_from_slice(url.scheme().as_bytes());
         out.extend_from_slice(b"://");
@@ -42,13 +42,16 @@ pub(super) fn write(
     let own_host = request.headers.get(HOST);
     match origin.next_hop() {
         NextHop::Server(host) => write_field(out, &HOST, own_host.unwrap_or(host)),
-        NextHop::Proxy(authorization) => {
+        NextHop::Proxy(authorization, headers) => {
             match own_host {
                 Some(host) => write_field(out, &HOST, host),
                 None => write_field(out, &HOST, &host_header(url)?),
             }
             if let Some(value) = authorization {
                 write_field(out, &PROXY_AUTHORIZATION, value);
+            }
+            for (name, value) in &**headers {
+                write_field(out, name, value);
             }
         }
     }
@@ -75,7 +78,7 @@ pub(super) fn write(
 
 /// Writes the caller's fields, except those that the transport sets itself.
 fn write_fields(out: &mut Vec<u8>, headers: &HeaderMap, origin: &Origin) {
-    let is_authorized = matches!(origin.next_hop(), NextHop::Proxy(Some(_)));
+    let is_authorized = matches!(origin.next_hop(), NextHop::Proxy(Some(_), _));
     for (name, value) in headers {
         let is_ours = [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING].contains(name)
             || is_authorized && *name == PROXY_AUTHORIZATION;

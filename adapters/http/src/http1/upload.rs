@@ -21,6 +21,7 @@ thread_local! {
 
 /// A request that is being written. On the wire, `out`, `chunk` and `tail` follow each other.
 pub(super) struct Upload {
+    head_size: usize,
     /// The head, or the framing of a chunk.
     out: Vec<u8>,
     /// How much of `out` is written.
@@ -59,6 +60,7 @@ impl Upload {
         let mut out = SPARE_BUFFER.take();
         write_head(&mut out, &body)?;
         let mut this = Self {
+            head_size: out.len(),
             out,
             written: 0,
             chunk: Bytes::new(),
@@ -86,12 +88,17 @@ impl Upload {
         matches!(self.state, UploadState::Done)
     }
 
-    /// Writes everything. Calls `on_write` after each write.
+    /// The size of the head, before anything is written.
+    pub(super) fn head_size(&self) -> usize {
+        self.head_size
+    }
+
+    /// Writes everything. Calls `on_write` with the bytes of each write.
     pub(super) fn poll(
         &mut self,
         stream: &mut (impl AsyncWrite + Unpin + ?Sized),
         cx: &mut Context<'_>,
-        mut on_write: impl FnMut(),
+        mut on_write: impl FnMut(usize),
     ) -> Poll<Result<(), UploadError>> {
         loop {
             while self.has_buffered() {
@@ -100,7 +107,7 @@ impl Upload {
                     let error = io::ErrorKind::WriteZero.into();
                     return Poll::Ready(Err(UploadError::Io(error)));
                 }
-                on_write();
+                on_write(n);
                 self.advance(n);
             }
             match &mut self.state {

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
 use event_listener::Event;
+use fetch_driver::ConnectionInfo;
 use http::uri::Authority;
 use hyper::client::conn::http2::SendRequest;
 
@@ -24,7 +24,7 @@ pub(crate) struct H2Handle {
     pub(super) authority: Authority,
     pub(super) owner: Weak<dyn HandleOwner>,
     pub(super) permit: ConnectionPermit,
-    pub(crate) remote: Option<SocketAddr>,
+    pub(crate) info: ConnectionInfo,
     /// Until the server answers: whether its address works.
     pub(super) trial: Mutex<Option<Box<AddressTrial>>>,
     pub(super) sender: SendRequest<H2RequestBody>,

@@ -1,9 +1,8 @@
 //! A new shared connection, on a stream whose ends agreed on HTTP/2.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use fetch_driver::{FailureKind, TransportError};
+use fetch_driver::{ConnectionInfo, FailureKind, TransportError};
 use futures_io::{AsyncRead, AsyncWrite};
 use http::uri::Authority;
 use hyper::client::conn::http2::Builder;
@@ -32,7 +31,7 @@ pub(crate) async fn start<S, R>(
     runtime: &R,
     stream: S,
     origin: Arc<Origin>,
-    remote: Option<SocketAddr>,
+    info: ConnectionInfo,
     trial: Option<Box<AddressTrial>>,
     (pool, permit): (&Arc<H2Pool>, ConnectionPermit),
     max_head: usize,
@@ -43,7 +42,7 @@ where
 {
     let authority = match origin.next_hop() {
         NextHop::Server(host) => Authority::try_from(host.as_bytes()),
-        NextHop::Proxy(_) => unreachable!("HTTP/2 is not offered to proxies"),
+        NextHop::Proxy(..) => unreachable!("HTTP/2 is not offered to proxies"),
     };
     let authority = authority.map_err(|e| TransportError::new(FailureKind::Unsupported, e))?;
     let (number, events) = pool.prepare_connection(&origin);
@@ -65,7 +64,7 @@ where
         authority,
         owner: pool.as_owner(),
         permit,
-        remote,
+        info,
         trial: Mutex::new(trial),
         sender,
         shared,

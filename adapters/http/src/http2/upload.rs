@@ -92,6 +92,9 @@ impl Body for H2RequestBody {
                 check_body_length(left, chunk).transpose()
             }
         };
+        if let (Some(Ok(chunk)), Some(progress)) = (&next, &this.progress) {
+            progress.add_sent(chunk.len());
+        }
         if this.is_end_stream() || next.is_none() {
             this.mark_sent();
         }

@@ -1,6 +1,7 @@
 //! Byte streams with as few system calls as possible.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -44,6 +45,13 @@ pub(crate) struct ReadinessCached<S> {
     drained: bool,
     stream: S,
     turn: TurnBudget,
+}
+
+impl<S: HttpStream> ReadinessCached<S> {
+    /// The address of this end.
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        self.stream.local_addr()
+    }
 }
 
 impl<S> ReadinessCached<S> {

@@ -3,6 +3,7 @@
 pub(crate) mod byte_stream;
 #[cfg(feature = "http2")]
 pub(crate) mod hyper;
+pub(crate) mod local;
 #[cfg(all(feature = "async-io", target_os = "linux"))]
 pub(crate) mod reactor;
 pub(crate) mod runtime;

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use fetch_driver::LocalAddress;
 use futures_io::{AsyncRead, AsyncWrite};
 
 /// An async runtime, as far as HTTP needs one.
@@ -48,6 +49,23 @@ pub trait HttpRuntime: Clone + Send + Sync + 'static {
     /// The system's error, with its code if there is one: it distinguishes exhausted file descriptors
     /// from a refused connection.
     fn connect(&self, addr: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Connects to `addr` from this local address or interface.
+    ///
+    /// The default fails with [`io::ErrorKind::Unsupported`]. See [`bind_socket`](crate::bind_socket).
+    ///
+    /// # Errors
+    ///
+    /// The system's error, or [`io::ErrorKind::Unsupported`].
+    fn connect_from(
+        &self,
+        addr: SocketAddr,
+        local: &LocalAddress,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        let _ = (addr, local);
+        let why = "this runtime's adapter cannot choose the local address";
+        std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
+    }
 
     /// Connects to the Unix socket at `path`.
     ///
@@ -113,6 +131,11 @@ pub trait HttpStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The default is false. An override avoids requests over connections that are closed already.
     fn has_input(&mut self) -> bool {
         false
+    }
+
+    /// The address of this end, for reports. The default is unknown.
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
     }
 
     /// Reads into the spare capacity of `buf`, which is not empty, and appends the bytes to `buf`.

@@ -10,8 +10,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use async_io::Async;
+use fetch_driver::LocalAddress;
 use futures_io::{AsyncRead, AsyncWrite};
 
+use super::local::start_connect_from;
 #[cfg(target_os = "linux")]
 use super::reactor::{Reactor, RegisteredSocket};
 use super::runtime::{HttpStream, poll_read_zeroed};
@@ -123,6 +125,44 @@ impl AsyncIoSocket {
         }
     }
 
+    /// Like [`AsyncIoSocket::connect_with`], from this local address or interface.
+    ///
+    /// ```
+    /// use fetch_http::{AsyncIoSocket, Reactor};
+    ///
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let addr = listener.local_addr()?;
+    /// let reactor = Reactor::new(|task| smol::spawn(task).detach());
+    /// let local = "127.0.0.1".parse().unwrap();
+    /// let socket = smol::block_on(AsyncIoSocket::connect_from(addr, &local, &reactor))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub async fn connect_from(
+        addr: SocketAddr,
+        local: &LocalAddress,
+        reactor: &Reactor,
+    ) -> io::Result<Self> {
+        let stream = start_connect_from(addr, local)?;
+        #[cfg(target_os = "linux")]
+        return Ok(Self(SocketKind::Registered(
+            RegisteredSocket::wait_connected(stream, reactor).await?,
+        )));
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = reactor;
+            let stream = Async::new(stream)?;
+            stream.writable().await?;
+            match stream.get_ref().take_error()? {
+                Some(error) => Err(error),
+                None => Ok(Self(SocketKind::Tcp(stream))),
+            }
+        }
+    }
+
     /// Connects to a Unix socket without blocking.
     ///
     /// ```
@@ -179,6 +219,16 @@ impl HttpStream for AsyncIoSocket {
             SocketKind::Tcp(stream) => has_input(stream.get_ref()),
             #[cfg(unix)]
             SocketKind::Unix(_) => false,
+        }
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            SocketKind::Registered(stream) => stream.get_ref().local_addr().ok(),
+            SocketKind::Tcp(stream) => stream.get_ref().local_addr().ok(),
+            #[cfg(unix)]
+            SocketKind::Unix(_) => None,
         }
     }
 

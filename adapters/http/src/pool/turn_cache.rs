@@ -122,6 +122,8 @@ pub(crate) mod tests {
 
     use futures_io::{AsyncRead, AsyncWrite};
 
+    use fetch_driver::ConnectionInfo;
+
     use super::*;
     use crate::io::byte_stream::ByteStream;
     use crate::origin::Origin;
@@ -194,11 +196,11 @@ pub(crate) mod tests {
         is_closed: bool,
         permit: ConnectionPermit,
     ) -> Box<H1Connection> {
-        let key = Arc::new(Origin::proxy(origin(host), None));
+        let key = Arc::new(Origin::proxy(origin(host), None, Arc::default()));
         H1Connection::new(
             SilentStream { is_closed },
             key,
-            None,
+            ConnectionInfo::default(),
             pool.sweep_queue(),
             permit,
         )

@@ -6,6 +6,7 @@ mod network;
 mod request;
 mod retry;
 mod session;
+mod upload;
 
 pub(crate) use body::{BodyArgs, BodyPartKind};
 pub(crate) use limits::{LimitArgs, PolicyArgs, RobotsArgs, ThreadArgs};
@@ -13,3 +14,4 @@ pub(crate) use network::{NetworkArgs, RouteArgs};
 pub(crate) use request::{RequestArgs, RequestDetailArgs};
 pub(crate) use retry::{RetryArgs, RetryConditionArgs, RetryConditions, TimeoutArgs};
 pub(crate) use session::SessionArgs;
+pub(crate) use upload::{FormArgs, UploadArgs};

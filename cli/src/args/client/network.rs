@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args as Group;
-use fetch_driver::{ConnectTo, Http2Mode, ProxyRules};
+use fetch_driver::{AddressFamily, ConnectTo, Http2Mode, LocalAddress, ProxyRules};
 
-use crate::args::values::{self, ResolveEntry};
+use crate::args::values::{self, HeaderOption, ResolveEntry};
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Network")]
@@ -17,6 +17,12 @@ pub(crate) struct NetworkArgs {
     /// Also trust the certificate authorities in this PEM file; repeatable
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Vec<PathBuf>,
+
+    /// Accept only servers with one of these public keys: sha256//BASE64;…, or a PEM or DER file
+    ///
+    /// It is checked in addition to the certificate, and also with --insecure.
+    #[arg(long, value_name = "HASHES|FILE")]
+    pub(crate) pinnedpubkey: Option<String>,
 
     /// Use these addresses for a host instead of DNS; repeatable
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = values::resolve)]
@@ -36,6 +42,14 @@ pub(crate) struct RouteArgs {
     #[arg(value_parser = values::user)]
     pub(crate) proxy_user: Option<String>,
 
+    /// Use a tunnel (CONNECT) of the HTTP proxy for http URLs, too
+    #[arg(short = 'p', long)]
+    pub(crate) proxytunnel: bool,
+
+    /// Header field for HTTP proxies only: "Name: value"; repeatable
+    #[arg(long, value_name = "FIELD", value_parser = values::proxy_header)]
+    pub(crate) proxy_header: Vec<HeaderOption>,
+
     /// Hosts to connect to without a proxy, or * for all [default: no_proxy]
     #[arg(long, value_name = "HOST,…", value_parser = values::no_proxy)]
     pub(crate) noproxy: Option<String>,
@@ -44,6 +58,18 @@ pub(crate) struct RouteArgs {
     /// repeatable
     #[arg(long, value_name = "HOST:PORT:HOST:PORT")]
     pub(crate) connect_to: Vec<ConnectTo>,
+
+    /// Connect to IPv4 addresses of names only
+    #[arg(short = '4', long, overrides_with = "ipv6")]
+    pub(crate) ipv4: bool,
+
+    /// Connect to IPv6 addresses of names only
+    #[arg(short = '6', long, overrides_with = "ipv4")]
+    pub(crate) ipv6: bool,
+
+    /// Connect from this IP address of this machine, or from this network interface
+    #[arg(long, value_name = "NAME")]
+    pub(crate) interface: Option<LocalAddress>,
 
     /// Send every request to this Unix socket
     #[arg(long, value_name = "FILE", conflicts_with = "proxy")]
@@ -76,6 +102,14 @@ impl RouteArgs {
             (true, _) => Http2Mode::Off,
             (_, true) => Http2Mode::PriorKnowledge,
             _ => Http2Mode::Auto,
+        }
+    }
+
+    pub(crate) fn address_family(&self) -> AddressFamily {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => AddressFamily::Ipv4,
+            (_, true) => AddressFamily::Ipv6,
+            _ => AddressFamily::Any,
         }
     }
 

@@ -14,8 +14,8 @@ pub(crate) struct RequestArgs {
     pub(crate) method: Option<Method>,
 
     /// Send HEAD requests
-    #[arg(short = 'I', long, conflicts_with_all = ["method", "data", "json"])]
-    #[arg(conflicts_with_all = ["data-binary", "data-raw", "data-urlencode"])]
+    #[arg(short = 'I', long, conflicts_with_all = ["method", "data", "json", "form", "form-string"])]
+    #[arg(conflicts_with_all = ["data-binary", "data-raw", "data-urlencode", "upload_file"])]
     pub(crate) head: bool,
 
     /// Header field "Name: value"; "Name;" sends it empty, "Name:" removes a default; repeatable

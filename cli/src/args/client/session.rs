@@ -22,6 +22,13 @@ pub(crate) struct SessionArgs {
     #[arg(short = 'c', long, value_name = "FILE", value_parser = values::path)]
     pub(crate) cookie_jar: Option<PathBuf>,
 
+    /// Use https for hosts that demand it (HSTS), and write them to this file at the end
+    ///
+    /// The file has curl's format, and need not exist. Hosts are added by the field
+    /// Strict-Transport-Security; an empty name keeps them for this run only.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hsts: Option<PathBuf>,
+
     /// Use the user names and passwords of ~/.netrc for the hosts that it lists
     ///
     /// A password in the URL, -u, and -H Authorization take precedence. $NETRC names another file.

@@ -107,10 +107,6 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "write --no-compressed to get bodies as the server has them",
     ),
     (
-        &["request-target"],
-        "write --path-as-is with the path in the URL",
-    ),
-    (
         &["disallow-username-in-url"],
         "leave it out, and check the list for @",
     ),

@@ -52,6 +52,7 @@ pub(super) fn normalize(command: &Command, line: Vec<OsString>) -> Result<Vec<Os
     let mut normal = NormalLine::new(command);
     normal.add(&words, &mut cursor)?;
     normal.check_stdin()?;
+    normal.allow_data_of_head();
     whole.extend(normal.options);
     if !normal.operands.is_empty() {
         whole.push("--".into());
@@ -358,6 +359,14 @@ impl<'a> NormalLine<'a> {
     }
 
     /// Stdin is read once.
+    /// With `-G` the data is no body, so `-I` does not exclude it, as a HEAD request does that has one.
+    fn allow_data_of_head(&mut self) {
+        if self.options.iter().any(|option| option == "--get") {
+            let heads = self.options.iter_mut().filter(|option| *option == "--head");
+            heads.for_each(|head| *head = "--request=HEAD".into());
+        }
+    }
+
     fn check_stdin(&self) -> Result<(), CliError> {
         let takes_stdin = |word: &&OsString| *word == "--input-file=-" || *word == "--url=@-";
         match self.options.iter().find(takes_stdin) {

@@ -279,7 +279,7 @@ mod tests {
             fields,
             expected.map(|(name, value)| (name, value.as_bytes()))
         );
-        assert_eq!(row.body.as_deref(), Some(&br#"{"n": 1.0}"#[..]));
+        assert_eq!(row.body.unwrap().identity(), br#"{"n": 1.0}"#);
         assert_eq!(
             (row.id.as_deref(), row.out.as_deref()),
             (Some("7"), Some("a.txt"))
@@ -373,8 +373,8 @@ mod tests {
             ),
             (r#"{"url": "u", "body_base64": "?"}"#, "not base64"),
             (
-                r#"{"url": "u", "body_file": "/etc/passwd"}"#,
-                "write the body itself",
+                r#"{"url": "u", "body": "a", "body_file": "b"}"#,
+                "leave one out",
             ),
         ] {
             let why = parse(line).unwrap_err();

@@ -1,11 +1,13 @@
 //! Lists of rows: CSV, JSONL and Parquet, with more columns than the URL.
 
+mod body_file;
 mod columns;
 mod csv;
 mod json;
 mod parquet;
 mod row;
 
+pub(crate) use body_file::BodyDirectory;
 pub(super) use columns::ColumnChoice;
 pub(super) use csv::CsvReader;
 pub(super) use json::JsonRows;

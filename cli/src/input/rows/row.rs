@@ -12,6 +12,7 @@ use crate::args::values;
 use crate::display::sanitize;
 use crate::outcome::checksum::Checksum;
 use crate::outcome::row::CarriedRow;
+use crate::upload::RequestPayload;
 
 /// The names of columns with a meaning.
 pub(super) const COLUMNS: [&str; 11] = [
@@ -35,7 +36,9 @@ const HEADERS_FORM: &str =
 /// A valid row. Fields that it does not set have the values common to all requests.
 #[derive(Debug, Default)]
 pub(in crate::input) struct ListRow {
-    pub(in crate::input) body: Option<Bytes>,
+    pub(in crate::input) body: Option<RequestPayload>,
+    /// A file below `--body-dir`.
+    pub(in crate::input) body_file: Option<String>,
     /// The columns that are carried into the record.
     pub(in crate::input) carried: Option<CarriedRow>,
     pub(in crate::input) checksum: Option<Checksum>,
@@ -68,11 +71,8 @@ impl ListRow {
                 self.set_body(bytes.into())?;
             }
             "body_file" => {
-                return Err(
-                    "body_file: a list cannot name files to send: write the body itself, or \
-                     body_base64"
-                        .into(),
-                );
+                self.body_file = Some(value.to_owned());
+                self.check_bodies()?;
             }
             "checksum" => self.checksum = Some(Checksum::parse(value)?),
             "headers" => {
@@ -106,9 +106,16 @@ impl ListRow {
     ///
     /// If the row has one already.
     pub(super) fn set_body(&mut self, body: Bytes) -> Result<(), String> {
-        match self.body.replace(body) {
+        match self.body.replace(RequestPayload::Bytes(body)) {
             Some(_) => Err("body and body_base64: leave one out".into()),
-            None => Ok(()),
+            None => self.check_bodies(),
+        }
+    }
+
+    fn check_bodies(&self) -> Result<(), String> {
+        match self.body.is_some() && self.body_file.is_some() {
+            true => Err("body and body_file: leave one out".into()),
+            false => Ok(()),
         }
     }
 
@@ -164,6 +171,7 @@ impl ListRow {
     pub(in crate::input) fn is_plain(&self) -> bool {
         let Self {
             body,
+            body_file,
             carried,
             checksum,
             headers,
@@ -175,7 +183,7 @@ impl ListRow {
             url: _,
         } = self;
         let nothing = body.is_none() && checksum.is_none() && headers.is_empty() && id.is_none();
-        let nothing = nothing && carried.is_none();
+        let nothing = nothing && body_file.is_none() && carried.is_none();
         nothing && method.is_none() && out.is_none() && *priority == 0 && timeout.is_none()
     }
 }

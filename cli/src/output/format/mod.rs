@@ -78,6 +78,11 @@ impl RecordSink for PlainSink {
     }
 }
 
+/// A file of buffers as they are.
+pub(crate) fn plain_sink(out: Box<dyn Write + Send>) -> Box<dyn RecordSink> {
+    Box::new(PlainSink(out))
+}
+
 /// The encoder of `--format`. With `notable_only`, the text format leaves out plain successes.
 pub(crate) fn encoder(format: RecordFormat, notable_only: bool) -> Box<dyn RecordEncoder> {
     match format {

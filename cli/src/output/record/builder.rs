@@ -20,6 +20,8 @@ pub(crate) struct RecordBuilder {
     /// Whether records have the response's header fields.
     pub(super) headers: bool,
     pub(super) method: String,
+    /// The field `Referer` of all requests.
+    pub(in crate::output) referer: Option<String>,
     /// The hash state after method and body, from which the ids of plain lines are computed.
     id_prefix: digest::Context,
 }
@@ -33,8 +35,14 @@ impl RecordBuilder {
             epoch,
             headers,
             method: method.to_owned(),
+            referer: None,
             id_prefix: id_prefix(method, body.as_ref()),
         }
+    }
+
+    /// Sets the field `Referer` of all requests. Default: none.
+    pub(crate) fn with_referer(self, referer: Option<String>) -> Self {
+        Self { referer, ..self }
     }
 
     /// Sets whether records have the response's body.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use fetch_driver::{Outcome, Request, Response, Timestamp};
+use fetch_driver::{MessageSizes, Outcome, Request, Response, Timestamp};
 use fetch_proto::{AttemptReport, AttemptTimings};
 use http::{HeaderMap, HeaderName, Version, header};
 use serde_json::value::RawValue;
@@ -52,6 +52,14 @@ impl<'a> RecordInput<'a> {
     pub(in crate::output) fn response(&self) -> Option<&'a Response> {
         match self {
             Self::Fetched(result) => result.outcome.any_response(),
+            _ => None,
+        }
+    }
+
+    /// The outcome, if the URL was fetched.
+    pub(in crate::output) fn outcome(&self) -> Option<&'a Outcome> {
+        match self {
+            Self::Fetched(result) => Some(result.outcome),
             _ => None,
         }
     }
@@ -157,6 +165,11 @@ impl<'a> RecordSource<'a> {
     pub(super) fn fetched<T: Default>(&self, value: impl FnOnce(&'a Outcome) -> T) -> T {
         self.fetch
             .map_or_else(T::default, |fetch| value(fetch.outcome))
+    }
+
+    /// A number of bytes of its messages.
+    pub(super) fn message_size(&self, size: impl FnOnce(MessageSizes) -> u64) -> Option<u64> {
+        Some(size(self.fetch?.outcome.sizes))
     }
 
     pub(super) fn attempts(&self) -> &'a [AttemptReport] {

@@ -60,7 +60,7 @@ macro_rules! record_table {
 }
 
 record_table! {
-    /// A record. A number that this version cannot know is null: `size_request` and `size_header`.
+    /// A record. What is not known is null.
     pub(crate) struct Record<'a> of source: &RecordSource<'a> {
         v: u8 = SCHEMA;
         id: RecordId<'a> = source.id();
@@ -92,8 +92,8 @@ record_table! {
         num_connects: usize = source.attempts().iter().filter(|a| is_new_connection(a)).count();
         remote_ip: Option<IpAddr> = source.remote().map(|remote| remote.ip());
         remote_port: Option<u16> = source.remote().map(|remote| remote.port());
-        size_request: Option<u64> = None;
-        size_header: Option<u64> = None;
+        size_request: Option<u64> = source.message_size(|sizes| sizes.requests);
+        size_header: Option<u64> = source.message_size(|sizes| sizes.response_heads);
         size_download: u64 = source.fetched(|outcome| outcome.wire_bytes);
         resumed_from: Option<u64> = source.fetched(|outcome| outcome.resumed_from);
         size_delivered: u64 = source.size_delivered();

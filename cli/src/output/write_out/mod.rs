@@ -1,34 +1,43 @@
 //! `-w`: a text with curl's variables, printed for each URL.
 
+mod outputs;
+mod parse;
+mod value;
 mod variable;
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read, Write};
 
 use crate::exit::CliError;
-use crate::output::format::RecordEncoder;
+use crate::output::format::{RecordEncoder, RecordSink};
 use crate::output::record::{RecordBuilder, RecordInput};
-use variable::WriteOutVariable;
+use outputs::{Section, SectionSink, WriteOutOutput};
+use parse::{OutputName, WriteOutPart};
+use variable::VariableSource;
+
+/// The most outputs that one format may name.
+const MAX_OUTPUTS: usize = 255;
 
 /// A parsed format.
 #[derive(Debug)]
-pub(crate) struct WriteOut(Vec<WriteOutPart>);
-
-#[derive(Debug, PartialEq)]
-enum WriteOutPart {
-    /// All values of a header field.
-    Header(String),
-    Text(String),
-    Variable(WriteOutVariable),
+pub(crate) struct WriteOut {
+    parts: Vec<WriteOutPart>,
+    /// The outputs that the format names. Empty if everything goes to stdout.
+    outputs: Vec<WriteOutOutput>,
 }
 
 impl WriteOut {
-    /// Parses the option, which may name a file. `stdin_is_taken`: the list is read from stdin.
+    /// Parses the option, which may name a file, and opens its outputs. `stdin_is_taken`: the list is
+    /// read from stdin. Warns about variables that are not known, which stay empty, as in curl.
     ///
     /// # Errors
     ///
-    /// If a variable is not known, or the file cannot be read.
-    pub(crate) fn load(option: &str, stdin_is_taken: bool) -> Result<Self, CliError> {
+    /// If the file cannot be read, or an output not written.
+    pub(crate) fn load(
+        option: &str,
+        stdin_is_taken: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, CliError> {
         let text = match option.strip_prefix('@') {
             None => option.to_owned(),
             Some("-") if stdin_is_taken => {
@@ -40,111 +49,86 @@ impl WriteOut {
                 CliError::file(format!("--write-out @{path}: cannot be read: {error}"))
             })?,
         };
-        Self::parse(&text).map_err(|error| CliError::usage(format!("--write-out: {error}")))
+        let (parts, unknown) = parse::parse(&text);
+        for name in unknown {
+            let name = crate::display::sanitize_up_to(80, name.as_bytes());
+            let similar = variable::similar_name(&name);
+            let hint = similar.map_or_else(String::new, |name| format!("; write %{{{name}}}"));
+            warnings.push(format!(
+                "--write-out: the variable %{{{name}}} is not known and stays empty{hint}"
+            ));
+        }
+        let outputs = open_outputs(&parts)?;
+        Ok(Self { parts, outputs })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        let mut literal = String::new();
-        while let Some(at) = rest.find(['%', '\\']) {
-            literal.push_str(&rest[..at]);
-            let (part, after) = parse_special(&rest[at..])?;
-            match part {
-                WriteOutPart::Text(text) => literal.push_str(&text),
-                part => {
-                    parts.push(WriteOutPart::Text(std::mem::take(&mut literal)));
-                    parts.push(part);
-                }
-            }
-            rest = after;
-        }
-        literal.push_str(rest);
-        parts.push(WriteOutPart::Text(literal));
-        parts.retain(|part| *part != WriteOutPart::Text(String::new()));
-        Ok(Self(parts))
+    fn index(&self, name: &OutputName) -> u8 {
+        let index = self.outputs.iter().position(|output| output.is(name));
+        index.map_or(0, |index| index as u8)
     }
 }
 
-fn read(path: &str) -> std::io::Result<String> {
+/// Opens the outputs of a format. stdout is the first, because it is the default.
+fn open_outputs(parts: &[WriteOutPart]) -> Result<Vec<WriteOutOutput>, CliError> {
+    let mut outputs: Vec<WriteOutOutput> = Vec::new();
+    for part in parts {
+        let WriteOutPart::To(name) = part else {
+            continue;
+        };
+        if outputs.is_empty() {
+            outputs.push(WriteOutOutput::Stdout);
+        }
+        if outputs.iter().all(|output| !output.is(name)) {
+            outputs.push(WriteOutOutput::open(name.clone())?);
+        }
+        if outputs.len() > MAX_OUTPUTS {
+            let text = format!("--write-out: names more than {MAX_OUTPUTS} files: write fewer");
+            return Err(CliError::usage(text));
+        }
+    }
+    Ok(outputs)
+}
+
+fn read(path: &str) -> io::Result<String> {
     if path != "-" {
         return fs::read_to_string(path);
     }
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map(|_| text)
-}
-
-/// Parses a part that starts with `%` or a backslash. Returns it and the rest of the text.
-fn parse_special(text: &str) -> Result<(WriteOutPart, &str), String> {
-    for (escape, meaning) in [("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("%%", "%")] {
-        if let Some(rest) = text.strip_prefix(escape) {
-            return Ok((WriteOutPart::Text(meaning.to_owned()), rest));
-        }
-    }
-    let header = text.strip_prefix("%header{");
-    if let Some(inside) = header.or_else(|| text.strip_prefix("%{")) {
-        let (name, rest) = inside
-            .split_once('}')
-            .ok_or_else(|| format!("{text:?}: unbalanced brace"))?;
-        if header.is_some() {
-            return Ok((WriteOutPart::Header(name.to_ascii_lowercase()), rest));
-        }
-        let variable = WriteOutVariable::named(name).ok_or_else(|| {
-            let known = variable::names().join(" ");
-            format!("%{{{name}}} is not known here: use {known}, or %header{{name}}")
-        })?;
-        return Ok((WriteOutPart::Variable(variable), rest));
-    }
-    // Anything else is literal, as in curl.
-    let (one, rest) = text.split_at(1);
-    Ok((WriteOutPart::Text(one.to_owned()), rest))
+    io::stdin().read_to_string(&mut text).map(|_| text)
 }
 
 impl RecordEncoder for WriteOut {
     fn encode(&self, out: &mut Vec<u8>, builder: &RecordBuilder, input: &RecordInput<'_>) {
-        let record = builder.build(input);
-        let headers = input.headers();
-        let headers = headers.as_deref();
-        for part in &self.0 {
+        let source = VariableSource::new(builder, input);
+        // Without other outputs, the buffer has the text itself.
+        let has_sections = !self.outputs.is_empty();
+        let mut section = has_sections.then(|| Section::start(out, 0));
+        for part in &self.parts {
             match part {
-                WriteOutPart::Header(name) => {
-                    let values = headers
-                        .into_iter()
-                        .flat_map(|headers| headers.get_all(name));
-                    for (n, value) in values.enumerate() {
-                        out.extend_from_slice(if n == 0 { b"" } else { b", " });
-                        out.extend_from_slice(value.as_bytes());
-                    }
+                WriteOutPart::Header { name, separator } => {
+                    source.write_header(out, name, separator.as_deref());
                 }
+                WriteOutPart::OnError if source.record.exitcode == 0 => break,
+                WriteOutPart::OnError => {}
                 WriteOutPart::Text(text) => out.extend_from_slice(text.as_bytes()),
-                WriteOutPart::Variable(variable) => variable.write(out, &record, headers),
+                WriteOutPart::To(name) => {
+                    if let Some(section) = section.take() {
+                        section.end(out);
+                    }
+                    section = Some(Section::start(out, self.index(name)));
+                }
+                WriteOutPart::Variable(variable) => variable.write(out, &source),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_escapes_and_variables_are_distinguished() {
-        let WriteOut(parts) = WriteOut::parse("a\\n%%\\x%{url}\\t%header{ETag}%q").unwrap();
-        let text = |text: &str| WriteOutPart::Text(text.to_owned());
-        let url = WriteOutPart::Variable(WriteOutVariable::named("url").unwrap());
-        let etag = WriteOutPart::Header("etag".to_owned());
-        assert_eq!(parts, [text("a\n%\\x"), url, text("\t"), etag, text("%q")]);
+        if let Some(section) = section {
+            section.end(out);
+        }
     }
 
-    #[test]
-    fn unknown_variables_are_named_at_once() {
-        for (format, why) in [
-            ("%{http_cod}", "%{http_cod} is not known"),
-            ("%{local_ip}", "%{local_ip} is not known"),
-            ("%{url", "brace"),
-        ] {
-            let error = WriteOut::parse(format).unwrap_err();
-            assert!(error.contains(why), "{error}");
+    fn open_sink(&self, out: Box<dyn Write + Send>) -> io::Result<Box<dyn RecordSink>> {
+        match self.outputs.is_empty() {
+            true => Ok(crate::output::format::plain_sink(out)),
+            false => Ok(Box::new(SectionSink::new(&self.outputs, out)?)),
         }
     }
 }

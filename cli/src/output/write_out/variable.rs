@@ -1,62 +1,212 @@
 //! The variables of `-w`: curl's, and the other fields of records.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::io::Write;
 
 use http::{HeaderMap, header};
-use serde::Serialize;
+use url::Url;
 
-use crate::output::record::{Column, ColumnType, HeaderJson, Record, TableCell};
+use super::value::WriteOutValue;
+use crate::output::record::{Column, Record, RecordBuilder, RecordInput};
 
 /// A known variable.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum WriteOutVariable {
     Computed(&'static ComputedVariable),
     Field(&'static Column),
+    /// All header fields.
+    HeaderJson,
+    /// All variables.
+    Json,
 }
 
-/// A variable that is not a field, or is written differently from the field.
+/// A variable that is not a field, or whose value differs from the field's.
 #[derive(Debug)]
-pub(super) struct ComputedVariable(&'static str, WriteVariable);
+pub(super) struct ComputedVariable(
+    &'static str,
+    for<'a> fn(&'a VariableSource<'a>) -> WriteOutValue<'a>,
+);
 
-type WriteVariable = fn(&mut Vec<u8>, &Record<'_>, Option<&HeaderMap>);
+/// What the values are computed from.
+pub(super) struct VariableSource<'a> {
+    headers: Option<Cow<'a, HeaderMap>>,
+    referer: Option<&'a str>,
+    input: &'a RecordInput<'a>,
+    pub(super) record: Record<'a>,
+}
 
-/// Fields that are not variables. curl has the sizes of requests and headers, which are unknown
-/// here.
-const EXCLUDED: [&str; 4] = ["size_header", "size_request", "started_at", "v"];
+/// The field that is no variable: the version of the format.
+const EXCLUDED: &str = "v";
 
-/// As in curl, statuses have three digits, an unknown number is 0, and an unknown text is empty.
-const COMPUTED: &[ComputedVariable] = &[
-    ComputedVariable("header_json", |out, _, headers| {
-        let none = HeaderMap::new();
-        write_json(out, &HeaderJson(Cow::Borrowed(headers.unwrap_or(&none))));
-    }),
-    ComputedVariable("http_code", |out, r, _| write_status(out, r)),
-    ComputedVariable("http_version", |out, r, _| {
-        write_value(out, r.http_version.or(Some("0")));
-    }),
-    ComputedVariable("json", |out, r, _| r.write_json(out)),
-    ComputedVariable("num_headers", |out, _, headers| {
-        write_value(out, Some(headers.map_or(0, HeaderMap::len)));
-    }),
-    ComputedVariable("redirect_url", |out, r, headers| {
-        write_value(out, redirect_url(r, headers));
-    }),
-    ComputedVariable("remote_port", |out, r, _| {
-        write_value(out, r.remote_port.or(Some(0)));
-    }),
-    ComputedVariable("response_code", |out, r, _| write_status(out, r)),
-    ComputedVariable("scheme", |out, r, _| {
-        write_value(out, r.url.split_once("://").map(|(scheme, _)| scheme));
-    }),
-    ComputedVariable("speed_download", |out, r, _| {
-        write_value(out, Some(download_speed(r)));
-    }),
-    ComputedVariable("urlnum", |out, r, _| {
-        write_value(out, Some(r.seq.saturating_sub(1)));
-    }),
+/// Names that are not in [`COMPUTED`] and no fields.
+const OTHERS: [(&str, WriteOutVariable); 2] = [
+    ("header_json", WriteOutVariable::HeaderJson),
+    ("json", WriteOutVariable::Json),
 ];
+
+/// As in curl, an unknown number is 0, and an unknown text is empty.
+const COMPUTED: &[ComputedVariable] = &[
+    ComputedVariable("http_code", status),
+    ComputedVariable("http_version", |s| {
+        WriteOutValue::text(s.record.http_version.unwrap_or("0"))
+    }),
+    ComputedVariable("local_ip", |s| {
+        WriteOutValue::text(
+            s.local()
+                .map_or(String::new(), |local| local.ip().to_string()),
+        )
+    }),
+    ComputedVariable("local_port", |s| {
+        WriteOutValue::number(s.local().map_or(0, |local| local.port().into()))
+    }),
+    ComputedVariable("method", |s| {
+        let last = s.input.outcome().map(|outcome| outcome.method.as_str());
+        WriteOutValue::text(last.unwrap_or(s.record.method))
+    }),
+    ComputedVariable("num_headers", |s| {
+        WriteOutValue::number(s.headers.as_ref().map_or(0, |headers| headers.len() as u64))
+    }),
+    ComputedVariable("redirect_url", |s| WriteOutValue::Text(s.redirect_url())),
+    ComputedVariable("referer", |s| WriteOutValue::Text(s.referer.map(Cow::from))),
+    ComputedVariable("remote_ip", |s| {
+        WriteOutValue::text(
+            s.record
+                .remote_ip
+                .map_or(String::new(), |ip| ip.to_string()),
+        )
+    }),
+    ComputedVariable("response_code", status),
+    ComputedVariable("scheme", |s| {
+        let url = s.record.url_effective.as_ref().map(|url| url.0.scheme());
+        let scheme = url.or_else(|| Some(s.record.url.split_once("://")?.0));
+        WriteOutValue::Text(scheme.map(Cow::from))
+    }),
+    ComputedVariable("size_upload", |s| WriteOutValue::number(s.sizes().upload)),
+    ComputedVariable("speed_download", |s| s.speed(s.record.size_download)),
+    ComputedVariable("speed_upload", |s| s.speed(s.sizes().upload)),
+    ComputedVariable("ssl_verify_result", |s| {
+        // As OpenSSL's "unspecified certificate verification error".
+        WriteOutValue::number((s.record.exitcode == 60).into())
+    }),
+    ComputedVariable("url_effective", |s| {
+        let url = s.record.url_effective.as_ref();
+        WriteOutValue::text(url.map_or(Cow::Borrowed(s.record.url), |url| url.text()))
+    }),
+    ComputedVariable("urlnum", |s| {
+        WriteOutValue::number(s.record.seq.saturating_sub(1))
+    }),
+    // Without a meaning here: FTP, and proxies that are reached over TLS.
+    ComputedVariable("ftp_entry_path", |_| WriteOutValue::Text(None)),
+    ComputedVariable("proxy_ssl_verify_result", |_| WriteOutValue::Integer(0)),
+];
+
+fn status<'a>(source: &VariableSource<'_>) -> WriteOutValue<'a> {
+    WriteOutValue::Status(source.record.response_code.unwrap_or(0))
+}
+
+impl<'a> VariableSource<'a> {
+    pub(super) fn new(builder: &'a RecordBuilder, input: &'a RecordInput<'a>) -> Self {
+        Self {
+            headers: input.headers(),
+            referer: builder.referer.as_deref(),
+            input,
+            record: builder.build(input),
+        }
+    }
+
+    /// Writes the first value of a field, or with a separator all of them.
+    pub(super) fn write_header(&self, out: &mut Vec<u8>, name: &str, separator: Option<&str>) {
+        let headers = self.headers.as_ref().into_iter();
+        let values = headers.flat_map(|headers| headers.get_all(name));
+        let count = separator.map_or(1, |_| usize::MAX);
+        for (n, value) in values.take(count).enumerate() {
+            if n > 0 {
+                out.extend_from_slice(separator.unwrap_or_default().as_bytes());
+            }
+            out.extend_from_slice(value.as_bytes());
+        }
+    }
+
+    fn local(&self) -> Option<std::net::SocketAddr> {
+        self.input.outcome()?.connection?.local
+    }
+
+    fn sizes(&self) -> fetch_driver::MessageSizes {
+        let outcome = self.input.outcome();
+        outcome.map_or_else(Default::default, |outcome| outcome.sizes)
+    }
+
+    /// Bytes per second, on average.
+    fn speed(&self, bytes: u64) -> WriteOutValue<'a> {
+        let seconds = self.record.time_total.filter(|seconds| *seconds > 0.0);
+        let speed = seconds.map_or(0, |seconds| (bytes as f64 / seconds) as i64);
+        WriteOutValue::Integer(speed)
+    }
+
+    /// The URL of a redirect that was not followed.
+    fn redirect_url(&self) -> Option<Cow<'a, str>> {
+        if !(300..400).contains(&self.record.response_code?) {
+            return None;
+        }
+        let location = self.headers.as_ref()?.get(header::LOCATION)?;
+        let location = fetch_proto::location_text(location.as_bytes());
+        if location.is_empty() {
+            return None;
+        }
+        let base: &Url = self.record.url_effective.as_ref()?.0;
+        base.join(&location)
+            .ok()
+            .map(|url| String::from(url).into())
+    }
+
+    /// All variables as curl's `%{json}`, and the other fields of the record.
+    fn write_json(&self, out: &mut Vec<u8>) {
+        let mut names: Vec<_> = all().map(|variable| (variable.name(), variable)).collect();
+        names.sort_unstable_by_key(|(name, _)| *name);
+        out.push(b'{');
+        for (name, variable) in names {
+            let start = out.len();
+            out.extend_from_slice(b"\"");
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            match variable {
+                WriteOutVariable::Computed(variable) => variable.1(self).write_json(out),
+                WriteOutVariable::Field(column) => {
+                    let cell = (column.cell)(&self.record);
+                    WriteOutValue::of_field(column.kind, cell).write_json(out);
+                }
+                WriteOutVariable::HeaderJson | WriteOutVariable::Json => {
+                    out.truncate(start);
+                    continue;
+                }
+            }
+            out.push(b',');
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        write!(out, "\"curl_version\":\"fetch-all/{version}\"}}")
+            .expect("a vector takes every write");
+    }
+
+    /// The header fields as curl writes them: each on a line.
+    fn write_header_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{");
+        let headers = self.headers.as_ref().into_iter();
+        for (n, name) in headers.flat_map(|headers| headers.keys()).enumerate() {
+            let values = self
+                .headers
+                .iter()
+                .flat_map(|headers| headers.get_all(name));
+            let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
+            let values: Vec<_> = values.collect();
+            out.extend_from_slice(if n > 0 { b",\n" } else { b"" });
+            let written = serde_json::to_writer(&mut *out, name.as_str());
+            out.push(b':');
+            let written = written.and_then(|()| serde_json::to_writer(&mut *out, &values));
+            written.expect("texts are writable as JSON");
+        }
+        out.extend_from_slice(b"\n}");
+    }
+}
 
 impl WriteOutVariable {
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -67,19 +217,20 @@ impl WriteOutVariable {
         match self {
             Self::Computed(variable) => variable.0,
             Self::Field(column) => column.name,
+            Self::HeaderJson => OTHERS[0].0,
+            Self::Json => OTHERS[1].0,
         }
     }
 
-    pub(super) fn write(self, out: &mut Vec<u8>, record: &Record<'_>, headers: Option<&HeaderMap>) {
-        let column = match self {
-            Self::Computed(variable) => return variable.1(out, record, headers),
-            Self::Field(column) => column,
-        };
-        // Times have microseconds, as in curl.
-        match (column.kind, (column.cell)(record)) {
-            (Some(ColumnType::Double), TableCell::Null) => write_value(out, Some("0.000000")),
-            (_, TableCell::Double(value)) => write_value(out, Some(format_args!("{value:.6}"))),
-            (_, value) => write_value(out, Some(value)),
+    pub(super) fn write(self, out: &mut Vec<u8>, source: &VariableSource<'_>) {
+        match self {
+            Self::Computed(variable) => variable.1(source).write_text(out),
+            Self::Field(column) => {
+                let cell = (column.cell)(&source.record);
+                WriteOutValue::of_field(column.kind, cell).write_text(out);
+            }
+            Self::HeaderJson => source.write_header_json(out),
+            Self::Json => source.write_json(out),
         }
     }
 }
@@ -90,50 +241,25 @@ impl PartialEq for WriteOutVariable {
     }
 }
 
-/// The names of all variables, in order.
-pub(super) fn names() -> Vec<&'static str> {
-    let mut names: Vec<_> = all().map(WriteOutVariable::name).collect();
-    names.sort_unstable();
-    names
+/// The known name that is most similar to an unknown one.
+pub(super) fn similar_name(unknown: &str) -> Option<&'static str> {
+    let scored = all().map(|variable| {
+        let name = variable.name();
+        (strsim::jaro_winkler(unknown, name), name)
+    });
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
+    best.filter(|(score, _)| *score > 0.8).map(|(_, name)| name)
 }
 
 fn all() -> impl Iterator<Item = WriteOutVariable> {
     let is_computed = |name| COMPUTED.iter().any(|variable| variable.0 == name);
     let fields = Record::columns()
-        .filter(move |column| !EXCLUDED.contains(&column.name) && !is_computed(column.name));
+        .filter(move |column| column.name != EXCLUDED && !is_computed(column.name));
     let computed = COMPUTED.iter().map(WriteOutVariable::Computed);
-    computed.chain(fields.map(WriteOutVariable::Field))
-}
-
-fn write_value(out: &mut Vec<u8>, value: Option<impl Display>) {
-    if let Some(value) = value {
-        write!(out, "{value}").expect("a vector takes every write");
-    }
-}
-
-fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
-    serde_json::to_writer(out, value).expect("it is writable as JSON");
-}
-
-fn write_status(out: &mut Vec<u8>, record: &Record<'_>) {
-    let status = record.response_code.unwrap_or(0);
-    write_value(out, Some(format_args!("{status:03}")));
-}
-
-/// The URL of a redirect that was not followed.
-fn redirect_url(record: &Record<'_>, headers: Option<&HeaderMap>) -> Option<String> {
-    let location = fetch_proto::location_text(headers?.get(header::LOCATION)?.as_bytes());
-    if location.is_empty() {
-        return None;
-    }
-    let base = record.url_effective.as_ref()?.0;
-    base.join(&location).ok().map(Into::into)
-}
-
-/// The average, in bytes per second.
-fn download_speed(record: &Record<'_>) -> u64 {
-    let seconds = record.time_total.filter(|seconds| *seconds > 0.0);
-    seconds.map_or(0, |seconds| (record.size_download as f64 / seconds) as u64)
+    let others = OTHERS.iter().map(|(_, variable)| *variable);
+    computed
+        .chain(others)
+        .chain(fields.map(WriteOutVariable::Field))
 }
 
 #[cfg(test)]
@@ -141,20 +267,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_sorted() {
-        let names = names();
-        assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
+    fn names_are_unique() {
+        let mut names: Vec<_> = all().map(WriteOutVariable::name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 
     #[test]
     fn variables_are_those_of_curl_and_of_records() {
-        let expected = "body body_error checksum content_type error_type errormsg exitcode filename_effective \
-            header_json host_key http_code http_version id json method num_connects num_headers \
-            num_redirects num_retries outcome redirect_url remote_ip remote_port response_code resumed_from \
-            row scheme seq sha256 size_delivered size_download speed_download time_appconnect \
-            time_connect time_namelookup time_posttransfer time_pretransfer time_queue \
-            time_redirect time_starttransfer time_total url url_effective urlnum withheld_fields";
-        let expected: Vec<_> = expected.split_whitespace().collect();
-        assert_eq!(names(), expected);
+        // Of curl 7.88, but for onerror, stderr and stdout, which are no values.
+        let of_curl = "content_type errormsg exitcode filename_effective ftp_entry_path header_json \
+            http_code http_version json local_ip local_port method num_connects num_headers \
+            num_redirects proxy_ssl_verify_result redirect_url referer remote_ip remote_port \
+            response_code scheme size_download size_header size_request size_upload speed_download \
+            speed_upload ssl_verify_result time_appconnect time_connect time_namelookup \
+            time_pretransfer time_redirect time_starttransfer time_total url url_effective urlnum";
+        let of_records = "withheld_fields body body_error row checksum error_type host_key id num_retries outcome resumed_from seq sha256 \
+            size_delivered started_at time_posttransfer time_queue";
+        for name in of_curl
+            .split_whitespace()
+            .chain(of_records.split_whitespace())
+        {
+            assert!(WriteOutVariable::named(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_misspelled_variable_has_a_similar_name() {
+        assert_eq!(similar_name("http_cod"), Some("http_code"));
+        assert_eq!(similar_name("xyzzy"), None);
     }
 }

@@ -47,7 +47,7 @@ fn plain(kind: BodyPartKind, value: &str, args: &CliArgs) -> Result<Vec<u8>, Cli
 }
 
 /// curl's five forms of `--data-urlencode`. A name before the data is not encoded.
-fn encoded(value: &str, args: &CliArgs) -> Result<Vec<u8>, CliError> {
+pub(super) fn encoded(value: &str, args: &CliArgs) -> Result<Vec<u8>, CliError> {
     let mark = value.find(['=', '@']);
     let (name, data) = match mark {
         None => ("", Cow::Borrowed(value.as_bytes())),
@@ -59,9 +59,12 @@ fn encoded(value: &str, args: &CliArgs) -> Result<Vec<u8>, CliError> {
             }
         }
     };
-    let data = percent_encode(&data, ENCODED);
+    // As in forms, a space is a plus sign.
+    let data = percent_encode(&data, ENCODED)
+        .to_string()
+        .replace("%20", "+");
     Ok(match name {
-        "" => data.to_string().into_bytes(),
+        "" => data.into_bytes(),
         name => format!("{name}={data}").into_bytes(),
     })
 }
@@ -131,7 +134,7 @@ mod tests {
         let file = dir.path().join("data");
         fs::write(&file, "a\nb").unwrap();
         for (value, expected) in [
-            ("a b&c".to_owned(), "a%20b%26c"),
+            ("a b+&c".to_owned(), "a+b%2B%26c"),
             ("=a=b".to_owned(), "a%3Db"),
             ("q=ä~.-_".to_owned(), "q=%C3%A4~.-_"),
             (format!("@{}", file.display()), "a%0Ab"),

@@ -2,8 +2,8 @@
 
 mod body;
 mod header_file;
+mod payload;
 
-use bytes::Bytes;
 use fetch_proto::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
@@ -12,22 +12,27 @@ use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
 use crate::input::netrc;
-use body::body;
+use payload::payload;
+pub(super) use payload::uploads;
 
 /// The method and body of requests whose rows set no others.
 pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
     let method = match &args.request.method {
         Some(method) => method.clone(),
         None if args.request.head => Method::Head,
-        None if args.body.0.is_empty() => Method::Get,
+        None if !args.upload.upload_file.is_empty() => Method::Put,
+        None if args.upload.get || args.body.0.is_empty() && args.form.0.is_empty() => Method::Get,
         None => Method::Post,
     };
     Ok(RequestTemplate {
-        body: Bytes::from(body(args)?),
         has_login: false,
+        body_dir: payload::body_dir(args)?,
         logins: None,
         method,
         path_as_is: args.request_detail.path_as_is,
+        payload: payload(args)?,
+        query: payload::query(args)?,
+        request_target: args.upload.request_target.clone(),
     })
 }
 
@@ -38,7 +43,7 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
         let json = HeaderValue::from_static("application/json");
         headers.insert(CONTENT_TYPE, json.clone());
         headers.insert(ACCEPT, json);
-    } else if !args.body.0.is_empty() {
+    } else if !args.body.0.is_empty() && !args.upload.get {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, form);
     }

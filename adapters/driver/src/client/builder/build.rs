@@ -50,7 +50,8 @@ impl<A: Adapter> Builder<A> {
         let (handle, driver) = new_driver(transport, timer, &settings, record, context);
         self.adapter.spawn(driver)?;
         let window = settings.config.window_size();
-        Ok(Fetcher::new(DriverSet::new(vec![handle], window, None)))
+        let drivers = DriverSet::new(vec![handle], window, None, settings.hsts);
+        Ok(Fetcher::new(drivers))
     }
 
     /// Builds the fetcher. If that fails, returns one whose every fetch fails with the reason, for

@@ -56,7 +56,12 @@ pub(super) fn build<A: Adapter>(
     }
     let commands = handles.iter().map(|handle| handle.commands.downgrade());
     let _ = senders.set(commands.collect());
-    let drivers = DriverSet::new(handles, config.window_size(), shared_limits);
+    let drivers = DriverSet::new(
+        handles,
+        config.window_size(),
+        shared_limits,
+        settings.hsts.clone(),
+    );
     Ok(Fetcher::new(drivers))
 }
 

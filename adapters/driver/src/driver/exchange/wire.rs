@@ -9,8 +9,10 @@ use fetch_proto::{
     is_sent_to_other_origins, location_text,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use url::Url;
 
 use crate::driver::exchange::ResponseParts;
+use crate::fields::hsts::HstsStore;
 use crate::fields::rate_limit;
 use crate::fields::retry_after::parse_retry_after;
 use crate::model::request::credentials::basic_credentials;
@@ -49,6 +51,24 @@ pub(crate) fn engine_head(parts: &ResponseParts, keeps_body: bool) -> HeadSummar
             SystemTime::now,
         ))
         .retry_after(retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())))
+}
+
+/// The head, with an https URL in its `Location` if the target is stored as one of HSTS.
+pub(crate) fn with_upgraded_location(
+    head: HeadSummary,
+    parts: &ResponseParts,
+    from: &Url,
+    hsts: &HstsStore,
+) -> HeadSummary {
+    let location = parts.headers.get(header::LOCATION);
+    let target = location.and_then(|location| {
+        from.join(&String::from_utf8_lossy(location.as_bytes()))
+            .ok()
+    });
+    match target.and_then(|target| hsts.upgrade(&target)) {
+        Some(upgraded) => head.location(Some(String::from(upgraded).into_boxed_str())),
+        None => head,
+    }
 }
 
 /// What a head says about the identity and the range of its body.
@@ -111,10 +131,9 @@ pub(crate) fn outgoing_request(
         Some(point) => Arc::new(with_range(&headers, point)),
         None => headers,
     };
-    let body = match &mut request.body {
-        _ if !attempt.send_body => RequestBody::Empty,
-        RequestBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
-        once => core::mem::take(once),
+    let body = match attempt.send_body {
+        true => request.body.open(),
+        false => RequestBody::Empty,
     };
     let outgoing = OutgoingRequest {
         body,

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use async_channel::Sender;
 use bytes::Bytes;
-use fetch_proto::{AttemptId, FetchId, Method};
+use fetch_proto::{AttemptId, FetchId, Method, RequestBodyKind};
 use http::{StatusCode, header};
 use smallvec::SmallVec;
 
@@ -21,7 +21,7 @@ use crate::model::outcome::{FallbackSource, Outcome, RedirectResponse, Response}
 use crate::model::request::{BodyRetention, Request};
 use crate::model::save::{BodyWriter, ResponseHead, SaveReceipt};
 use crate::telemetry::tracing::FetchSpan;
-use crate::transport::message::RequestBody;
+use crate::transport::message_sizes::MessageSizes;
 use crate::transport::progress::AttemptProgress;
 
 /// A fetch in the engine.
@@ -37,6 +37,8 @@ pub(crate) struct ActiveFetch {
     /// still queued.
     result: Option<Box<AttemptResult>>,
     sender: OutcomeSender,
+    /// Of the attempts that ended.
+    sizes: MessageSizes,
     pub(crate) span: FetchSpan,
     /// Keeps the channel of a streamed body open until its error can be set.
     stream: Option<Sender<Bytes>>,
@@ -62,12 +64,13 @@ impl ActiveFetch {
         Self {
             attempts: SmallVec::new(),
             group,
-            has_body: !matches!(request.body, RequestBody::Empty),
+            has_body: request.body.kind() != RequestBodyKind::None,
             id,
             span: FetchSpan::for_fetch(&request),
             request,
             result: None,
             sender,
+            sizes: MessageSizes::default(),
             stream: None,
             trail: RedirectTrail::default(),
             broken: None,
@@ -136,6 +139,7 @@ impl ActiveFetch {
         let (mut result, progress) = (attempt.result, attempt.progress);
         result.connection = progress.connection();
         result.wire_bytes = progress.wire_bytes();
+        self.sizes.add(progress.message_sizes());
         result.permit = attempt.permit;
         if attempt.is_redirect
             && let Some(parts) = result.parts.take()
@@ -378,6 +382,7 @@ impl ActiveFetch {
             resumed_from: end.resumed_from,
             retries: end.retries,
             shared: end.shared_with.is_some(),
+            sizes: self.sizes,
             tag: end.tag,
             timings: end.timings,
             url,

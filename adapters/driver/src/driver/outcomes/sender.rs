@@ -16,6 +16,7 @@ use crate::model::attachment::Attachment;
 use crate::model::error::{Error, ErrorKind, SHUT_DOWN};
 use crate::model::outcome::Outcome;
 use crate::model::request::Request;
+use crate::transport::message_sizes::MessageSizes;
 
 /// Sends the outcome of one fetch. If it is dropped unused, it sends the error that the fetcher was
 /// shut down, so that no fetch ends without an outcome.
@@ -184,6 +185,7 @@ pub(crate) fn rejected_outcome(error: Error, url: String, tag: u64) -> Outcome {
         resumed_from: None,
         retries: 0,
         shared: false,
+        sizes: MessageSizes::default(),
         tag,
         timings: FetchTimings::not_started(Timestamp::START),
         url,

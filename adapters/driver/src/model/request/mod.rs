@@ -1,5 +1,6 @@
 //! One request, and how it is carried out.
 
+mod content;
 pub(crate) mod credentials;
 mod into;
 mod parse;
@@ -18,6 +19,8 @@ use crate::model::attachment::Attachment;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::save::BodySink;
 use crate::transport::message::{BodyStream, RequestBody};
+pub use content::BodySource;
+pub(crate) use content::RequestContent;
 pub use into::IntoRequest;
 
 /// One request: a URL, a method, header fields, a body, and options of how it is carried out.
@@ -33,7 +36,7 @@ pub use into::IntoRequest;
 #[derive(Debug)]
 pub struct Request {
     pub(crate) attached: Option<Attachment>,
-    pub(crate) body: RequestBody,
+    pub(crate) body: RequestContent,
     pub(crate) body_retention: BodyRetention,
     pub(crate) headers: HeaderMap,
     pub(crate) idempotent: bool,
@@ -123,7 +126,7 @@ impl Request {
         }
         Ok(Self {
             attached: None,
-            body: RequestBody::Empty,
+            body: RequestContent::EMPTY,
             body_retention: BodyRetention::Collect,
             headers,
             idempotent: false,
@@ -151,7 +154,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = RequestBody::Bytes(body.into());
+        self.body = RequestContent::Body(RequestBody::Bytes(body.into()));
         self
     }
 
@@ -166,7 +169,24 @@ impl Request {
     /// ```
     #[must_use]
     pub fn body_stream(mut self, length: Option<u64>, stream: BodyStream) -> Self {
-        self.body = RequestBody::Stream { length, stream };
+        self.body = RequestContent::Body(RequestBody::Stream { length, stream });
+        self
+    }
+
+    /// Sets a body that is produced while it is sent, and again for each retry.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// # use fetch_driver::BodySource;
+    /// use fetch_driver::{Method, Request};
+    /// # fn example(source: Arc<dyn BodySource>) -> Result<(), fetch_driver::Error> {
+    /// let request = Request::new(Method::Put, "http://a.test/film.mp4")?.body_source(source);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn body_source(mut self, source: Arc<dyn BodySource>) -> Self {
+        self.body = RequestContent::Source(source);
         self
     }
 

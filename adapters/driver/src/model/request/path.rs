@@ -37,6 +37,29 @@ impl Request {
         Ok(self)
     }
 
+    /// Sends this path and query instead of the URL's, or `*`, like curl's `--request-target`. It does not
+    /// apply to the targets of redirects, and has the same limits as
+    /// [`with_path_as_is`](Self::with_path_as_is).
+    ///
+    /// ```
+    /// use fetch_driver::Request;
+    /// let request = Request::new("OPTIONS".parse()?, "http://a.test/")?.with_target("*")?;
+    /// assert!(Request::get("http://a.test/")?.with_target("no path").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it is neither a path, with or without a query, nor `*`.
+    pub fn with_target(mut self, target: &str) -> Result<Self, Error> {
+        let is_valid = target == "*" || target.starts_with('/');
+        let parsed = PathAndQuery::try_from(target).ok().filter(|_| is_valid);
+        let why = "the request target is neither a path nor *";
+        let invalid = || Error::rejected(ErrorKind::InvalidUrl, &self.text, why);
+        self.path_as_is = Some(parsed.ok_or_else(invalid)?);
+        Ok(self)
+    }
+
     /// The request target to send unchanged, if `url` is still the request's own.
     pub(crate) fn unchanged_target(&self, url: &Url) -> Option<PathAndQuery> {
         self.path_as_is.clone().filter(|_| *url == *self.url)

@@ -27,7 +27,11 @@ pub(crate) struct RegisteredSocket {
 impl RegisteredSocket {
     /// Connects without blocking.
     pub(crate) async fn connect(addr: SocketAddr, reactor: &Reactor) -> io::Result<Self> {
-        let socket = TcpStream::from(start_connect(addr)?);
+        Self::wait_connected(start_connect(addr)?.into(), reactor).await
+    }
+
+    /// Waits until a socket is connected that does not block and has started to connect.
+    pub(crate) async fn wait_connected(socket: TcpStream, reactor: &Reactor) -> io::Result<Self> {
         let (source, registration) = reactor.register(socket.as_fd())?;
         let this = Self {
             socket,

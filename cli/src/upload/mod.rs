@@ -1,0 +1,159 @@
+//! Bodies of requests: bytes, files, and forms with files. All can be sent again.
+
+mod field;
+mod file;
+mod form;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fetch_driver::{BodySource, BodyStream, Request};
+use futures_lite::stream;
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderValue};
+
+pub(crate) use field::FormField;
+use file::FileSegment;
+pub(crate) use form::{FormStyle, build as build_form};
+
+/// The body of a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum RequestPayload {
+    Bytes(Bytes),
+    #[default]
+    Empty,
+    /// Files, and bytes between them.
+    Upload(Arc<UploadPayload>),
+}
+
+/// A body that is read from files while it is sent.
+#[derive(Debug)]
+pub(crate) struct UploadPayload {
+    body: Arc<UploadBody>,
+    /// The field `Content-Type`, for a form.
+    content_type: Option<HeaderValue>,
+    /// Identifies the body in record ids, in place of its content, which may be large.
+    identity: Bytes,
+    /// Appended to URLs that end with a slash, for `--upload-file`.
+    name: Option<String>,
+}
+
+impl RequestPayload {
+    /// The file at `path`, to which `-T` would give this name at a URL that ends with a slash.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub(crate) fn file(path: &Path, name: Option<String>) -> io::Result<Self> {
+        let segment = FileSegment::open(path)?;
+        let length = segment.known_length();
+        Ok(Self::Upload(Arc::new(UploadPayload {
+            body: Arc::new(UploadBody {
+                length,
+                segments: vec![BodySegment::File(segment)],
+            }),
+            content_type: None,
+            identity: [b"file ", path.as_os_str().as_encoded_bytes()]
+                .concat()
+                .into(),
+            name,
+        })))
+    }
+
+    /// What identifies the body in record ids: bytes are their own identity.
+    pub(crate) fn identity(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Empty => b"",
+            Self::Upload(upload) => &upload.identity,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.identity().is_empty()
+    }
+
+    /// The name of the file of `-T`.
+    pub(crate) fn file_name(&self) -> Option<&str> {
+        match self {
+            Self::Upload(upload) => upload.name.as_deref(),
+            Self::Bytes(_) | Self::Empty => None,
+        }
+    }
+
+    /// What a summary says of it.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Bytes(bytes) => format!("{} bytes", bytes.len()),
+            Self::Empty => "none".to_owned(),
+            Self::Upload(upload) => match (upload.body.length, &upload.content_type) {
+                (Some(length), Some(_)) => format!("form of {length} bytes"),
+                (Some(length), None) => format!("file of {length} bytes"),
+                (None, _) => "stdin or pipe".to_owned(),
+            },
+        }
+    }
+
+    /// The request with this body.
+    pub(crate) fn attach_to(&self, request: Request) -> Request {
+        match self {
+            Self::Bytes(bytes) if bytes.is_empty() => request,
+            Self::Bytes(bytes) => request.body(bytes.clone()),
+            Self::Empty => request,
+            Self::Upload(upload) => {
+                let request = request.body_source(upload.body.clone());
+                match &upload.content_type {
+                    Some(value) => {
+                        request.headers(HeaderMap::from_iter([(CONTENT_TYPE, value.clone())]))
+                    }
+                    None => request,
+                }
+            }
+        }
+    }
+}
+
+/// The parts of a body, in their order.
+#[derive(Debug)]
+struct UploadBody {
+    /// In bytes; `None` if the body is sent in chunked coding.
+    length: Option<u64>,
+    segments: Vec<BodySegment>,
+}
+
+#[derive(Debug)]
+enum BodySegment {
+    Bytes(Bytes),
+    File(FileSegment),
+}
+
+impl UploadBody {
+    /// Consecutive bytes become one segment.
+    fn new(segments: Vec<BodySegment>) -> Self {
+        let length = segments.iter().map(|segment| match segment {
+            BodySegment::Bytes(bytes) => bytes.len() as u64,
+            BodySegment::File(file) => file.length(),
+        });
+        Self {
+            length: Some(length.sum()),
+            segments,
+        }
+    }
+}
+
+impl BodySource for UploadBody {
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    fn open(&self) -> BodyStream {
+        let streams = self.segments.iter().map(|segment| match segment {
+            BodySegment::Bytes(bytes) => Box::pin(stream::once(Ok(bytes.clone()))) as BodyStream,
+            BodySegment::File(file) => file.read(),
+        });
+        let streams: Vec<_> = streams.collect();
+        Box::pin(futures_lite::StreamExt::flatten(stream::iter(streams)))
+    }
+}
