@@ -3,25 +3,36 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::completed::{CompletedRequest, CompletionKind};
 use crate::entry::{RetryRound, StateEntries, StateEntry};
 use crate::segment::Segment;
 
-/// Completed requests, and those in flight. Its memory is that of one journal (9 MiB), the
+/// Completed requests, and those in flight. Its memory is that of two journals (9 MiB each), the
 /// segments' indexes, and the requests in flight.
 #[derive(Debug)]
 pub struct StateLedger {
     inner: Mutex<LedgerInner>,
     /// Whether the run reached the end of its lists.
     complete: AtomicBool,
-    /// Requests among the skipped ones that have failed before.
-    skipped_failures: AtomicU64,
+    /// The entries of the journal and the segments when the state was opened, from earlier runs.
+    earlier: (StateEntries, Arc<[Arc<Segment>]>),
     /// The round whose failures count as completed; `None` if those of all rounds do.
     retry_round: Option<RetryRound>,
-    skipped: AtomicU64,
+    skipped: Mutex<SkippedClaims>,
+}
+
+/// The claims of a run that were refused.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct SkippedClaims {
+    /// Claims for requests that an earlier run completed.
+    pub completed: u64,
+    /// Claims for requests that were claimed in this run before.
+    pub duplicates: u64,
+    /// Those of `completed` that failed.
+    pub failed: u64,
 }
 
 #[derive(Debug)]
@@ -41,17 +52,18 @@ impl StateLedger {
         segments: Vec<Segment>,
         retry_round: Option<RetryRound>,
     ) -> Self {
+        let segments: Arc<[_]> = segments.into_iter().map(Arc::new).collect();
         Self {
+            earlier: (recent.clone(), segments.clone()),
             inner: Mutex::new(LedgerInner {
                 claimed: HashMap::new(),
                 in_flight: StateEntries::default(),
                 recent,
-                segments: segments.into_iter().map(Arc::new).collect(),
+                segments,
             }),
             complete: AtomicBool::new(false),
-            skipped_failures: AtomicU64::new(0),
             retry_round,
-            skipped: AtomicU64::new(0),
+            skipped: Mutex::default(),
         }
     }
 
@@ -85,15 +97,32 @@ impl StateLedger {
             ended => ended,
         };
         if is_in_flight || ended.is_some_and(|ended| self.is_completed(ended)) {
-            let failed = ended.is_some_and(|ended| ended.kind() == CompletionKind::Failed);
-            self.skipped.fetch_add(1, Relaxed);
-            self.skipped_failures.fetch_add(u64::from(failed), Relaxed);
+            let earlier = self.completed_earlier(entry)?;
+            let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+            match earlier {
+                Some(kind) => {
+                    skipped.completed += 1;
+                    skipped.failed += u64::from(kind == CompletionKind::Failed);
+                }
+                None => skipped.duplicates += 1,
+            }
             return Ok(false);
         }
         let mut inner = self.lock();
         inner.claimed.insert(tag, entry);
         inner.in_flight.insert(entry);
         Ok(true)
+    }
+
+    /// How an earlier run completed the request; `None` if it did not, or the request is to be repeated.
+    fn completed_earlier(&self, entry: StateEntry) -> io::Result<Option<CompletionKind>> {
+        let (recent, segments) = &self.earlier;
+        let ended = match recent.get(&entry) {
+            Some(ended) => Some(*ended),
+            None => find(segments, entry)?,
+        };
+        let completed = ended.filter(|ended| self.is_completed(*ended));
+        Ok(completed.map(StateEntry::kind))
     }
 
     fn is_completed(&self, ended: StateEntry) -> bool {
@@ -167,13 +196,9 @@ impl StateLedger {
         }
     }
 
-    /// The number of claims that were refused in this run, and how many of them were for requests
-    /// that have failed before.
-    pub fn skipped(&self) -> (u64, u64) {
-        (
-            self.skipped.load(Relaxed),
-            self.skipped_failures.load(Relaxed),
-        )
+    /// The claims that were refused in this run.
+    pub fn skipped(&self) -> SkippedClaims {
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Marks that the run has reached the end of its lists.

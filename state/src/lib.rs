@@ -38,7 +38,7 @@ pub use body_log::{BodyLog, LoggedArchive, LoggedFile};
 pub use completed::{CompletedRequest, CompletionKind};
 pub use error::{ChangedProperty, JournalCut, OutputError, OutputRepair, StateError};
 pub use inspect::{CheckedFile, StateCheck, check};
-pub use ledger::StateLedger;
+pub use ledger::{SkippedClaims, StateLedger};
 pub use records::relative_path;
 pub use repair::{RecordParser, StateRepair, repair};
 pub use state::{State, StateOptions};

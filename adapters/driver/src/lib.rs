@@ -38,6 +38,7 @@ pub use fetch_proto::{
 #[cfg(feature = "cookies")]
 pub use fields::cookie_jar::CookieJar;
 pub use fields::hsts::{HstsHost, HstsStore};
+pub use fields::netrc::Netrc;
 pub use fields::redact::RedactedUrl;
 pub use fields::retry_after::parse_retry_after;
 pub use http;

@@ -55,8 +55,10 @@ pub(crate) struct InputArgs {
     #[arg(short, long)]
     pub(crate) globoff: bool,
 
-    /// Skip duplicates: the same method, body and URL, or the same id
+    /// Skip duplicates: the same request, or the same id of a row
     ///
+    /// Requests are the same if they are sent equally: with the same method, header fields, body, and URL
+    /// in its normal form, without the fragment. Other columns of rows do not count.
     /// At least the latest five million are remembered, in at most 300 MiB; --state DIR remembers all.
     #[arg(long)]
     pub(crate) dedupe: bool,

@@ -4,7 +4,6 @@ pub(crate) mod backlog;
 mod duplicates;
 mod glob;
 mod lines;
-pub(crate) mod netrc;
 mod progress;
 mod reader;
 mod rows;

@@ -284,12 +284,15 @@ impl ListReader {
         self.seq += 1;
         let completed = self.template.complete_url(line, &self.template.payload);
         let (raw, line) = (line, &*completed);
-        if !self.is_wanted(|writer| writer.line_id(line)) {
-            return;
-        }
         let text = check(line).map_err(str::to_owned);
         match text.and_then(|text| self.template.request(text)) {
-            Ok(request) => self.push(request, None, batch),
+            Ok(request) => {
+                // Before the body, whose header fields all requests have.
+                let item = self.writer.attachment(&request).map(Arc::new);
+                let request = self.template.payload.attach_to(request);
+                self.push_wanted(request, item, batch);
+            }
+            Err(_) if !self.is_wanted(|writer| writer.line_id(line)) => {}
             Err(why) => self.report_malformed(source, number, raw, "", None, &why),
         }
     }
@@ -316,11 +319,7 @@ impl ListReader {
                 .and_then(|_| self.template.row_request(row)),
         };
         match made {
-            Ok((request, item)) => {
-                if self.is_wanted(|writer| writer.row_id(&url, &item)) {
-                    self.push(request, Some(&item), batch);
-                }
-            }
+            Ok((request, item)) => self.push_wanted(request, Some(Arc::new(item)), batch),
             Err(why) if self.is_wanted(|writer| writer.line_id(&raw)) => {
                 let carried = carried.as_deref();
                 self.report_malformed(source, line, &raw, &url, carried, &why);
@@ -333,17 +332,27 @@ impl ListReader {
         notes.for_each(|note| (self.print)(&format!("{source}: {note}")));
     }
 
-    /// Adds a request to the batch, unless its file exists.
-    fn push(&mut self, request: Request, item: Option<&RowAttachment>, batch: &mut Vec<Request>) {
+    /// Adds a request to the batch, unless it is not wanted, or its file exists.
+    fn push_wanted(
+        &mut self,
+        request: Request,
+        attached: Option<Arc<RowAttachment>>,
+        batch: &mut Vec<Request>,
+    ) {
+        let item = attached.as_deref();
+        if !self.is_wanted(|writer| writer.request_id(&request, item)) {
+            return;
+        }
+        let request = match attached.clone() {
+            Some(attached) => request.attach(attached),
+            None => request,
+        };
         if self.skip_existing(&request, item) {
             return;
         }
         self.shared.urls.fetch_add(1, Relaxed);
         let request = request.tag(self.seq);
-        let digest = |request: &Request| match item {
-            Some(row) => self.writer.row_id(request.text(), row).state_key(),
-            None => self.writer.line_id(request.text().as_bytes()).state_key(),
-        };
+        let digest = |request: &Request| self.writer.request_id(request, item).state_key();
         batch.push(self.store.attach_to(request, digest, self.seq, item));
     }
 
@@ -355,7 +364,7 @@ impl ListReader {
         }
         let id = id(&self.writer);
         if let Some(duplicates) = &mut self.duplicates
-            && duplicates.is_duplicate(xxh3_128(id.key().as_ref()))
+            && duplicates.is_duplicate(xxh3_128(&id.key()))
         {
             self.shared.duplicates.fetch_add(1, Relaxed);
             return false;

@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use fetch_driver::{BodyRetention, Error, Request};
+use fetch_driver::{BodyRetention, Error, Netrc, Request};
 use fetch_proto::{Method, PolicyPatch};
 use http::header::AUTHORIZATION;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
-use ring::digest;
+use http::{HeaderMap, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
+use url::Url;
 
-use super::netrc::NetrcLogins;
 use super::rows::{BodyDirectory, ListRow};
 use crate::outcome::row::RowAttachment;
+use crate::output::record::RecordBuilder;
 use crate::upload::RequestPayload;
 
 /// What is percent-encoded in the name of a file that is appended to a URL: all but unreserved characters.
@@ -27,9 +28,9 @@ pub(crate) struct RequestTemplate {
     pub(crate) body_dir: Option<BodyDirectory>,
     /// Whether `-u` or `-H Authorization` applies to all URLs, also those with a password.
     pub(crate) has_login: bool,
-    /// Credentials for requests without others.
-    pub(crate) logins: Option<NetrcLogins>,
     pub(crate) method: Method,
+    /// The passwords of users whom URLs name.
+    pub(crate) netrc: Option<Arc<Netrc>>,
     /// Whether paths are sent unchanged.
     pub(crate) path_as_is: bool,
     pub(crate) payload: RequestPayload,
@@ -40,11 +41,9 @@ pub(crate) struct RequestTemplate {
 }
 
 impl RequestTemplate {
-    /// Builds the request of a plain line.
+    /// Builds the request of a plain line, without its body.
     pub(super) fn request(&self, url: &str) -> Result<Request, String> {
-        let request = self.new_request(self.method.clone(), url)?;
-        let request = self.log_in(self.set_path(request.body_retention(BodyRetention::Discard))?);
-        Ok(self.payload.attach_to(request))
+        self.bare_request(self.method.clone(), url)
     }
 
     /// Builds the request of a row that sets more than its URL.
@@ -56,38 +55,42 @@ impl RequestTemplate {
             None if self.method == Method::Get && !body.is_empty() => Method::Post,
             None => self.method.clone(),
         };
-        let request = self.new_request(method.clone(), &row.url)?;
-        let request = self.set_path(request.body_retention(BodyRetention::Discard))?;
-        let mut request = request.priority(row.priority);
-        for (name, value) in row.headers {
-            let value = value
-                .to_str()
-                .map_err(|_| format!("{name}: not in ASCII"))?;
-            let with = request.header(name.as_str(), value);
-            request = with.map_err(|error| reason(&error))?;
+        if method == Method::Head && row.checksum.is_some() {
+            return Err("checksum: the answer to HEAD has no body: leave one out".into());
         }
+        let request = self.bare_request(method.clone(), &row.url)?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in row.headers {
+            headers.append(name, value);
+        }
+        // They replace credentials in the URL.
+        let mut request = request.headers(headers).priority(row.priority);
         if let Some(limit) = row.timeout {
             request = request.patch(PolicyPatch::attempt_timeout(limit));
         }
-        let digest = digest::digest(&digest::SHA256, body.identity());
         let item = RowAttachment {
             carried: row.carried,
-            body_digest: digest.as_ref().try_into().expect("SHA-256 has 32 bytes"),
             checksum: row.checksum,
             id: row.id,
+            identity: RecordBuilder::row_identity(&request, body.identity()),
             method,
             out: row.out,
         };
-        let request = self.log_in(body.attach_to(request));
-        Ok((request.attach(Arc::new(item.clone())), item))
+        Ok((body.attach_to(request), item))
     }
 
-    fn new_request(&self, method: Method, url: &str) -> Result<Request, String> {
+    /// The request without the header fields of its row and without a body.
+    fn bare_request(&self, method: Method, url: &str) -> Result<Request, String> {
         let request = match self.has_login {
             true => Request::new(method, without_user(url)),
             false => Request::new(method, url),
         };
-        request.map_err(|error| reason(&error))
+        let request = request.map_err(|error| reason(&error))?;
+        let request = self.set_path(request.body_retention(BodyRetention::Discard))?;
+        Ok(match self.password(url) {
+            Some(login) => request.headers([(AUTHORIZATION, login)].into_iter().collect()),
+            None => request,
+        })
     }
 
     /// The URL of a row, completed in the same way.
@@ -143,16 +146,18 @@ impl RequestTemplate {
         url
     }
 
-    /// Adds the credentials of the netrc file, unless the request has others.
-    fn log_in(&self, request: Request) -> Request {
-        let host = request.url().host_str().unwrap_or_default();
-        let login = self.logins.as_ref().and_then(|logins| logins.get(host));
-        match login {
-            Some(login) if !request.headers_ref().contains_key(AUTHORIZATION) => {
-                request.headers([(AUTHORIZATION, login.clone())].into_iter().collect())
-            }
-            _ => request,
+    /// The login of the netrc file, if the URL names a user without a password.
+    fn password(&self, url: &str) -> Option<HeaderValue> {
+        let netrc = self.netrc.as_ref()?;
+        if !url.contains('@') {
+            return None;
         }
+        let url = Url::parse(url).ok()?;
+        let user = percent_decode_str(url.username()).decode_utf8().ok()?;
+        if user.is_empty() || url.password().is_some() {
+            return None;
+        }
+        netrc.authorization(url.host_str()?, Some(&user))
     }
 }
 

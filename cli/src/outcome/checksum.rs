@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use clap::ValueEnum;
 use md5::Digest as _;
 use ring::digest;
+
+use crate::display::sanitize;
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -33,6 +36,21 @@ impl DigestAlgorithm {
         }
     }
 
+    /// The algorithm at the beginning of a text, and what follows its separator.
+    fn split_name(text: &str) -> Option<(Self, &str)> {
+        Self::value_variants().iter().find_map(|algorithm| {
+            let name = algorithm.name();
+            let (letters, digits) = name.split_at(name.find(char::is_numeric)?);
+            let (start, rest) = text.split_at_checked(letters.len())?;
+            let rest = rest.strip_prefix('-').unwrap_or(rest);
+            let rest = rest.strip_prefix(digits)?;
+            let rest = rest.trim_start().strip_prefix([':', '=', '-'])?;
+            start
+                .eq_ignore_ascii_case(letters)
+                .then_some((*algorithm, rest))
+        })
+    }
+
     /// In bytes.
     fn length(self) -> usize {
         match self {
@@ -45,27 +63,44 @@ impl DigestAlgorithm {
 }
 
 impl Checksum {
-    /// Parses `sha256:` (or `md5:`, `sha1:`, `sha512:`) and hexadecimal digits.
+    /// Parses an algorithm and a digest, such as `sha256:` and hexadecimal digits. Also accepted are
+    /// digits alone, whose number tells the algorithm, `=` or `-` after the algorithm, `SHA-256`, and
+    /// base64 as in `sha256-…` of browsers and `sha-256=:…:` of RFC 9530.
     ///
     /// # Errors
     ///
     /// A message that names the mistake and the right syntax.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (name, hex) = text.split_once(':').ok_or_else(|| {
-            format!("checksum {text:?}: no algorithm: write sha256: before the digits")
-        })?;
-        let name = name.trim().to_ascii_lowercase().replace('-', "");
-        let algorithm = DigestAlgorithm::value_variants()
-            .iter()
-            .copied()
-            .find(|algorithm| algorithm.name() == name)
-            .ok_or_else(|| {
-                format!("checksum {text:?}: {name:?} is none of md5, sha1, sha256, sha512")
+        let shown = sanitize(text.as_bytes());
+        let text = text.trim();
+        if let Some(digest) = decode_hex(text) {
+            let algorithm = DigestAlgorithm::value_variants();
+            let algorithm = algorithm.iter().find(|one| one.length() == digest.len());
+            let algorithm = *algorithm.ok_or_else(|| {
+                format!(
+                    "checksum {shown:?}: no algorithm has {} digits: write sha256: and 64 digits",
+                    text.len()
+                )
             })?;
-        let digest = decode_hex(hex.trim()).filter(|digest| digest.len() == algorithm.length());
+            return Ok(Self { algorithm, digest });
+        }
+        let Some((algorithm, rest)) = DigestAlgorithm::split_name(text) else {
+            return Err(format!(
+                "checksum {shown:?}: no algorithm: write sha256: before the digits, or md5:, sha1:, sha512:"
+            ));
+        };
+        let rest = rest.trim();
+        let base64 = || {
+            let text = rest.trim_matches(':');
+            let decoded = base64::engine::general_purpose::STANDARD.decode(text);
+            decoded.ok()
+        };
+        let has_length = |digest: &Vec<u8>| digest.len() == algorithm.length();
+        let digest = decode_hex(rest).filter(has_length);
+        let digest = digest.or_else(|| base64().filter(has_length));
         let digest = digest.ok_or_else(|| {
-            let digits = 2 * algorithm.length();
-            format!("checksum {text:?}: {name} has {digits} hexadecimal digits")
+            let (name, digits) = (algorithm.name(), 2 * algorithm.length());
+            format!("checksum {shown:?}: {name} has {digits} hexadecimal digits, or base64 of them")
         })?;
         Ok(Self { algorithm, digest })
     }
@@ -213,10 +248,29 @@ mod tests {
     }
 
     #[test]
+    fn every_usual_form_is_read() {
+        let hex = &ABC[2]["sha256:".len()..];
+        let base64 = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
+        for text in [
+            hex.to_owned(),
+            format!("sha256={hex}"),
+            format!("sha-256={hex}"),
+            format!(" SHA256 : {hex} "),
+            format!("sha256-{base64}"),
+            format!("sha-256=:{base64}:"),
+        ] {
+            assert_eq!(Checksum::parse(&text), Checksum::parse(ABC[2]), "{text}");
+        }
+        let md5 = &ABC[0]["md5:".len()..];
+        assert_eq!(Checksum::parse(md5), Checksum::parse(ABC[0]));
+    }
+
+    #[test]
     fn errors_name_the_mistake() {
         for (text, why) in [
-            ("900150", "write sha256:"),
-            ("crc:00", "none of md5"),
+            ("900150", "no algorithm has 6 digits"),
+            ("abc", "write sha256:"),
+            ("crc:00", "write sha256:"),
             ("md5:00", "32 hexadecimal"),
             ("md5:zz0150983cd24fb0d6963f7d28e17f72", "32 hexadecimal"),
         ] {

@@ -9,7 +9,8 @@ use crate::outcome::checksum::Checksum;
 /// Other columns of a row, as a JSON object on one line.
 pub(crate) type CarriedRow = Box<RawValue>;
 
-/// Attached to the request of a row, and so to its outcome.
+/// Attached to the request of a row, and so to its outcome; also to that of a URL that is not sent as it
+/// is written.
 #[derive(Clone, Debug)]
 pub(crate) struct RowAttachment {
     /// The columns that are carried into the record.
@@ -17,10 +18,11 @@ pub(crate) struct RowAttachment {
     /// The expected digest of the body.
     pub(crate) checksum: Option<Checksum>,
     pub(crate) id: Option<String>,
+    /// The digest by which requests are compared.
+    pub(crate) identity: [u8; 32],
     pub(crate) method: Method,
     /// The name of the body's file.
     pub(crate) out: Option<String>,
-    pub(crate) body_digest: [u8; 32],
 }
 
 impl RowAttachment {

@@ -18,6 +18,7 @@ use crate::outcome::row::RowAttachment;
 use crate::outcome::saved_body::ArchiveEnds;
 use crate::output::format::RecordEncoder;
 use crate::output::record::{Record, RecordBuilder, RecordId, RecordInput};
+use fetch_driver::Request;
 use fetch_state::{CompletedRequest, CompletionKind};
 pub(crate) use target::OutputTarget;
 
@@ -136,9 +137,27 @@ impl RecordWriter {
         self.encoding.builder.id_of_line(url)
     }
 
-    /// The id of a row with more columns than its URL.
-    pub(crate) fn row_id<'a>(&self, url: &str, row: &'a RowAttachment) -> RecordId<'a> {
-        self.encoding.builder.id(url, Some(row))
+    /// The id of a request, in records and in the state.
+    pub(crate) fn request_id<'a>(
+        &self,
+        request: &Request,
+        row: Option<&'a RowAttachment>,
+    ) -> RecordId<'a> {
+        self.encoding.builder.id(request.text(), row)
+    }
+
+    /// The attachment of a request without a row, if it is not sent as it is written.
+    pub(crate) fn attachment(&self, request: &Request) -> Option<RowAttachment> {
+        let is_as_written =
+            request.headers_ref().is_empty() && request.sent_url() == request.text();
+        (!is_as_written).then(|| RowAttachment {
+            carried: None,
+            checksum: None,
+            id: None,
+            identity: self.encoding.builder.identity(request),
+            method: request.method().clone(),
+            out: None,
+        })
     }
 
     pub(crate) fn push(&mut self, input: &RecordInput<'_>) {

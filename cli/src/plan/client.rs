@@ -27,6 +27,7 @@ impl ClientPlan {
         let mut settings = settings::new(args)?;
         settings::set_route(args, &mut settings)?;
         let cookies = session::set_cookies(args, &mut settings, warnings)?;
+        settings.netrc = session::read_netrc(args, &settings.headers, warnings)?;
         let hsts = hsts::set_hsts(args, &mut settings, warnings)?;
         let sources = PolicySources::new(args)?;
         let reload = match args.policy.policy.clone() {

@@ -3,7 +3,7 @@
 use fetch_driver::Settings;
 use http::header::AUTHORIZATION;
 
-use super::{request, session};
+use super::request;
 use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::{self, RequestTemplate, UrlList};
@@ -19,7 +19,7 @@ pub(crate) struct InputPlan {
 }
 
 impl InputPlan {
-    /// Reads the body and the netrc file. The header fields are those of `settings`.
+    /// Reads the body. The header fields and the logins are those of `settings`.
     pub(super) fn new(
         args: &CliArgs,
         mut list: UrlList,
@@ -30,7 +30,7 @@ impl InputPlan {
         }
         let mut template = request::template(args)?;
         template.has_login = settings.headers.contains_key(AUTHORIZATION);
-        template.logins = session::read_netrc(args, &settings.headers)?;
+        template.netrc = settings.netrc.clone();
         Ok(Self {
             dedupe: args.input.dedupe,
             list,

@@ -3,16 +3,19 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use fetch_driver::{CookieJar, Settings};
+use fetch_driver::{CookieJar, Netrc, Settings};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use crate::args::CliArgs;
-use crate::display::sanitize;
+use crate::display::{plural, sanitize};
 use crate::exit::CliError;
-use crate::input::netrc::NetrcLogins;
 use crate::output::replace::{AtomicFile, FileAccess};
+
+/// The most lines of a file that are reported one by one.
+const MAX_SKIPPED: usize = 5;
 
 /// A cookie jar that is written to a file at the end.
 pub(crate) struct CookieFile {
@@ -26,8 +29,14 @@ impl CookieFile {
     /// # Errors
     ///
     /// If it cannot be written.
-    pub(crate) fn write(&self) -> Result<(), CliError> {
-        let text = self.jar.to_netscape();
+    pub(crate) fn write(&self, warn: impl FnOnce(&str)) -> Result<(), CliError> {
+        let (text, left_out) = self.jar.to_netscape();
+        if left_out > 0 {
+            let cookies = plural(left_out, "cookie has a tab", "cookies have tabs");
+            warn(&format!(
+                "--cookie-jar: {cookies} or a line break, which the file cannot hold: left out"
+            ));
+        }
         self.file.write(text.as_bytes(), FileAccess::Owner)
     }
 }
@@ -70,6 +79,20 @@ pub(super) fn set_cookies(
     Ok(target.transpose()?.map(|file| CookieFile { file, jar }))
 }
 
+/// Warns about the lines of a file that were skipped.
+fn warn_skipped(file: &str, skipped: &[String], warnings: &mut Vec<String>) {
+    let shown = skipped.iter().take(MAX_SKIPPED);
+    warnings.extend(shown.map(|line| format!("{file}: {line}")));
+    if let Some(more) = skipped
+        .len()
+        .checked_sub(MAX_SKIPPED)
+        .filter(|more| *more > 0)
+    {
+        let lines = plural(more as u64, "more line was", "more lines were");
+        warnings.push(format!("{file}: {lines} skipped"));
+    }
+}
+
 /// Loads a file into the jar. The file of `--cookie-jar` need not exist yet, nor, as in curl, another one:
 /// `-b none` only stores cookies and sends them back.
 fn load(
@@ -78,11 +101,12 @@ fn load(
     target: Option<&Path>,
     warnings: &mut Vec<String>,
 ) -> Result<(), CliError> {
-    match fs::read_to_string(file) {
-        Ok(text) => jar.load(&text).map_err(|why| {
-            let form = "not a cookie file in Netscape format";
-            CliError::usage(format!("--cookie {file}: {form}: {why}"))
-        }),
+    match fs::read(file) {
+        Ok(text) => {
+            let skipped = jar.load(&text);
+            warn_skipped(&format!("--cookie {file}"), &skipped, warnings);
+            Ok(())
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if target != Some(Path::new(file)) && file != "none" {
                 let file = sanitize(file.as_bytes());
@@ -107,7 +131,8 @@ fn load(
 pub(super) fn read_netrc(
     args: &CliArgs,
     headers: &HeaderMap,
-) -> Result<Option<NetrcLogins>, CliError> {
+    warnings: &mut Vec<String>,
+) -> Result<Option<Arc<Netrc>>, CliError> {
     let session = &args.session;
     let wanted = session.netrc || session.netrc_optional || session.netrc_file.is_some();
     if !wanted || headers.contains_key(AUTHORIZATION) {
@@ -122,7 +147,7 @@ pub(super) fn read_netrc(
             "--netrc: there is no $HOME: write --netrc-file FILE",
         ));
     };
-    let text = match fs::read_to_string(&path) {
+    let text = match fs::read(&path) {
         Ok(text) => text,
         Err(error) if session.netrc_optional && error.kind() == ErrorKind::NotFound => {
             return Ok(None);
@@ -133,8 +158,9 @@ pub(super) fn read_netrc(
             return Err(CliError::file(why));
         }
     };
-    let logins = NetrcLogins::parse(&text);
-    let logins =
-        logins.map_err(|why| CliError::usage(format!("--netrc: {}:{why}", path.display())))?;
-    Ok(Some(logins))
+    let path = path.display();
+    let (netrc, skipped) =
+        Netrc::parse(&text).map_err(|why| CliError::usage(format!("--netrc: {path}: {why}")))?;
+    warn_skipped(&format!("--netrc: {path}"), &skipped, warnings);
+    Ok(Some(Arc::new(netrc)))
 }

@@ -10,7 +10,7 @@ use fetch_driver::FetchAll;
 use super::{ActiveRun, RunEnd};
 use crate::exit::{CliError, ExitStatus};
 use crate::output::{FlushResult, RETRY_DELAY};
-use crate::plan::{CookieFile, HstsFile};
+use crate::plan::HstsFile;
 use crate::robots::AdmittedRequests;
 use crate::ui::report::{self, RunReport};
 use crate::ui::summary::RunSummary;
@@ -39,7 +39,14 @@ impl ActiveRun {
         self.outcomes.shared.stopped.store(true, Relaxed);
         let saved = self.finish_bodies(end);
         let written = self.finish_records(end, output);
-        let cookies = self.cookies.as_ref().map_or(Ok(()), CookieFile::write);
+        let cookies = self.cookies.as_ref().map_or(Ok(()), |cookies| {
+            let silent = self.silent;
+            cookies.write(|warning| {
+                if !silent {
+                    self.progress.print_message(warning);
+                }
+            })
+        });
         let hsts = self.hsts.as_ref().map_or(Ok(()), HstsFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {

@@ -231,7 +231,9 @@ impl ActiveRun {
         let malformed = shared.malformed.load(Relaxed);
         // `finished` is read first: the counters below do not change after it is set.
         let all_read = shared.finished.load(Relaxed);
-        let skipped = self.outcomes.completed_before().0
+        let by_state = self.outcomes.skipped_by_state();
+        let skipped = by_state.completed
+            + by_state.duplicates
             + self.outcomes.existing()
             + shared.disallowed.load(Relaxed)
             + shared.duplicates.load(Relaxed);

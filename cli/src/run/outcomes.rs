@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fetch_driver::Outcome;
 use fetch_proto::BatchStats;
+use fetch_state::SkippedClaims;
 
 use crate::exit::CliError;
 use crate::input::SharedProgress;
@@ -77,11 +78,10 @@ impl RunOutcomes {
         result.class.exit_code.is_some()
     }
 
-    /// The number of URLs that the state skipped, and how many of them have failed before: URLs
-    /// that an earlier run completed, and duplicates in this run.
-    pub(crate) fn completed_before(&self) -> (u64, u64) {
+    /// The URLs that the state skipped.
+    pub(crate) fn skipped_by_state(&self) -> SkippedClaims {
         let state = self.state.as_ref();
-        state.map_or((0, 0), |state| state.ledger.skipped())
+        state.map_or_else(SkippedClaims::default, |state| state.ledger.skipped())
     }
 
     /// The number of URLs whose files existed already.
@@ -121,11 +121,12 @@ impl RunOutcomes {
         let backlog = self.shared.backlog.as_ref();
         let unfinished_hosts = backlog.map(|backlog| backlog.top(HostWaits::NAMED));
         let unfinished_hosts = unfinished_hosts.unwrap_or_default().into_iter();
+        let skipped = self.skipped_by_state();
         RunSummary {
             can_resume: self.state.is_some(),
-            completed_before: self.completed_before(),
+            completed_before: (skipped.completed, skipped.failed),
             disallowed: self.shared.disallowed.load(Relaxed),
-            duplicates: self.shared.duplicates.load(Relaxed),
+            duplicates: self.shared.duplicates.load(Relaxed) + skipped.duplicates,
             elapsed,
             existing: self.existing(),
             host_waits,

@@ -176,7 +176,8 @@ impl BodyStore {
             && *method != Method::Head
             && !matches!(body.bytes, BodyBytes::Dropped);
         let ext = extension(content_type);
-        let mut result = match response.status.is_success() {
+        // An HTTP error is a failure without that.
+        let mut result = match response.status.as_u16() < 400 {
             true => verify(&body, row),
             false => Ok(()),
         };

@@ -20,11 +20,11 @@ pub(crate) struct RunSummary<'a> {
     /// Whether the same command would resume the run.
     pub(crate) can_resume: bool,
     /// URLs that the state skipped, and how many of them have failed before: URLs that an earlier
-    /// run completed, and duplicates in this run.
+    /// run completed.
     pub(crate) completed_before: (u64, u64),
     /// URLs that robots.txt forbids.
     pub(crate) disallowed: u64,
-    /// Duplicates that `--dedupe` skipped.
+    /// Duplicates that `--dedupe` or `--state` skipped.
     pub(crate) duplicates: u64,
     pub(crate) elapsed: Duration,
     /// URLs whose files existed already.

@@ -112,6 +112,56 @@ fn netrc_credentials_are_sent_to_their_hosts() {
 }
 
 #[test]
+fn netrc_logins_follow_redirects_and_never_replace_the_credentials_of_a_row() {
+    let site = site();
+    let netrc = "machine localhost login one password 1 machine localhost login two password 2\n\
+                 machine 127.0.0.1 login me password secret\n";
+    let list = List::new(netrc);
+    let option = ["--netrc-file", &list.path("list")];
+    let run = |arguments: &[&str]| fetch_all(&[&option[..], arguments].concat());
+    let sent = |target: &str| {
+        let seen = site.last_request(target).unwrap();
+        seen.header("authorization").map(str::to_owned)
+    };
+    let local = site.url("/get").replace("127.0.0.1", "localhost");
+    let away = format!("{}?url={local}%3Fhop", site.url("/redirect-to"));
+    run(&["-L", &away]);
+    assert_eq!(sent("/get?hop").as_deref(), Some("Basic b25lOjE="), "one:1");
+    let two = local.replace("localhost", "two@localhost");
+    run(&[&format!("{two}?user")]);
+    assert_eq!(
+        sent("/get?user").as_deref(),
+        Some("Basic dHdvOjI="),
+        "two:2"
+    );
+    let row = format!(r#"{{"url": "{local}?own", "headers": {{"Authorization": "Bearer own"}}}}"#);
+    let rows = list.path("rows.jsonl");
+    fs::write(&rows, row).unwrap();
+    run(&["-i", &rows]);
+    assert_eq!(sent("/get?own").as_deref(), Some("Bearer own"));
+}
+
+#[test]
+fn odd_lines_of_cookie_and_netrc_files_are_skipped_and_reported() {
+    let site = site();
+    let list = List::new("secret nonsense\n127.0.0.1\tFALSE\t/\tFALSE\t\ta\t1\n");
+    let ran = fetch_all(&["-b", &list.path("list"), &site.url("/get")]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.stderr.contains("line 1: skipped: not seven fields"),
+        "{ran:?}"
+    );
+    let seen = site.last_request("/get").unwrap();
+    assert_eq!(seen.header("cookie"), Some("a=1"));
+    let ran = fetch_all(&["--netrc-file", &list.path("list"), &site.url("/get")]);
+    assert!(
+        ran.code == 0 && ran.stderr.contains("line 1: skipped a word"),
+        "{ran:?}"
+    );
+    assert!(!ran.stderr.contains("secret"), "{ran:?}");
+}
+
+#[test]
 fn a_proxy_is_used_except_for_noproxy_hosts() {
     let (site, proxy) = (
         site(),
@@ -274,11 +324,10 @@ fn max_errors_stops_the_run() {
 
 #[test]
 fn unusable_files_are_reported_before_anything_is_sent() {
-    let (site, list) = (site(), List::new("secret nonsense\n"));
+    let (site, list) = (site(), List::new("machine a.test login \"secret\n"));
     let (file, url) = (list.path("list"), site.url("/get"));
     let none = list.path("none");
     for (options, code, part) in [
-        (["-b", &file], 2, "line 1"),
         (["--cookie-jar", "-"], 2, "--cookie-jar -"),
         (["--cookie-jar", "/none/jar"], 2, "directory that exists"),
         (["--netrc-file", &file], 2, "line 1"),

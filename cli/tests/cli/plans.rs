@@ -37,6 +37,58 @@ fn duplicates_are_skipped() {
 }
 
 #[test]
+fn requests_that_are_sent_equally_are_duplicates() {
+    let site = site();
+    let url = site.url("/d");
+    let port = site.address().port();
+    let equal = [
+        format!("HTTP://127.0.0.1:{port}/d"),
+        format!("{url}#one"),
+        site.url("/x/../d"),
+        site.url("/%2e/d"),
+        format!("http://127.1:{port}/d"),
+    ];
+    let other = [
+        format!("{url}?"),
+        site.url("/%64"),
+        format!("http://a:b@127.0.0.1:{port}/d"),
+        format!("http://c:d@127.0.0.1:{port}/d"),
+        format!("http://localhost:{port}/d"),
+    ];
+    let list = List::new([&[url][..], &equal, &other].concat().join("\n"));
+    let (path, state, out) = (list.path("list"), list.path("state"), list.path("out"));
+    for options in [&["--dedupe"][..], &["--state", &state, "-o", &out]] {
+        let ran = fetch_all(&[&["-i", &path][..], options].concat());
+        assert!(ran.stderr.contains("skipped   5 duplicates"), "{ran:?}");
+        assert!(ran.stderr.contains("6 URLs in"), "{ran:?}");
+        assert!(!ran.stderr.contains("earlier run"), "{ran:?}");
+    }
+    let again = fetch_all(&["-i", &path, "--state", &state, "-o", &out]);
+    assert!(
+        again
+            .stderr
+            .contains("skipped   11 URLs: completed by an earlier run"),
+        "{again:?}"
+    );
+    assert!(!again.stderr.contains("duplicate"), "{again:?}");
+    let as_is = fetch_all(&["--dedupe", "--path-as-is", "-i", &path]);
+    // The path is another one as it is written; URLs with a user cannot be sent so.
+    assert!(as_is.stderr.contains("skipped   3 duplicates"), "{as_is:?}");
+}
+
+#[test]
+fn rows_whose_header_fields_differ_are_no_duplicates() {
+    let site = site();
+    let url = site.url("/get");
+    let rows = ["a", "b", "a"];
+    let rows = rows.map(|value| format!(r#"{{"url": "{url}", "headers": {{"X-A": "{value}"}}}}"#));
+    let list = List::new("");
+    std::fs::write(list.file("rows.jsonl"), rows.join("\n")).unwrap();
+    let ran = fetch_all(&["--dedupe", "-i", &list.path("rows.jsonl")]);
+    assert_eq!((ran.records().len(), site.hits("/get")), (2, 2), "{ran:?}");
+}
+
+#[test]
 fn a_dry_run_prints_the_plan_and_fetches_nothing() {
     let site = site();
     let mut lines: String = (0..30)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
 use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
@@ -16,6 +16,7 @@ use crate::driver::permits::AttemptPermit;
 #[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
 use crate::fields::hsts::HstsStore;
+use crate::fields::netrc::Netrc;
 use crate::settings::Settings;
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::Transport;
@@ -30,6 +31,8 @@ pub(super) struct AttemptRunner<T, F, S> {
     /// The cookie jar, if cookies are stored.
     #[cfg(feature = "cookies")]
     cookies: Option<CookieJar>,
+    /// Logins by host.
+    netrc: Option<Arc<Netrc>>,
     /// The slots of fetches whose attempt ended since the last call of [`AttemptRunner::release_permits`].
     ended: Vec<usize>,
     exchanges: AttemptSet<F>,
@@ -68,6 +71,7 @@ where
             clock,
             #[cfg(feature = "cookies")]
             cookies: settings.cookie_jar.clone(),
+            netrc: settings.netrc.clone(),
             ended: Vec::new(),
             exchanges: AttemptSet::new(),
             headers,
@@ -94,6 +98,7 @@ where
         fetch
             .trail
             .note_request(&attempt.method, &fetch.request.method, withheld);
+        let request = self.with_login(request);
         #[cfg(feature = "cookies")]
         let request = self.with_cookies(request);
         let exchange = (self.start)(&self.transport, request, progress.clone());
@@ -115,6 +120,18 @@ where
             span,
             url: attempt.url,
         });
+    }
+
+    /// Adds the login of the host, unless the request has credentials.
+    fn with_login(&self, mut request: OutgoingRequest) -> OutgoingRequest {
+        if let Some(netrc) = &self.netrc
+            && !request.headers.contains_key(header::AUTHORIZATION)
+            && let Some(host) = request.url.host_str()
+            && let Some(login) = netrc.authorization(host, None)
+        {
+            Arc::make_mut(&mut request.headers).insert(header::AUTHORIZATION, login);
+        }
+        request
     }
 
     #[cfg(feature = "cookies")]

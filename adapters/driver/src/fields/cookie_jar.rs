@@ -1,21 +1,13 @@
 //! A cookie jar that programs can load and save.
 
-use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cookie_store::{Cookie, CookieExpiration};
 use http::HeaderMap;
 use url::Url;
 
+use crate::fields::cookie_file as file_line;
 use crate::fields::cookies::CookieStorage;
 use crate::lock::lock;
-
-/// The first line of a cookie file, by which curl and others recognise one.
-const FILE_HEADER: &str = "# Netscape HTTP Cookie File\n";
-
-/// Prefix of the domain of a cookie that is not accessible to scripts.
-const HTTP_ONLY_PREFIX: &str = "#HttpOnly_";
 
 /// Cookies that fetchers share, and that can be loaded from and saved to a file.
 ///
@@ -26,9 +18,8 @@ const HTTP_ONLY_PREFIX: &str = "#HttpOnly_";
 /// use fetch_driver::CookieJar;
 ///
 /// let jar = CookieJar::new();
-/// jar.load("a.test\tFALSE\t/\tFALSE\t0\tsession\t42\n")?;
-/// assert!(jar.to_netscape().ends_with("a.test\tFALSE\t/\tFALSE\t0\tsession\t42\n"));
-/// # Ok::<(), String>(())
+/// assert!(jar.load(b"a.test\tFALSE\t/\tFALSE\t0\tsession\t42\n").is_empty());
+/// assert!(jar.to_netscape().0.ends_with("a.test\tFALSE\t/\tFALSE\t0\tsession\t42\n"));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct CookieJar(Arc<Mutex<CookieStorage>>);
@@ -37,57 +28,63 @@ impl CookieJar {
     /// An empty jar.
     ///
     /// ```
-    /// assert!(fetch_driver::CookieJar::new().to_netscape().starts_with("# Netscape"));
+    /// assert!(fetch_driver::CookieJar::new().to_netscape().0.starts_with("# Netscape"));
     /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the cookies of a file in Netscape's format, except those that have expired.
+    /// Adds the cookies of a file in Netscape's format, except those that have expired. Lines of the
+    /// form `Set-Cookie: …` with a domain are cookies, too.
+    ///
+    /// Returns which lines are no cookies and why, without their content. The other lines are added.
     ///
     /// ```
     /// let jar = fetch_driver::CookieJar::new();
-    /// let error = jar.load("# a comment\nnot a cookie\n").unwrap_err();
-    /// assert!(error.starts_with("line 2: "));
+    /// let skipped = jar.load(b"# a comment\nnot a cookie\n");
+    /// assert!(skipped[0].starts_with("line 2: "));
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// If a line is not a cookie. The error names the line, but does not show its content. The lines
-    /// before it have been added.
-    pub fn load(&self, text: &str) -> Result<(), String> {
+    #[must_use = "lines that are no cookies are skipped"]
+    pub fn load(&self, file: &[u8]) -> Vec<String> {
         let mut jar = self.lock();
-        for (number, line) in (1..).zip(text.lines()) {
-            let bare = line.strip_prefix(HTTP_ONLY_PREFIX).unwrap_or(line);
-            if bare.starts_with('#') || bare.trim().is_empty() {
-                continue;
-            }
-            let (url, field) =
-                parse_line(bare).map_err(|reason| format!("line {number}: {reason}"))?;
-            let http_only = if bare.len() < line.len() {
-                "; HttpOnly"
-            } else {
-                ""
+        let mut skipped = Vec::new();
+        let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+        for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {
+            let parsed = match std::str::from_utf8(line) {
+                Ok(line) => file_line::parse(line),
+                Err(_) => Err("not valid UTF-8"),
             };
-            jar.set(&url, &format!("{field}{http_only}"));
+            let stored = parsed
+                .map(|cookie| cookie.is_none_or(|cookie| jar.set(&cookie.url, &cookie.set_cookie)));
+            let why = match stored {
+                Ok(true) => continue,
+                Ok(false) => "its domain can have no cookies",
+                Err(why) => why,
+            };
+            skipped.push(format!("line {number}: skipped: {why}"));
         }
-        Ok(())
+        skipped
     }
 
-    /// All cookies, as a file in Netscape's format. It includes session cookies, as curl's does.
+    /// All cookies, as a file in Netscape's format, and how many it cannot hold, because they contain tabs
+    /// or other control characters. It includes session cookies, as curl's does.
     ///
     /// ```
-    /// let jar = fetch_driver::CookieJar::new();
-    /// assert_eq!(jar.to_netscape().lines().count(), 1);
+    /// let (file, left_out) = fetch_driver::CookieJar::new().to_netscape();
+    /// assert_eq!((file.lines().count(), left_out), (1, 0));
     /// ```
     #[must_use]
-    pub fn to_netscape(&self) -> String {
-        let mut text = FILE_HEADER.to_owned();
+    pub fn to_netscape(&self) -> (String, u64) {
+        let mut text = file_line::HEADER.to_owned();
+        let mut left_out = 0;
         for cookie in self.lock().iter() {
-            write_line(&mut text, cookie);
+            match file_line::write(cookie) {
+                Some(line) => text.push_str(&line),
+                None => left_out += 1,
+            }
         }
-        text
+        (text, left_out)
     }
 
     pub(crate) fn add_to(&self, headers: &mut HeaderMap, url: &Url) {
@@ -101,60 +98,6 @@ impl CookieJar {
     fn lock(&self) -> MutexGuard<'_, CookieStorage> {
         lock(&self.0)
     }
-}
-
-/// Converts a line into a `Set-Cookie` field and the URL of a response that would set it.
-fn parse_line(line: &str) -> Result<(Url, String), &'static str> {
-    let mut parts = line.splitn(7, '\t');
-    let mut next = || parts.next().ok_or("not seven fields separated by tabs");
-    let (domain, subdomains, path) = (next()?, next()?, next()?);
-    let (secure, expires, name, value) = (next()?, next()?, next()?, next()?);
-    let host = domain.trim_start_matches('.');
-    let scheme = if secure == "TRUE" { "https" } else { "http" };
-    let url = Url::parse(&format!("{scheme}://{host}/")).map_err(|_| "the domain is not valid")?;
-    let expires: u64 = expires
-        .parse()
-        .map_err(|_| "the expiry time is not a number")?;
-    let mut field = format!("{name}={value}; Path={path}");
-    if subdomains == "TRUE" {
-        field.push_str("; Domain=");
-        field.push_str(host);
-    }
-    if secure == "TRUE" {
-        field.push_str("; Secure");
-    }
-    if expires > 0 {
-        // The date format ends with the year 9999.
-        let end = UNIX_EPOCH + Duration::from_secs(expires.min(253_402_300_799));
-        let _ = write!(field, "; Expires={}", httpdate::fmt_http_date(end));
-    }
-    Ok((url, field))
-}
-
-fn write_line(text: &mut String, cookie: &Cookie<'_>) {
-    let flag = |flag| if flag { "TRUE" } else { "FALSE" };
-    let domain = String::from(&cookie.domain);
-    let subdomains = matches!(cookie.domain, cookie_store::CookieDomain::Suffix(_));
-    let (name, value) = cookie.name_value();
-    let expires = match cookie.expires {
-        CookieExpiration::AtUtc(at) => SystemTime::from(at)
-            .duration_since(UNIX_EPOCH)
-            .map_or(1, |since| since.as_secs().max(1)),
-        CookieExpiration::SessionEnd => 0,
-    };
-    let _ = writeln!(
-        text,
-        "{}{}{domain}\t{}\t{}\t{}\t{expires}\t{name}\t{value}",
-        if cookie.http_only() == Some(true) {
-            HTTP_ONLY_PREFIX
-        } else {
-            ""
-        },
-        if subdomains { "." } else { "" },
-        flag(subdomains),
-        String::from(&cookie.path),
-        flag(cookie.secure() == Some(true)),
-    );
 }
 
 #[cfg(test)]
@@ -175,10 +118,16 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
         Some(field.to_str().unwrap().to_owned())
     }
 
+    fn load(text: &str) -> (CookieJar, Vec<String>) {
+        let jar = CookieJar::new();
+        let skipped = jar.load(text.as_bytes());
+        (jar, skipped)
+    }
+
     #[test]
     fn a_file_written_by_curl_is_loaded() {
-        let jar = CookieJar::new();
-        jar.load(FILE).unwrap();
+        let (jar, skipped) = load(FILE);
+        assert!(skipped.is_empty(), "{skipped:?}");
         let expected = |text: &str| Some(text.to_owned());
         assert_eq!(sent(&jar, "http://deep.a.test/"), expected("all=1"));
         assert_eq!(sent(&jar, "https://a.test/x"), expected("one=2; all=1"));
@@ -188,29 +137,80 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
 
     #[test]
     fn a_saved_file_can_be_loaded() {
-        let jar = CookieJar::new();
-        jar.load(FILE).unwrap();
-        let again = CookieJar::new();
-        again.load(&jar.to_netscape()).unwrap();
-        assert_eq!(again.to_netscape(), jar.to_netscape());
-        assert_eq!(
-            jar.to_netscape().lines().count(),
-            3,
-            "{}",
-            jar.to_netscape()
-        );
+        let (jar, _) = load(FILE);
+        let (text, left_out) = jar.to_netscape();
+        assert_eq!((text.lines().count(), left_out), (3, 0), "{text}");
+        let (again, skipped) = load(&text);
+        assert!(skipped.is_empty(), "{skipped:?}");
+        assert_eq!(again.to_netscape().0, text);
     }
 
     #[test]
-    fn an_invalid_line_is_named_but_not_shown() {
-        for wrong in [
-            "secret",
-            "a.test\tTRUE\t/\tFALSE\tnever\tk\tsecret",
-            "\tTRUE\t/\tFALSE\t0\tk\tsecret",
+    fn files_of_other_tools_are_loaded() {
+        for (line, expected) in [
+            // Python's MozillaCookieJar: no expiry time.
+            ("a.test\tFALSE\t/\tFALSE\t\tk\tv", "k=v"),
+            // Extensions of browsers: fractions, -1, other case, CRLF.
+            (".a.test\ttrue\t/\tfalse\t4102444800.5\tk\tv\r", "k=v"),
+            ("a.test\tFALSE\t/\tFALSE\t-1\tk\tv", "k=v"),
+            // An empty value, with or without the last tab, and no path.
+            ("a.test\tFALSE\t/\tFALSE\t0\tk\t", "k="),
+            ("a.test\tFALSE\t/\tFALSE\t0\tk", "k="),
+            ("a.test\tFALSE\t\tFALSE\t0\tk\tv", "k=v"),
+            ("\u{feff}a.test\tFALSE\t/\tFALSE\t0\tk\tv", "k=v"),
+            ("Set-Cookie: k=v; domain=a.test; path=/", "k=v"),
         ] {
-            let error = CookieJar::new().load(&format!("\n{wrong}")).unwrap_err();
-            assert!(error.starts_with("line 2: "), "{error}");
-            assert!(!error.contains("secret"), "{error}");
+            let (jar, skipped) = load(line);
+            assert!(skipped.is_empty(), "{line:?}: {skipped:?}");
+            let found = sent(&jar, "http://a.test/");
+            assert_eq!(found.as_deref(), Some(expected), "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_no_cookie_is_skipped_and_named_but_not_shown() {
+        for (wrong, why) in [
+            ("secret", "seven fields"),
+            ("a.test TRUE / FALSE 0 k secret", "separated by spaces"),
+            ("a.test\tTRUE\t/\tFALSE\tnever\tk\tsecret", "expiry time"),
+            ("\tTRUE\t/\tFALSE\t0\tk\tsecret", "domain"),
+            ("a.test\tTRUE\t/\tFALSE\t0\t\tsecret", "no name"),
+            ("a.test\tFALSE\t/\tFALSE\t0\tk\tsec\tret", "tab"),
+            (
+                "a.test\tFALSE\t/\tFALSE\t0\tk\tsec\u{1}ret",
+                "control character",
+            ),
+            (
+                "a.test\tFALSE\t/\tFALSE\t0\tk\tsecret; Domain=test",
+                "semicolon",
+            ),
+            ("Set-Cookie: k=secret", "no domain"),
+            ("{\"name\": \"secret\"}", "seven fields"),
+        ] {
+            let good = "a.test\tFALSE\t/\tFALSE\t0\tgood\t1";
+            let (jar, skipped) = load(&format!("\n{wrong}\n{good}\n"));
+            assert_eq!(skipped.len(), 1, "{wrong:?}: {skipped:?}");
+            assert!(skipped[0].starts_with("line 2: "), "{skipped:?}");
+            assert!(skipped[0].contains(why), "{wrong:?}: {skipped:?}");
+            assert!(!skipped[0].contains("secret"), "{skipped:?}");
+            assert_eq!(sent(&jar, "http://a.test/").as_deref(), Some("good=1"));
+        }
+    }
+
+    #[test]
+    fn a_cookie_with_a_tab_does_not_make_the_file_unreadable() {
+        let (jar, _) = load("a.test\tFALSE\t/\tFALSE\t0\tgood\t1\n");
+        let mut headers = HeaderMap::new();
+        headers.append(http::header::SET_COOKIE, "k=a\tb; Path=/".parse().unwrap());
+        jar.store(&"http://a.test/".parse().unwrap(), &headers);
+        assert_eq!(
+            sent(&jar, "http://a.test/").as_deref(),
+            Some("good=1; k=a\tb")
+        );
+        let (text, left_out) = jar.to_netscape();
+        assert_eq!(left_out, 1);
+        let (again, skipped) = load(&text);
+        assert!(skipped.is_empty(), "{skipped:?}");
+        assert_eq!(sent(&again, "http://a.test/").as_deref(), Some("good=1"));
     }
 }

@@ -46,6 +46,8 @@ impl CookieStorage {
             let (name, value) = cookie.name_value();
             format!("{name}={value}").into_bytes()
         });
+        // One that no field can have does not silence the others.
+        let pairs = pairs.filter(|pair| HeaderValue::from_bytes(pair).is_ok());
         let callers = headers.get_all(header::COOKIE).iter();
         let callers = callers.map(|value| value.as_bytes().to_vec());
         let all: Vec<_> = callers.chain(pairs).collect();
@@ -62,7 +64,7 @@ impl CookieStorage {
         for field in headers.get_all(header::SET_COOKIE) {
             let text = std::str::from_utf8(field.as_bytes()).ok();
             if let Some(text) = text.filter(|text| text.len() <= MAX_FIELD_LENGTH) {
-                self.set(url, text);
+                _ = self.set(url, text);
             }
         }
     }
@@ -76,10 +78,10 @@ impl CookieStorage {
     }
 
     /// Sets a cookie from the text of a `Set-Cookie` field. An invalid one is ignored, as user agents
-    /// do.
-    pub(crate) fn set(&mut self, url: &Url, text: &str) {
+    /// do; returns whether it is valid.
+    pub(crate) fn set(&mut self, url: &Url, text: &str) -> bool {
         let (Some(site), Ok(cookie)) = (site_of(url), Cookie::parse(text, url)) else {
-            return;
+            return false;
         };
         let cookie = cookie.into_owned();
         let key = CookieKey {
@@ -89,16 +91,23 @@ impl CookieStorage {
             site: site.to_owned(),
         };
         // A domain above the site is a public suffix, which unrelated sites share.
-        if !is_within(&key.domain, site) || !self.sites.contains_key(site) && cookie.is_expired() {
-            return;
+        if !is_within(&key.domain, site) {
+            return false;
+        }
+        if !self.sites.contains_key(site) && cookie.is_expired() {
+            return true;
         }
         let store = self.sites.entry(site.to_owned()).or_default();
         match store.insert(cookie, url) {
             Ok(StoreAction::Inserted) => self.insert_key(key),
             Ok(StoreAction::ExpiredExisting) => self.remove(&key),
             Ok(StoreAction::UpdatedExisting) => {}
-            Err(_) => self.remove_site_if_empty(site),
+            Err(_) => {
+                self.remove_site_if_empty(site);
+                return false;
+            }
         }
+        true
     }
 
     /// Records the age of a new cookie, and evicts the oldest one if there are too many.

@@ -1,10 +1,13 @@
-//! Header fields and URLs: cookies, HSTS, `Retry-After`, `RateLimit`, redaction.
+//! Header fields and URLs: cookies, HSTS, logins, `Retry-After`, `RateLimit`, redaction.
 
+#[cfg(feature = "cookies")]
+mod cookie_file;
 #[cfg(feature = "cookies")]
 pub(crate) mod cookie_jar;
 #[cfg(feature = "cookies")]
 pub(crate) mod cookies;
 pub(crate) mod hsts;
+pub(crate) mod netrc;
 pub(crate) mod rate_limit;
 pub(crate) mod redact;
 pub(crate) mod retry_after;

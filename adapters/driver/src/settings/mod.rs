@@ -13,6 +13,8 @@ pub(crate) mod route;
 pub(crate) mod tls;
 pub(crate) mod transport_override;
 
+use std::sync::Arc;
+
 use fetch_proto::EngineConfig;
 use http::{HeaderMap, HeaderValue, header};
 
@@ -23,6 +25,7 @@ use self::tls::{Http2Mode, TlsSettings};
 #[cfg(feature = "cookies")]
 use crate::fields::cookie_jar::CookieJar;
 use crate::fields::hsts::HstsStore;
+use crate::fields::netrc::Netrc;
 use crate::transport::shared_state::SharedState;
 
 /// All settings of a fetcher: a [`Builder`](crate::Builder) collects them, an
@@ -49,6 +52,9 @@ pub struct Settings {
     pub hsts: Option<HstsStore>,
     /// When HTTP/2 is used. Default: where client and server agree on it.
     pub http2: Http2Mode,
+    /// Logins of hosts for requests without an `Authorization` field, also after redirects. Default:
+    /// `None`.
+    pub netrc: Option<Arc<Netrc>>,
     /// Limits of the connection pool.
     pub pool: PoolSettings,
     /// How servers are reached: DNS, proxies, sockets.
@@ -85,6 +91,7 @@ impl Default for Settings {
             headers,
             hsts: None,
             http2: Http2Mode::default(),
+            netrc: None,
             pool: PoolSettings::default(),
             route: RouteSettings::default(),
             seed: None,

@@ -13,7 +13,7 @@ pub(crate) struct StateArgs {
     /// stopped: a URL whose record was safely in the file of -o is not fetched again, none is lost,
     /// and the file has no truncated lines. Records are appended to it. Bodies follow the records: files,
     /// WARC and tar have each body once, and nothing of those that are fetched again. Other lists may use the same
-    /// directory: every method, body and URL that is done is skipped, also duplicates in one list. A
+    /// directory: every request that is done is skipped, also duplicates in one list. A
     /// URL that failed counts as done, unless --retry-failed is given. On stdout and pipes, safe means
     /// only written. One run at a time can use a directory. The exit code covers what this run fetched.
     #[arg(long, value_name = "DIR", conflicts_with = "demo")]

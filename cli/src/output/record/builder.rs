@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use fetch_driver::Outcome;
+use fetch_driver::{Outcome, Request};
 use fetch_proto::AttemptReport;
 use ring::digest;
 
@@ -62,27 +62,58 @@ impl RecordBuilder {
     pub(crate) fn id_of_line(&self, line: &[u8]) -> RecordId<'static> {
         let mut context = self.id_prefix.clone();
         context.update(line);
-        RecordId::Digest(context.finish())
+        RecordId::Digest(finish(context))
     }
 
-    /// The id of a request: the one in its row, otherwise a digest of method, body and URL.
+    /// The id of a request: the one in its row, otherwise the digest of its identity. `url` is its text.
     pub(crate) fn id<'a>(&self, url: &str, row: Option<&'a RowAttachment>) -> RecordId<'a> {
-        let mut context = match row {
-            Some(RowAttachment { id: Some(id), .. }) => return RecordId::Given(id),
-            Some(row) => id_prefix(row.method.as_str(), &row.body_digest),
-            None => self.id_prefix.clone(),
-        };
-        context.update(url.as_bytes());
-        RecordId::Digest(context.finish())
+        match row {
+            Some(RowAttachment { id: Some(id), .. }) => RecordId::Given(id),
+            Some(row) => RecordId::Digest(row.identity),
+            None => self.id_of_line(url.as_bytes()),
+        }
+    }
+
+    /// The identity of a request with the common method and body.
+    pub(crate) fn identity(&self, request: &Request) -> [u8; 32] {
+        identity(self.id_prefix.clone(), request)
+    }
+
+    /// The identity of a request with its own method or body.
+    pub(crate) fn row_identity(request: &Request, body: &[u8]) -> [u8; 32] {
+        let body = digest::digest(&digest::SHA256, body);
+        identity(id_prefix(request.method().as_str(), body.as_ref()), request)
     }
 
     /// The id as a part of a file name.
     pub(crate) fn file_id(&self, outcome: &Outcome) -> String {
         match self.id(&outcome.url, RowAttachment::of(outcome)) {
-            RecordId::Digest(digest) => hex(digest.as_ref()),
+            RecordId::Digest(digest) => hex(&digest),
             RecordId::Given(id) => id.to_owned(),
         }
     }
+}
+
+/// Equal for equal requests: the digest of method, body, URL as it is sent, and the header fields that not
+/// all requests have.
+fn identity(mut context: digest::Context, request: &Request) -> [u8; 32] {
+    context.update(request.sent_url().as_bytes());
+    let headers = request.headers_ref();
+    let mut names: Vec<_> = headers.keys().collect();
+    names.sort_unstable_by_key(|name| name.as_str());
+    for name in names {
+        for value in headers.get_all(name) {
+            for part in [b"\n", name.as_str().as_bytes(), b": ", value.as_bytes()] {
+                context.update(part);
+            }
+        }
+    }
+    finish(context)
+}
+
+fn finish(context: digest::Context) -> [u8; 32] {
+    let digest = context.finish();
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 fn id_prefix(method: &str, body_digest: &[u8]) -> digest::Context {

@@ -19,7 +19,7 @@ use crate::outcome::class::attempt_error_type;
 
 /// The identity of a URL with its method and body.
 pub(crate) enum RecordId<'a> {
-    Digest(digest::Digest),
+    Digest([u8; 32]),
     /// From a column of the list.
     Given(&'a str),
 }
@@ -27,15 +27,17 @@ pub(crate) enum RecordId<'a> {
 impl RecordId<'_> {
     /// The key in a resume state.
     pub(crate) fn state_key(&self) -> [u8; 16] {
-        let key = self.key();
-        *key.as_ref().first_chunk().expect("a digest is 32 bytes")
+        *self.key().first_chunk().expect("a digest is 32 bytes")
     }
 
     /// The digest by which requests are compared: 32 bytes.
-    pub(crate) fn key(&self) -> digest::Digest {
+    pub(crate) fn key(&self) -> [u8; 32] {
         match self {
             Self::Digest(digest) => *digest,
-            Self::Given(id) => digest::digest(&digest::SHA256, id.as_bytes()),
+            Self::Given(id) => {
+                let digest = digest::digest(&digest::SHA256, id.as_bytes());
+                digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+            }
         }
     }
 
@@ -43,7 +45,7 @@ impl RecordId<'_> {
     pub(super) fn with_text<R>(&self, f: impl FnOnce(&str) -> R) -> R {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let digest = match self {
-            Self::Digest(digest) => digest.as_ref(),
+            Self::Digest(digest) => digest,
             Self::Given(id) => return f(id),
         };
         let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -58,7 +60,7 @@ impl RecordId<'_> {
 impl fmt::Display for RecordId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Digest(digest) => write!(f, "sha256:{}", hex(digest.as_ref())),
+            Self::Digest(digest) => write!(f, "sha256:{}", hex(digest)),
             Self::Given(id) => f.write_str(id),
         }
     }

@@ -4,6 +4,7 @@ mod body;
 mod header_file;
 mod payload;
 
+use base64::Engine as _;
 use fetch_proto::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
@@ -11,7 +12,6 @@ use http::{HeaderMap, HeaderValue};
 use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
-use crate::input::netrc;
 use payload::payload;
 pub(super) use payload::uploads;
 
@@ -27,8 +27,8 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
     Ok(RequestTemplate {
         has_login: false,
         body_dir: payload::body_dir(args)?,
-        logins: None,
         method,
+        netrc: None,
         path_as_is: args.request_detail.path_as_is,
         payload: payload(args)?,
         query: payload::query(args)?,
@@ -71,7 +71,7 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
         headers.insert(USER_AGENT, field("--contact", &agent)?);
     }
     if let Some(user) = &request.user {
-        headers.insert(AUTHORIZATION, netrc::basic(user));
+        headers.insert(AUTHORIZATION, basic(user));
     }
     if let Some(token) = &args.request_detail.oauth2_bearer {
         let value = HeaderValue::try_from(format!("Bearer {token}"));
@@ -108,6 +108,15 @@ pub(super) fn robots_agent(args: &CliArgs, headers: &HeaderMap) -> Option<String
             .unwrap_or("fetch-all")
             .to_owned()
     })
+}
+
+/// The value of `Authorization` for basic authentication (RFC 7617).
+fn basic(user: &str) -> HeaderValue {
+    let text = base64::engine::general_purpose::STANDARD.encode(user);
+    let mut value =
+        HeaderValue::try_from(format!("Basic {text}")).expect("base64 is valid in a header field");
+    value.set_sensitive(true);
+    value
 }
 
 fn field(option: &str, value: &str) -> Result<HeaderValue, CliError> {

@@ -1,7 +1,10 @@
 //! Sending a path unchanged.
 
+use std::borrow::Cow;
+
+use fetch_proto::url_origin;
 use http::uri::PathAndQuery;
-use url::Url;
+use url::{Position, Url};
 
 use super::Request;
 use crate::model::error::{Error, ErrorKind};
@@ -35,6 +38,25 @@ impl Request {
         let invalid = |why| Error::rejected(ErrorKind::InvalidUrl, &self.text, why);
         self.path_as_is = Some(target.map_err(invalid)?);
         Ok(self)
+    }
+
+    /// The URL as it is sent: normalised, or with the path and the query as given, and without fragment,
+    /// user and password. Requests with equal methods, header fields and bodies are equal if this is.
+    ///
+    /// ```
+    /// use fetch_driver::Request;
+    /// let request = Request::get("HTTP://A.test:80/x/../d#one")?;
+    /// assert_eq!(request.sent_url(), "http://a.test/d");
+    /// let request = request.with_path_as_is()?;
+    /// assert_eq!(request.sent_url(), "http://a.test/x/../d");
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn sent_url(&self) -> Cow<'_, str> {
+        match &self.path_as_is {
+            Some(target) => format!("{}{target}", url_origin(&self.url)).into(),
+            None => self.url[..Position::AfterQuery].into(),
+        }
     }
 
     /// Sends this path and query instead of the URL's, or `*`, like curl's `--request-target`. It does not
