@@ -112,6 +112,7 @@ impl OutcomeClass {
             FailureKind::Connect | FailureKind::Exhausted => {
                 Self::failed(Kind::Connect, 7, ExitStatus::Network)
             }
+            FailureKind::PrivateAddress => Self::failed(Kind::Connect, 7, ExitStatus::Network),
             FailureKind::ProxyRefused => Self::failed(Kind::Connect, 56, ExitStatus::Network),
             FailureKind::Unanswered => Self::failed(Kind::Unanswered, 52, ExitStatus::Network),
             FailureKind::Unprocessed { .. } => Self::failed(Kind::Io, 92, ExitStatus::Network),
@@ -182,6 +183,7 @@ mod tests {
             (FailureKind::EmptyReply, "io", 52),
             (FailureKind::Exhausted, "connect", 7),
             (FailureKind::Io, "io", 56),
+            (FailureKind::PrivateAddress, "connect", 7),
             (FailureKind::Protocol, "protocol", 8),
             (FailureKind::ProxyRefused, "connect", 56),
             (FailureKind::RequestBody, "io", 55),

@@ -82,6 +82,14 @@ pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), C
     settings.route.proxy = route
         .proxies()
         .map_err(|error| CliError::usage(error.to_string()))?;
+    settings.route.private_addresses = !args.network.no_private_addresses;
+    if args.network.no_private_addresses && !settings.route.proxy.is_empty() {
+        return Err(CliError::usage(
+            "--no-private-addresses: a proxy looks names up itself, so addresses cannot be checked: \
+             remove --proxy and the variables http_proxy, https_proxy and all_proxy"
+                .to_owned(),
+        ));
+    }
     settings.route.unix_socket.clone_from(&route.unix_socket);
     if let Some(path) = &route.cert {
         let read = |option: &str, path: &Path| {

@@ -103,6 +103,49 @@ fn resolve_overrides_dns() {
 }
 
 #[test]
+fn private_addresses_are_refused_for_names_addresses_and_redirects() {
+    let (site, other) = (site(), site());
+    let port = site.address().port();
+    let by_number = format!("http://2130706433:{port}/get");
+    let by_name = format!("http://a.localhost:{port}/get");
+    let mapped = format!("http://[::ffff:127.0.0.1]:{port}/get");
+    let urls = [site.url("/get"), by_name, by_number, mapped];
+    let urls = urls.iter().map(String::as_str);
+    let args: Vec<_> = ["--no-private-addresses"].into_iter().chain(urls).collect();
+    let ran = fetch_all(&args);
+    for record in ran.records() {
+        assert_eq!(record["error_type"], "private_address", "{record}");
+        assert_eq!(record["num_retries"], 0, "{record}");
+    }
+    assert_eq!((ran.records().len(), site.observed().requests), (4, 0));
+
+    // The address of --resolve stands in for one on the internet.
+    let resolve = format!("example.test:{port}:127.0.0.1");
+    let away = other.url("/get");
+    let redirect = format!("http://example.test:{port}/redirect-to?url={away}");
+    let options = ["--no-private-addresses", "-L", "--resolve", &resolve];
+    let ran = fetch_all(&[&options[..], &[&redirect]].concat());
+    assert_eq!(ran.record()["error_type"], "private_address");
+    assert_eq!(ran.record()["num_redirects"], 1);
+    assert_eq!(
+        (site.observed().requests, other.observed().requests),
+        (1, 0)
+    );
+}
+
+#[test]
+fn private_addresses_cannot_be_checked_through_a_proxy() {
+    let proxy = ["--no-private-addresses", "-x", "http://127.0.0.1:9"];
+    let ran = fetch_all(&[&proxy[..], &["http://127.0.0.1:9/"]].concat());
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.contains("--no-private-addresses: a proxy"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn logs_and_records_contain_no_secrets() {
     let site = site();
     let list = List::new("");

@@ -34,6 +34,8 @@ pub enum FailureKind {
     Exhausted,
     /// The connection was reset, or closed in the middle of the response.
     Io,
+    /// The server's addresses are private ones, which the settings forbid. The request was not sent.
+    PrivateAddress,
     /// The response is not valid HTTP.
     Protocol,
     /// The proxy answered that it does not accept the credentials, or does not connect to the
@@ -92,6 +94,7 @@ impl FailureKind {
             Self::EmptyReply => "empty_reply",
             Self::Exhausted => "exhausted",
             Self::Io => "io",
+            Self::PrivateAddress => "private_address",
             Self::Protocol => "protocol",
             Self::ProxyRefused => "proxy_refused",
             Self::RequestBody => "request_body",
@@ -127,6 +130,7 @@ impl FailureKind {
             | Self::Unprocessed { .. } => true,
             Self::BodyTooLarge
             | Self::Decode
+            | Self::PrivateAddress
             | Self::Protocol
             | Self::ProxyRefused
             | Self::RequestBody
@@ -151,6 +155,7 @@ impl FailureKind {
             self,
             Self::Dropped
                 | Self::Exhausted
+                | Self::PrivateAddress
                 | Self::ProxyRefused
                 | Self::RequestBody
                 | Self::Save
@@ -174,6 +179,7 @@ impl FailureKind {
             self,
             Self::Connect
                 | Self::Exhausted
+                | Self::PrivateAddress
                 | Self::ProxyRefused
                 | Self::Resolve
                 | Self::Stale { sent: false }
@@ -195,6 +201,7 @@ impl fmt::Display for FailureKind {
             Self::EmptyReply => "the server closed the connection without a reply",
             Self::Exhausted => "out of file descriptors or ports on this machine",
             Self::Io => "the connection broke",
+            Self::PrivateAddress => "the server has a private address",
             Self::Protocol => "the reply is not valid HTTP",
             Self::ProxyRefused => "the proxy refused",
             Self::RequestBody => "the request body could not be sent",

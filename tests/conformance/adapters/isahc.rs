@@ -16,6 +16,11 @@ pub(crate) static ISAHC: AdapterUnderTest = AdapterUnderTest {
 
 const UNSUPPORTED: &[UnsupportedBehaviour] = &[
     UnsupportedBehaviour {
+        behaviour: "private addresses can be refused",
+        reason: "isahc does not report addresses before it connects; the setting is an error when the fetcher is built",
+        mismatch: "private_addresses: isahc shows no addresses",
+    },
+    UnsupportedBehaviour {
         behaviour: "too many header fields",
         reason: "curl reports an oversized head as a general receive error, which is retried",
         mismatch: "\"io, io\", not \"protocol\"",

@@ -39,6 +39,11 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         mismatch: "None, not Some",
     },
     UnsupportedBehaviour {
+        behaviour: "private addresses can be refused",
+        reason: "surf does not report addresses before it connects; the setting is an error when the fetcher is built",
+        mismatch: "private_addresses: surf cannot do it",
+    },
+    UnsupportedBehaviour {
         behaviour: "`resolve` maps a name to addresses",
         reason: "surf always uses the system's resolver; the setting is an error when the fetcher is built",
         mismatch: "resolve: surf cannot do it",

@@ -5,7 +5,7 @@ use fetch_testbed::Site;
 use crate::harness::behaviour::{BehaviourGroup, CheckResult, behaviours};
 use crate::harness::context::{
     TestContext, check, check_eq, check_ok, collect_outcomes, get_request, get_requests, millis,
-    test_policy, wait_until,
+    outcome_label, test_policy, wait_until,
 };
 
 pub(crate) const GROUP: BehaviourGroup = BehaviourGroup {
@@ -21,6 +21,7 @@ pub(crate) const GROUP: BehaviourGroup = BehaviourGroup {
         "`Connection: close` is obeyed" => connection_close_is_obeyed,
         "idle connections are closed after the idle timeout" => idle_connection_is_closed,
         "connections close with the fetcher" => connections_close_with_fetcher,
+        "private addresses can be refused" => private_addresses_are_refused,
         "`resolve` maps a name to addresses" => resolve_override_is_used,
         "`connect_to` another address" => connect_to_address,
         "`connect_to` another name" => connect_to_name,
@@ -174,6 +175,18 @@ async fn resolve_override_is_used(context: &TestContext) -> CheckResult {
         seen.header("host"),
         Some(format!("site.invalid:{}", address.port()).as_str()),
     )
+}
+
+async fn private_addresses_are_refused(context: &TestContext) -> CheckResult {
+    let site = Site::start()?;
+    let fetcher = context.fetcher(|settings| settings.route.private_addresses = false)?;
+    let outcome = fetcher.fetch(get_request(site.url("/get"))?).await;
+    check_eq(
+        "outcome",
+        outcome_label(&outcome).as_str(),
+        "private_address",
+    )?;
+    check_eq("connections", site.observed().connections, 0_u64)
 }
 
 async fn connect_to_address(context: &TestContext) -> CheckResult {

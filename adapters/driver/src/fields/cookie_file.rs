@@ -101,6 +101,9 @@ pub(super) fn parse(line: &str) -> Result<Option<FileCookie>, &'static str> {
 
 /// The cookie of a header field, which needs a domain, because the file does not say who sent it.
 fn parse_field(field: &str) -> Result<FileCookie, &'static str> {
+    if field.trim().contains(char::is_control) {
+        return Err("it has a control character");
+    }
     let attribute = |wanted: &str| {
         let parts = field.split(';').skip(1).map(str::trim);
         let mut pairs = parts.map(|part| part.split_once('=').unwrap_or((part, "")));
@@ -120,6 +123,9 @@ fn parse_field(field: &str) -> Result<FileCookie, &'static str> {
 
 fn url_of(host: &str, secure: bool) -> Result<Url, &'static str> {
     let scheme = if secure { "https" } else { "http" };
+    if host.contains(['@', '/', '\\', '?', '#']) {
+        return Err("its domain is not valid");
+    }
     let host = match host.matches(':').count() {
         0 | 1 => host.to_owned(),
         _ => format!("[{}]", host.trim_matches(['[', ']'])),

@@ -185,6 +185,14 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
                 "semicolon",
             ),
             ("Set-Cookie: k=secret", "no domain"),
+            (
+                "Set-Cookie: k=sec\u{1}ret; domain=a.test",
+                "control character",
+            ),
+            (
+                "x@a.test\tFALSE\t/\tFALSE\t0\tk\tsecret",
+                "domain is not valid",
+            ),
             ("{\"name\": \"secret\"}", "seven fields"),
         ] {
             let good = "a.test\tFALSE\t/\tFALSE\t0\tgood\t1";

@@ -244,6 +244,10 @@ impl Error {
                 }
                 F::Resolve | F::UnknownHost => "check the host name and the DNS settings",
                 F::Save => "free some space, or save to another place",
+                F::PrivateAddress => {
+                    "allow private addresses if you trust whoever chose this URL, or name this one \
+                     with --resolve"
+                }
                 F::ProxyRefused => "check the proxy's credentials and its rules",
                 F::Unanswered => {
                     "check on the server whether it did; such requests are repeated if `unanswered` \

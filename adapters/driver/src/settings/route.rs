@@ -22,6 +22,11 @@ pub struct RouteSettings {
     pub dns_ttl: Duration,
     /// The local end of connections. Default: the system chooses it.
     pub local_address: Option<LocalAddress>,
+    /// Whether servers at private addresses may be reached: loopback, private networks, link-local,
+    /// metadata services of clouds. If not, the addresses of each host are checked after they are
+    /// known, for each redirect too; those of [`resolve`](Self::resolve) are always allowed. A proxy
+    /// cannot be combined with it, because the proxy looks names up. Default: true.
+    pub private_addresses: bool,
     /// Which proxy serves which URL. Default: none.
     pub proxy: ProxyRules,
     /// Header fields that only HTTP proxies get: with `CONNECT`, and with requests that they forward.
@@ -42,6 +47,7 @@ impl Default for RouteSettings {
             connect_to: Vec::new(),
             dns_ttl: Duration::from_secs(300),
             local_address: None,
+            private_addresses: true,
             proxy: ProxyRules::default(),
             proxy_headers: HeaderMap::new(),
             proxy_tunnel: false,
@@ -66,6 +72,7 @@ impl RouteSettings {
             ("connect_to", !self.connect_to.is_empty()),
             ("dns_ttl", self.dns_ttl != Self::default().dns_ttl),
             ("local_address", self.local_address.is_some()),
+            ("private_addresses", !self.private_addresses),
             ("proxy", !self.proxy.is_empty()),
             ("proxy_headers", !self.proxy_headers.is_empty()),
             ("proxy_tunnel", self.proxy_tunnel),
@@ -85,7 +92,7 @@ mod tests {
     #[test]
     fn every_changed_setting_is_found_by_its_name() {
         type Change = fn(&mut RouteSettings);
-        let table: [(Change, &str); 9] = [
+        let table: [(Change, &str); 10] = [
             (
                 |route| route.address_family = AddressFamily::Ipv4,
                 "address_family",
@@ -107,6 +114,7 @@ mod tests {
                 "connect_to",
             ),
             (|route| route.dns_ttl = Duration::ZERO, "dns_ttl"),
+            (|route| route.private_addresses = false, "private_addresses"),
             (
                 |route| route.proxy = ProxyRules::new().all(Proxy::parse("p").unwrap()),
                 "proxy",

@@ -86,6 +86,12 @@ fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig
     for rule in &settings.route.connect_to {
         config = config.connect_to(rule.clone());
     }
+    if !settings.route.private_addresses && !settings.route.proxy.is_empty() {
+        let why =
+            "a proxy looks names up itself, so addresses cannot be checked: set only one of them";
+        return Err(BuildError::new("private_addresses", why));
+    }
+    config = config.private_addresses(settings.route.private_addresses);
     check_socks(&settings.route.proxy)?;
     let mut connect = HeaderMap::new();
     if let Some(agent) = settings.headers.get(USER_AGENT) {

@@ -41,6 +41,7 @@ pub struct HttpConfig {
     pub(crate) max_connections: usize,
     pub(crate) max_head: usize,
     pub(crate) overrides: HashMap<(String, u16), Vec<IpAddr>>,
+    pub(crate) private_addresses: bool,
     pub(crate) resolver: Arc<dyn DnsResolver>,
     pub(crate) routes: RouteRules,
     /// The limit that the transports of one fetcher share.
@@ -63,6 +64,7 @@ impl Default for HttpConfig {
             max_connections: fetch_driver::DEFAULT_MAX_CONNECTIONS,
             max_head: 64 * 1024,
             overrides: HashMap::new(),
+            private_addresses: true,
             resolver: Arc::new(SystemResolver),
             routes: RouteRules::default(),
             shared: None,
@@ -293,6 +295,18 @@ impl HttpConfig {
     ) -> Self {
         let key = (host.to_ascii_lowercase(), port);
         self.overrides.insert(key, addresses.into_iter().collect());
+        self
+    }
+
+    /// Sets whether servers at private addresses may be reached, except those given by
+    /// [`resolve`](Self::resolve). Default: true.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().private_addresses(false);
+    /// ```
+    #[must_use]
+    pub fn private_addresses(mut self, allowed: bool) -> Self {
+        self.private_addresses = allowed;
         self
     }
 

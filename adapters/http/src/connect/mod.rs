@@ -3,6 +3,7 @@
 pub(crate) mod addresses;
 pub(crate) mod dns;
 pub(crate) mod exhaustion;
+pub(crate) mod private_addresses;
 pub(crate) mod race;
 pub(crate) mod route;
 #[cfg(feature = "tls")]

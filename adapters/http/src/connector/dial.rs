@@ -14,6 +14,7 @@ use super::Connector;
 use crate::connect::addresses::AddressTrial;
 use crate::connect::dns::is_unknown_host;
 use crate::connect::exhaustion::is_exhausted;
+use crate::connect::private_addresses::is_private;
 use crate::connect::route::ConnectRoute;
 use crate::connect::{race, tunnel};
 use crate::error::describe;
@@ -211,53 +212,75 @@ impl<R: HttpRuntime> Connector<R> {
     }
 
     /// The addresses of a host as written in a URL, in the order to try them. Those of names belong to
-    /// the family that is set.
+    /// the family that is set, and private ones are left out if they are forbidden.
     pub(super) async fn resolve(
         &self,
         host: &str,
         port: u16,
     ) -> Result<Vec<SocketAddr>, TransportError> {
-        if let Some(ip) = parse_ip(host) {
-            return Ok(vec![SocketAddr::new(ip, port)]);
-        }
+        let literal = parse_ip(host);
+        let chosen = match self.config.overrides.is_empty() {
+            true => None,
+            false => self.config.overrides.get(&(host.to_owned(), port)),
+        };
+        let mut ips = match (chosen.filter(|ips| !ips.is_empty()), literal) {
+            (Some(chosen), _) => chosen.clone(),
+            (None, Some(ip)) => self.without_private(host, vec![ip])?,
+            (None, None) => self.without_private(host, self.lookup(host).await?)?,
+        };
         let family = self.config.address_family;
-        let mut addrs = self.resolve_name(host, port).await?;
-        addrs.retain(|addr| family.includes(addr.ip()));
-        if addrs.is_empty() {
+        if literal.is_none() {
+            ips.retain(|ip| family.includes(*ip));
+        }
+        if ips.is_empty() {
             // The answer will be the same again.
             let version = if family == AddressFamily::Ipv4 { 4 } else { 6 };
             let text = format!("`{host}` has no IPv{version} address");
             return Err(TransportError::new(FailureKind::UnknownHost, text));
         }
-        Ok(addrs)
+        let ips = ips.into_iter();
+        Ok(ips.map(|ip| SocketAddr::new(ip, port)).collect())
     }
 
-    async fn resolve_name(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, TransportError> {
-        let with_port = |ip: &IpAddr| SocketAddr::new(*ip, port);
-        if !self.config.overrides.is_empty() {
-            let override_ = self.config.overrides.get(&(host.to_owned(), port));
-            if let Some(ips) = override_.filter(|ips| !ips.is_empty()) {
-                return Ok(ips.iter().map(with_port).collect());
-            }
+    /// Leaves out private addresses if they are forbidden.
+    ///
+    /// # Errors
+    ///
+    /// If none is left.
+    fn without_private(
+        &self,
+        host: &str,
+        mut ips: Vec<IpAddr>,
+    ) -> Result<Vec<IpAddr>, TransportError> {
+        let first = ips.first().copied();
+        if !self.config.private_addresses {
+            ips.retain(|ip| !is_private(*ip));
         }
+        match first {
+            Some(first) if ips.is_empty() => {
+                let text = format!("`{host}` is at {first}");
+                Err(TransportError::new(FailureKind::PrivateAddress, text))
+            }
+            _ => Ok(ips),
+        }
+    }
+
+    async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, TransportError> {
         if is_local_name(host) {
-            let ips = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-            return Ok(ips.iter().map(with_port).collect());
+            return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
-        match self.dns.lookup(host).await {
-            Ok(ips) => Ok(ips.iter().map(with_port).collect()),
-            Err(error) => {
-                let kind = if is_exhausted(&error) {
-                    self.pool.close_idle();
-                    FailureKind::Exhausted
-                } else if is_unknown_host(&error) {
-                    FailureKind::UnknownHost
-                } else {
-                    FailureKind::Resolve
-                };
-                Err(describe(kind, format!("looking up `{host}`"), error))
-            }
-        }
+        let found = self.dns.lookup(host).await;
+        found.map(|ips| ips.to_vec()).map_err(|error| {
+            let kind = if is_exhausted(&error) {
+                self.pool.close_idle();
+                FailureKind::Exhausted
+            } else if is_unknown_host(&error) {
+                FailureKind::UnknownHost
+            } else {
+                FailureKind::Resolve
+            };
+            describe(kind, format!("looking up `{host}`"), error)
+        })
     }
 }
 

@@ -27,6 +27,11 @@ pub(crate) struct NetworkArgs {
     /// Use these addresses for a host instead of DNS; repeatable
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = values::resolve)]
     pub(crate) resolve: Vec<ResolveEntry>,
+
+    /// Refuse servers at loopback, private, link-local and cloud metadata addresses, also after
+    /// redirects; those of --resolve are allowed
+    #[arg(long)]
+    pub(crate) no_private_addresses: bool,
 }
 
 #[derive(Debug, Group)]

@@ -84,6 +84,26 @@ impl<A: Adapter> Builder<A> {
         })
     }
 
+    /// Sets whether servers at private addresses may be reached: loopback, private networks, link-local,
+    /// metadata services of clouds. Default: true.
+    ///
+    /// If not, the addresses of each host are checked once they are known, also after a redirect, and
+    /// a fetch from such a server fails with
+    /// [`FailureKind::PrivateAddress`](fetch_proto::FailureKind::PrivateAddress). Addresses given by
+    /// [`resolve`](Self::resolve) are always allowed. It cannot be combined with a proxy, which looks
+    /// names up itself, nor with the adapters isahc and surf.
+    ///
+    /// ```
+    /// let fetcher = fetch_smol::Fetcher::builder().private_addresses(false).build()?;
+    /// let error = smol::block_on(fetcher.get("http://localhost/")).unwrap_err();
+    /// assert!(error.to_string().contains("private address"));
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn private_addresses(mut self, allowed: bool) -> Self {
+        self.settings.route.private_addresses = allowed;
+        self
+    }
+
     /// Uses these addresses for a host name and port instead of asking DNS.
     ///
     /// ```
