@@ -87,6 +87,25 @@ impl fmt::Display for ShortDuration {
     }
 }
 
+/// A text of at most `max` characters: a longer one loses its middle, because the ends of host names
+/// and URLs distinguish them.
+pub(crate) fn shorten_middle(text: &str, max: usize) -> Cow<'_, str> {
+    let count = text.chars().count();
+    if count <= max {
+        return text.into();
+    }
+    let kept = max.saturating_sub(1);
+    let head = kept / 2;
+    let tail = count - (kept - head);
+    let chars = text.chars().enumerate();
+    let chars = chars.filter_map(|(i, c)| match i {
+        _ if i < head || i >= tail => Some(c),
+        _ if i == head => Some('…'),
+        _ => None,
+    });
+    chars.take(max).collect()
+}
+
 /// A count, with its noun in singular or plural.
 pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
@@ -113,6 +132,23 @@ mod tests {
         assert_eq!(sanitize("x\u{202e}y".as_bytes()), "x\\u{202e}y");
         assert_eq!(sanitize(&[b'x'; 1000]).chars().count(), MAX_CHARS + 1);
         assert_eq!(sanitize(b"http://u:p@h st/@"), "http://REDACTED@h st/@");
+    }
+
+    #[test]
+    fn a_long_text_loses_its_middle() {
+        for (max, expected) in [
+            (14, "127.0.0.1:8070"),
+            (13, "127.0.….1:8070"),
+            (3, "1…0"),
+            (1, "…"),
+            (0, ""),
+        ] {
+            let short = shorten_middle("127.0.0.1:8070", max);
+            assert!(short.chars().count() <= max, "{short}");
+            if max != 13 {
+                assert_eq!(short, expected);
+            }
+        }
     }
 
     #[test]

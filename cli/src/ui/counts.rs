@@ -21,25 +21,39 @@ pub(crate) struct ProgressCounts {
     pub(crate) total: Option<u64>,
 }
 
+impl ProgressCounts {
+    /// The counts as a line of at most this many characters, if that is possible: what matters least is
+    /// left out.
+    pub(crate) fn fit(&self, width: usize) -> String {
+        let failed = self.done - self.ok;
+        let mut parts = vec![match self.total {
+            Some(total) => format!("{} of {total}", self.done),
+            None => format!("{} done", self.done),
+        }];
+        parts.push(format!("{:.0}/s", self.rate));
+        parts.push(format!("{} ok", self.ok));
+        parts.push(format!("{failed} failed"));
+        parts.push(plural(self.retries, "retry", "retries"));
+        parts.push(format!("{} in flight", self.in_flight));
+        if let (Some(_), Some(left)) = (self.total, self.time_left) {
+            parts.push(format!("{} left", TimeLeft(left)));
+        }
+        // What is left out: requests in flight, retries, the rate, successes. Each index is that after
+        // the earlier removals.
+        for index in [5, 4, 1, 1] {
+            let length = parts.iter().map(|part| part.chars().count() + 3);
+            if length.sum::<usize>() <= width + 3 {
+                break;
+            }
+            parts.remove(index);
+        }
+        parts.join(" · ")
+    }
+}
+
 impl fmt::Display for ProgressCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let failed = self.done - self.ok;
-        match self.total {
-            Some(total) => write!(f, "{} of {total}", self.done)?,
-            None => write!(f, "{} done", self.done)?,
-        }
-        write!(
-            f,
-            " · {:.0}/s · {} ok · {failed} failed · {} · {} in flight",
-            self.rate,
-            self.ok,
-            plural(self.retries, "retry", "retries"),
-            self.in_flight
-        )?;
-        match (self.total, self.time_left) {
-            (Some(_), Some(left)) => write!(f, " · {} left", TimeLeft(left)),
-            _ => Ok(()),
-        }
+        f.write_str(&self.fit(usize::MAX - 3))
     }
 }
 
@@ -64,6 +78,36 @@ impl fmt::Display for TimeLeft {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_narrow_line_leaves_out_what_matters_least() {
+        let counts = ProgressCounts {
+            done: 1_234_567,
+            in_flight: 100,
+            ok: 1_200_000,
+            rate: 1234.0,
+            retries: 12_345,
+            time_left: Some(Duration::from_secs(9_000)),
+            total: Some(2_000_000),
+            ..ProgressCounts::default()
+        };
+        let all = "1234567 of 2000000 · 1234/s · 1200000 ok · 34567 failed · 12345 retries · \
+                   100 in flight · 2.5 h left";
+        for (width, left_out) in [
+            (100, &[][..]),
+            (99, &["100 in flight"]),
+            (83, &["100 in flight", "12345 retries"]),
+            (59, &["100 in flight", "12345 retries", "1234/s"]),
+            (
+                10,
+                &["100 in flight", "12345 retries", "1234/s", "1200000 ok"],
+            ),
+        ] {
+            let parts = all.split(" · ").filter(|part| !left_out.contains(part));
+            let expected = parts.collect::<Vec<_>>().join(" · ");
+            assert_eq!(counts.fit(width), expected, "{width}");
+        }
+    }
 
     #[test]
     fn the_time_left_is_shown_once_the_total_is_known() {

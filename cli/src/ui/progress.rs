@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ratatui::crossterm::terminal;
 
 use crate::mutex::lock;
 use crate::ui::counts::ProgressCounts;
@@ -51,8 +52,11 @@ struct ProgressLines {
 }
 
 /// The template while the total is unknown.
-const SPINNER_TEMPLATE: &str = "{spinner} {msg} · {elapsed}";
-const BAR_TEMPLATE: &str = "{bar:16} {msg}";
+const SPINNER_TEMPLATE: &str = "{spinner} {elapsed} · {wide_msg}";
+const BAR_TEMPLATE: &str = "{bar:16} {wide_msg}";
+
+/// The columns that the templates use besides the message.
+const USED_COLUMNS: usize = 17;
 
 impl ProgressDisplay {
     /// Keys on the screen that stop the run are recorded in `signals`.
@@ -119,6 +123,10 @@ impl ProgressDisplay {
             self.bar.set_style(style(BAR_TEMPLATE));
         }
         self.bar.set_position(counts.done);
+        let columns = terminal::size().map_or(80, |(columns, _)| columns.into());
+        // The hosts that are waited for get half of the line, if they need it.
+        let room = usize::saturating_sub(columns, USED_COLUMNS);
+        let counts = counts.fit(room - waits.chars().count().min(room / 2));
         self.bar.set_message(format!("{counts}{waits}"));
     }
 

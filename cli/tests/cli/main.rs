@@ -31,6 +31,8 @@ mod simulate;
 mod state;
 mod stopping;
 mod support;
+#[cfg(unix)]
+mod terminal;
 mod threads;
 mod typing;
 mod uploads;

@@ -1,5 +1,6 @@
 //! Drawing of a view.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Row, Sparkline, Table};
 
 use super::view::{HostRow, ScreenView};
-use crate::display::{ByteSize, ShortDuration, plural, sanitize_up_to};
+use crate::display::{ByteSize, ShortDuration, plural, sanitize_up_to, shorten_middle};
 use crate::ui::counts::TimeLeft;
 
 /// The styles of the screen.
@@ -76,8 +77,10 @@ pub(super) fn draw(
         let parts = [Constraint::Length(left), Constraint::Fill(1)];
         Layout::horizontal(parts).spacing(2).areas::<2>(area)
     };
-    let [latency_area, hosts_area] = halves(middle, 30);
-    let [retries_area, errors_area] = halves(lower, 30);
+    // Host names get most of a narrow terminal, and the bars a part of a wide one.
+    let left = (frame.area().width * 3 / 10).clamp(22, 60);
+    let [latency_area, hosts_area] = halves(middle, left);
+    let [retries_area, errors_area] = halves(lower, left);
     draw_header(frame, header_area, view, theme);
     draw_throughput(frame, throughput_area, view, theme);
     draw_latency(frame, latency_area, view, theme);
@@ -208,34 +211,54 @@ fn merge_pairs(bars: &[(Duration, u64)]) -> Vec<(Duration, u64)> {
 }
 
 fn draw_hosts(frame: &mut Frame<'_>, area: Rect, hosts: &[HostRow], theme: ScreenTheme) {
-    let row = |host: &HostRow| {
+    const NAMES: [&str; 6] = ["Host", "waiting", "active", "done", "mean", "breaker"];
+    let cells = |host: &HostRow| {
+        [
+            host.name.clone(),
+            host.waiting.to_string(),
+            host.in_flight.to_string(),
+            host.ended.to_string(),
+            ShortDuration(host.mean).to_string(),
+            host.state.clone(),
+        ]
+    };
+    let rows: Vec<_> = hosts.iter().map(cells).collect();
+    let mut widths = NAMES.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    widths[0] = host_width(area.width, widths);
+    let lines = hosts.iter().zip(rows).map(|(host, mut row)| {
+        row[0] = shorten_middle(&row[0], widths[0]).into_owned();
+        for (cell, width) in row.iter_mut().zip(widths).take(5).skip(1) {
+            *cell = format!("{cell:>width$}");
+        }
         let style = match host.is_blocked {
             true => theme.failure(),
             false => Style::new(),
         };
-        Row::new([
-            host.name.clone(),
-            format!("{:>7}", host.waiting),
-            format!("{:>6}", host.in_flight),
-            format!("{:>7}", host.ended),
-            format!("{:>7}", ShortDuration(host.mean)),
-            host.state.clone(),
-        ])
-        .style(style)
-    };
-    let widths = [
-        Constraint::Fill(1),
-        Constraint::Length(7),
-        Constraint::Length(6),
-        Constraint::Length(7),
-        Constraint::Length(7),
-        Constraint::Length(9),
-    ];
-    let names = ["Host", "waiting", "active", "   done", "   mean", "breaker"];
-    let table = Table::new(hosts.iter().map(row), widths)
+        Row::new(row).style(style)
+    });
+    let mut names = NAMES.map(str::to_owned);
+    for (name, width) in names.iter_mut().zip(widths).take(5).skip(1) {
+        *name = format!("{name:>width$}");
+    }
+    let columns = widths.map(|width| Constraint::Length(width.try_into().unwrap_or(u16::MAX)));
+    let table = Table::new(lines, columns)
         .header(Row::new(names).style(theme.title()))
         .block(titled_block("Hosts", theme));
     frame.render_widget(table, area);
+}
+
+/// The width of the host column: that of the longest name, as far as the other columns leave room. The
+/// state of the breaker, which is the last column, is cut before the names get shorter than this.
+fn host_width(area: u16, widths: [usize; 6]) -> usize {
+    const MIN_HOST: usize = 16;
+    let others: usize = widths[1..].iter().map(|width| width + 1).sum();
+    let room = usize::from(area).saturating_sub(others).max(MIN_HOST);
+    widths[0].min(room)
 }
 
 fn draw_retries(frame: &mut Frame<'_>, area: Rect, view: &ScreenView, theme: ScreenTheme) {
@@ -253,7 +276,7 @@ fn draw_errors(frame: &mut Frame<'_>, area: Rect, view: &ScreenView, theme: Scre
     let lines = view.errors.iter().map(|(error, count, fix)| {
         Line::from(vec![
             Span::styled(format!("{count:>7} {error:<11} "), theme.failure()),
-            Span::raw(*fix),
+            Span::raw(shorten_end(fix, usize::from(area.width).saturating_sub(20))),
         ])
     });
     let lines: Vec<_> = lines.collect();
@@ -261,6 +284,17 @@ fn draw_errors(frame: &mut Frame<'_>, area: Rect, view: &ScreenView, theme: Scre
         Paragraph::new(lines).block(titled_block("Failures", theme)),
         area,
     );
+}
+
+/// A text of at most `max` characters, with an ellipsis if it is longer.
+fn shorten_end(text: &str, max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max) {
+        None => text.into(),
+        Some(_) => {
+            let kept: String = text.chars().take(max.saturating_sub(1)).collect();
+            format!("{}…", kept.trim_end()).into()
+        }
+    }
 }
 
 #[cfg(test)]
