@@ -1,6 +1,7 @@
 //! Parsers of option values. Each error says what is wrong and what to write instead.
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,10 +56,19 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     Ok(usize::try_from(whole(text, "16")?).unwrap_or(usize::MAX))
 }
 
+pub(crate) fn number(text: &str) -> Result<u64, String> {
+    whole(text, "7")
+}
+
+pub(crate) fn positive(text: &str) -> Result<NonZeroU64, String> {
+    NonZeroU64::new(whole(text, "10")?).ok_or_else(|| "0 is none: write 1 or more".into())
+}
+
 pub(crate) fn retries(text: &str) -> Result<u16, String> {
     small(text, u16::MAX - 1, "2")
 }
 
+/// As in curl, -1 is no limit, which here is more than any chain of redirects has.
 pub(crate) fn redirects(text: &str) -> Result<u16, String> {
     match text {
         "-1" => Ok(u16::MAX),
@@ -102,9 +112,9 @@ pub(crate) fn recorded_bytes(text: &str) -> Result<u64, String> {
 
 /// Splits at the last `=`, because a pattern may contain others.
 pub(crate) fn pattern_timeout(text: &str) -> Result<(RulePattern, Duration), String> {
-    let (pattern, limit) = text
-        .rsplit_once('=')
-        .ok_or("no limit: write PATTERN=SECONDS such as /reports/=60")?;
+    let (pattern, limit) = text.rsplit_once('=').ok_or(
+        "no limit: write PATTERN=SECONDS such as /reports/=60, or -m SECONDS for all URLs",
+    )?;
     let limit = seconds(limit)?;
     let pattern = RulePattern::parse(pattern).map_err(|error| format!("the pattern {error}"))?;
     Ok((pattern, limit))
@@ -125,35 +135,59 @@ pub(crate) fn method(text: &str) -> Result<Method, String> {
     Ok(method)
 }
 
-/// Fields that only the transport can set.
-const TRANSPORT_FIELDS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
+/// Fields that follow from the request and its body.
+const DERIVED_FIELDS: [&str; 2] = ["content-length", "transfer-encoding"];
+
+/// A value of `-H`.
+#[derive(Clone, Debug)]
+pub(crate) enum HeaderSource {
+    Field(HeaderOption),
+    /// A file with one field per line, `-` for stdin.
+    File(PathBuf),
+}
+
+pub(crate) fn header_source(text: &str) -> Result<HeaderSource, String> {
+    match text.strip_prefix('@') {
+        Some("") => Err("no file: write @FILE, or @- for stdin".into()),
+        Some(file) => Ok(HeaderSource::File(PathBuf::from(file))),
+        None => header(text).map(HeaderSource::Field),
+    }
+}
 
 pub(crate) fn header(text: &str) -> Result<HeaderOption, String> {
-    if text.starts_with('@') {
-        return Err("fields cannot be read from a file: write each with -H 'Name: value'".into());
-    }
     let form = "write 'Name: value', 'Name;' for an empty one, 'Name:' to remove a default";
     let (name, value) = match text.split_once(':') {
         Some((name, value)) => (name, Some(value.trim()).filter(|value| !value.is_empty())),
         None => (
-            text.strip_suffix(';')
+            text.trim_end()
+                .strip_suffix(';')
                 .ok_or_else(|| format!("no colon: {form}"))?,
             Some(""),
         ),
     };
     let name = HeaderName::try_from(name.trim())
         .map_err(|_| format!("{:?} is not a field's name: {form}", name.trim()))?;
-    if TRANSPORT_FIELDS.contains(&name.as_str()) {
-        let instead = match name.as_str() {
-            "host" => {
-                "it is part of the URL; --resolve sends the requests of a host to another address"
-            }
-            _ => "it is derived from the request",
-        };
-        return Err(format!("{name} cannot be set: {instead}"));
+    if DERIVED_FIELDS.contains(&name.as_str()) && value.is_some() {
+        return Err(format!(
+            "{name} cannot be set: leave it out, it is derived from the request's body"
+        ));
+    }
+    if name == http::header::CONNECTION {
+        return connection(value);
     }
     let value = value.map(HeaderValue::try_from).transpose();
     let value = value.map_err(|_| format!("the value of {name} has a control character"))?;
+    Ok(HeaderOption { name, value })
+}
+
+/// The field `Connection`: connections are kept alive anyway, and `close` can be asked for.
+fn connection(value: Option<&str>) -> Result<HeaderOption, String> {
+    let value = match value.unwrap_or_default().to_ascii_lowercase().as_str() {
+        "" | "keep-alive" => None,
+        "close" => Some(HeaderValue::from_static("close")),
+        _ => return Err("connection can only be close or keep-alive: leave it out".into()),
+    };
+    let name = http::header::CONNECTION;
     Ok(HeaderOption { name, value })
 }
 
@@ -190,18 +224,20 @@ pub(crate) fn proxy_header(text: &str) -> Result<HeaderOption, String> {
 
 pub(crate) fn user(text: &str) -> Result<String, String> {
     match text.split_once(':') {
-        Some(("", _)) | None => Err("write USER:PASSWORD; the password may be empty".into()),
+        None => Err("write USER:PASSWORD; the password may be empty".into()),
         Some(_) => Ok(text.to_owned()),
     }
 }
 
 pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
     let form = "write HOST:PORT:ADDRESS such as example.com:443:127.0.0.1";
-    if text.starts_with(['+', '-', '*']) {
+    if text.starts_with(['-', '*']) {
         return Err(format!(
-            "curl's forms with +, - and * are not supported: {form}"
+            "curl's forms with - and * are not supported: {form}"
         ));
     }
+    // In curl, + lets the entry expire. Here no entry expires before the run ends.
+    let text = text.strip_prefix('+').unwrap_or(text);
     let mut parts = text.splitn(3, ':');
     let (Some(host), Some(port), Some(addresses)) = (parts.next(), parts.next(), parts.next())
     else {
@@ -241,6 +277,7 @@ pub(crate) fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
 pub(crate) fn proxy(text: &str) -> Result<String, String> {
     // The error must not contain a password.
     match fetch_driver::Proxy::parse(text) {
+        _ if text.is_empty() => Ok(String::new()),
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
     }
@@ -375,12 +412,20 @@ mod tests {
 
     #[test]
     fn a_timeout_pattern_may_contain_an_equals_sign() {
+        for right in [
+            "a.test:80=5",
+            "localhost:8080/x=5",
+            "http://a=5",
+            "substring:foo:bar=5",
+        ] {
+            assert!(pattern_timeout(right).is_ok(), "{right}");
+        }
         let (pattern, limit) = pattern_timeout("?q=a=0.25").unwrap();
         assert_eq!(
             (pattern.to_string().as_str(), limit.as_millis()),
             ("?q=a", 250)
         );
-        for wrong in ["/x/", "/x/=", "/x/=y", "regex:(=1"] {
+        for wrong in ["/x/", "/x/=", "/x/=y", "regex:(=1", "foo:bar=5", "GLOB:x=5"] {
             assert!(pattern_timeout(wrong).is_err(), "{wrong}");
         }
     }
@@ -395,15 +440,19 @@ mod tests {
         };
         assert_eq!(value("X-A: b: c").as_deref(), Some("b: c"));
         assert_eq!(value("X-A;").as_deref(), Some(""));
+        assert_eq!(value("X-A;  ").as_deref(), Some(""));
+        assert_eq!(value("Host: a").as_deref(), Some("a"));
+        assert_eq!(value("Connection: Close").as_deref(), Some("close"));
+        assert_eq!(value("Connection: keep-alive"), None);
         assert_eq!(value("Accept:"), None);
         for wrong in [
             "X-A",
             "X A: b",
             ": b",
-            "@file",
-            "Host: x",
             "X: a\nb",
             "Content-Length: 1",
+            "Transfer-Encoding: chunked",
+            "Connection: upgrade",
         ] {
             assert!(header(wrong).is_err(), "{wrong}");
         }

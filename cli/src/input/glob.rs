@@ -53,6 +53,7 @@ impl UrlGlob {
                     (GlobPart::Text(here[1..2].to_owned()), 2)
                 }
                 [b'\\', ..] => (GlobPart::Text("\\".to_owned()), 1),
+                [b'[', b']', ..] => (GlobPart::Text("[]".to_owned()), 2),
                 [open, ..] => {
                     let close = if *open == b'{' { '}' } else { ']' };
                     let end = here.find(close).ok_or_else(|| wrong("it is not closed"))?;
@@ -289,6 +290,7 @@ mod tests {
             ("{a,b}[1-2]", "a1 a2 b1 b2"),
             ("http://[::1]:80/", "http://[::1]:80/"),
             ("?q={1}", "?q={1}"),
+            ("/a[]=1", "/a[]=1"),
             (r"\{a,b\}\[1-2\]\x", r"{a,b}[1-2]\x"),
         ] {
             assert_eq!(all(text), expected, "{text}");
@@ -303,7 +305,6 @@ mod tests {
             ("[5-1]", "ends before it begins"),
             ("[a-1]", "not a range"),
             ("[1-5:0]", "not a range"),
-            ("[]", "not a range"),
             ("{5..1}", "ends before it begins"),
             ("[0000000000000000000001-2]", "not a range"),
         ] {

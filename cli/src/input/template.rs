@@ -28,6 +28,8 @@ pub(crate) struct RequestTemplate {
     pub(crate) body_dir: Option<BodyDirectory>,
     /// Whether outcomes have the responses that redirect.
     pub(crate) keeps_redirects: bool,
+    /// Whether `-u` or `-H Authorization` applies to all URLs, also those with a password.
+    pub(crate) has_login: bool,
     pub(crate) method: Method,
     /// The passwords of users whom URLs name.
     pub(crate) netrc: Option<Arc<Netrc>>,
@@ -85,8 +87,11 @@ impl RequestTemplate {
 
     /// The request without the header fields of its row and without a body.
     fn bare_request(&self, method: Method, url: &str) -> Result<Request, String> {
-        let request = Request::new(method, url).map_err(|error| reason(&error))?;
-        let request = self.set_common(request)?;
+        let request = match self.has_login {
+            true => Request::new(method, without_user(url)),
+            false => Request::new(method, url),
+        };
+        let request = self.set_common(request.map_err(|error| reason(&error))?)?;
         Ok(match self.password(url) {
             Some(login) => request.headers([(AUTHORIZATION, login)].into_iter().collect()),
             None => request,
@@ -170,6 +175,19 @@ impl RequestTemplate {
             return None;
         }
         netrc.authorization(url.host_str()?, Some(&user))
+    }
+}
+
+/// The URL without user name and password.
+fn without_user(url: &str) -> Cow<'_, str> {
+    let Some(start) = url.find("://").map(|at| at + 3) else {
+        return url.into();
+    };
+    let end = url[start..].find(['/', '?', '#', '\\']);
+    let end = end.map_or(url.len(), |end| start + end);
+    match url[start..end].rfind('@') {
+        Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]).into(),
+        None => url.into(),
     }
 }
 

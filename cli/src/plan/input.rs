@@ -1,6 +1,7 @@
 //! The URLs to fetch, and the properties of their requests.
 
 use fetch_driver::Settings;
+use http::header::AUTHORIZATION;
 
 use super::request;
 use crate::args::CliArgs;
@@ -28,6 +29,7 @@ impl InputPlan {
             input::pair_payloads(&mut list, &args.input, payloads)?;
         }
         let mut template = request::template(args)?;
+        template.has_login = settings.headers.contains_key(AUTHORIZATION);
         template.netrc = settings.netrc.clone();
         Ok(Self {
             dedupe: args.input.dedupe,

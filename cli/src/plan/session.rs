@@ -10,7 +10,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use crate::args::CliArgs;
-use crate::display::plural;
+use crate::display::{plural, sanitize};
 use crate::exit::CliError;
 use crate::output::replace::{AtomicFile, FileAccess};
 
@@ -93,7 +93,8 @@ fn warn_skipped(file: &str, skipped: &[String], warnings: &mut Vec<String>) {
     }
 }
 
-/// Loads a file into the jar. The file of `--cookie-jar` need not exist yet.
+/// Loads a file into the jar. The file of `--cookie-jar` need not exist yet, nor, as in curl, another one:
+/// `-b none` only stores cookies and sends them back.
 fn load(
     jar: &CookieJar,
     file: &str,
@@ -106,7 +107,14 @@ fn load(
             warn_skipped(&format!("--cookie {file}"), &skipped, warnings);
             Ok(())
         }
-        Err(error) if error.kind() == ErrorKind::NotFound && target == Some(Path::new(file)) => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if target != Some(Path::new(file)) && file != "none" {
+                let file = sanitize(file.as_bytes());
+                warnings.push(format!(
+                    "--cookie {file}: there is no such file: starting without cookies; a cookie is \
+                     written NAME=VALUE"
+                ));
+            }
             Ok(())
         }
         Err(error) => Err(CliError::file(format!(

@@ -328,7 +328,6 @@ fn unusable_files_are_reported_before_anything_is_sent() {
     let (file, url) = (list.path("list"), site.url("/get"));
     let none = list.path("none");
     for (options, code, part) in [
-        (["-b", &none], 3, "without ="),
         (["--cookie-jar", "-"], 2, "--cookie-jar -"),
         (["--cookie-jar", "/none/jar"], 2, "directory that exists"),
         (["--netrc-file", &file], 2, "line 1"),

@@ -36,7 +36,11 @@ fn wrong_options_are_refused_with_option_value_and_fix() {
             &["-H", "nonsense"],
             &["--header", "'nonsense'", "'Name: value'"],
         ),
-        (&["-H", "Host: a"], &["--header", "--resolve"]),
+        (&["-H", "Content-Length: 5"], &["--header", "leave it out"]),
+        (
+            &["--timeout", "foo:bar=5"],
+            &["--timeout", "glob:", "substring:"],
+        ),
         (&["-u", "me"], &["--user", "USER:PASSWORD"]),
         (&["--max-redirs", "x"], &["--max-redirs", "'x'", "10"]),
         (

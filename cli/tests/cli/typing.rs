@@ -67,9 +67,6 @@ fn the_first_word_may_be_a_command_and_after_two_dashes_it_is_a_host() {
 
 #[test]
 fn what_is_refused_names_what_to_write() {
-    let list = List::new("");
-    fs::write(list.file("urls.txt"), "").unwrap();
-    let urls = list.path("urls.txt");
     for (line, expected) in [
         (
             &["example"][..],
@@ -77,7 +74,8 @@ fn what_is_refused_names_what_to_write() {
         ),
         (&["simulat"], "did you mean simulate?"),
         (&["-v", "policy"], "fetch-all policy"),
-        (&[&urls], "write -i /"),
+        (&["urls.txt"], "write -i urls.txt"),
+        (&["-O", "page.html", "a.test"], "-O takes no name"),
         (&["-"], "-: write -i -"),
         (&["\u{2013}silent"], "write -silent or --silent"),
         (&["-i", "http://a.test"], "URLs without -i"),
@@ -210,4 +208,109 @@ fn errors_in_files_have_line_text_and_fix() {
     fs::write(&path, "silent\nurl = \"http://127.0.0.1:1/\"\n").unwrap();
     let toml = fetch_all(&["--config", &path]);
     assert!(toml.stderr.contains("write -K"), "{toml:?}");
+}
+
+#[test]
+fn header_fields_come_from_files_and_replace_the_host() {
+    let site = site();
+    let list = List::new("X-A: 1\n\nX-B;\nAccept:\n");
+    let file = format!("@{}", list.path("list"));
+    let url = site.url("/get");
+    let host = ["-H", "Host: other.test", "-H", "Connection: keep-alive"];
+    assert_eq!(
+        fetch_all(&[&["-H", &file][..], &host, &[&url]].concat()).code,
+        0
+    );
+    let seen = site.last_request("/get").unwrap();
+    for (name, value) in [
+        ("x-a", Some("1")),
+        ("x-b", Some("")),
+        ("accept", None),
+        ("host", Some("other.test")),
+        ("connection", None),
+    ] {
+        assert_eq!(seen.header(name), value, "{name}");
+    }
+    fs::write(list.file("list"), "X-A: 1\nsecret\n").unwrap();
+    let wrong = fetch_all(&["-H", &file, &url]);
+    assert!(
+        wrong.stderr.contains("list: line 2: 'secret': no colon"),
+        "{wrong:?}"
+    );
+    assert_eq!(fetch_all(&["-H", "@/none", &url]).code, 3);
+    fetch_all(&["-H", "Connection: close", &url]);
+    assert_eq!(
+        site.last_request("/get").unwrap().header("connection"),
+        Some("close")
+    );
+}
+
+#[test]
+fn an_empty_user_agent_or_referer_is_not_sent() {
+    let site = site();
+    let url = site.url("/get");
+    assert_eq!(fetch_all(&["-A", "", "-e", "", &url]).code, 0);
+    let seen = site.last_request("/get").unwrap();
+    assert_eq!(
+        (seen.header("user-agent"), seen.header("referer")),
+        (None, None)
+    );
+}
+
+#[test]
+fn a_login_of_the_options_replaces_that_of_the_url() {
+    let site = site();
+    let url = site.url("/get").replace("://", "://me:p%40@");
+    for (options, value) in [
+        (&["-u", "you:q"][..], "Basic eW91OnE="),
+        (&["-H", "Authorization: Own x"], "Own x"),
+        (&["-u", ":"], "Basic Og=="),
+        (&[], "Basic bWU6cEA="),
+    ] {
+        assert_eq!(fetch_all(&[options, &[&url]].concat()).code, 0);
+        let seen = site.last_request("/get").unwrap();
+        assert_eq!(seen.header("authorization"), Some(value), "{options:?}");
+    }
+}
+
+#[test]
+fn a_cookie_file_that_does_not_exist_starts_an_empty_jar() {
+    let site = site();
+    let set = site.url("/set-cookie?c=a%3D1%3B%20Path%3D/");
+    let get = site.url("/get");
+    let ran = fetch_all(&["-b", "none", "-j1", "-q", "-s", &set, &get]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(
+        site.last_request("/get").unwrap().header("cookie"),
+        Some("a=1")
+    );
+    let ran = fetch_all(&["-b", "session", &get]);
+    assert!(
+        ran.code == 0 && ran.stderr.contains("NAME=VALUE"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn an_empty_proxy_is_none() {
+    let site = site();
+    let url = site.url("/get");
+    let mut command = command(&["--retry", "0", "-x", "", &url]);
+    command.env("http_proxy", "http://127.0.0.1:1");
+    assert_eq!(ran(command.output().unwrap()).code, 0);
+}
+
+#[test]
+fn numbers_are_refused_in_our_own_words() {
+    for (option, value, part) in [
+        ("--seed", "x", "not a whole number"),
+        ("--max-errors", "0", "write 1 or more"),
+        ("--tar-count", "-1", "not a whole number"),
+        ("--progress-interval", "-5", "seconds cannot be negative"),
+        ("--timeout", "5", "-m SECONDS for all URLs"),
+    ] {
+        let ran = fetch_all(&["--tar", "x", option, value, "http://127.0.0.1:1/"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.stderr.contains(part), "{option}: {}", ran.stderr);
+    }
 }

@@ -37,6 +37,8 @@ pub enum RuleErrorKind {
     NeverInUrl(char),
     /// The port is not a number from 1 to 65535.
     Port,
+    /// The word before the colon is no kind of pattern.
+    Prefix,
     /// The glob's range ends before it starts, such as `[z-a]`.
     Range,
     /// The regular expression is invalid; contains the parser's message.
@@ -165,6 +167,10 @@ impl fmt::Display for RuleErrorKind {
                 return write!(f, "URLs do not contain {c:?}: write it percent-encoded");
             }
             Self::Port => "not a port: write a number from 1 to 65535",
+            Self::Prefix => {
+                "not a kind of pattern: write glob:, host:, method: or regex: before it, or substring: for \
+                 this text"
+            }
             Self::Range => "the range ends before it starts",
             Self::Regex(message) => message,
             Self::TooLarge => "too large: shorten it, or its repetitions",

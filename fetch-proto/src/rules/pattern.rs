@@ -8,7 +8,7 @@ use core::str::FromStr;
 
 use super::error::{RuleError, RuleErrorKind};
 use super::syntax::PatternFault;
-use super::url_pattern::{PREFIXES, UrlPattern};
+use super::url_pattern::{UrlPattern, has_prefix};
 use crate::model::method::Method;
 
 /// Maximum length of a text, which bounds the cost of a hostile one before compilation.
@@ -59,7 +59,7 @@ impl RulePattern {
     /// # Ok::<(), fetch_proto::RuleError>(())
     /// ```
     pub fn substring(text: &str) -> Result<Self, RuleError> {
-        if PREFIXES.iter().any(|kind| text.starts_with(kind)) {
+        if has_prefix(text) {
             return Self::parse(&format!("substring:{text}"));
         }
         Self::parse(text)

@@ -27,6 +27,9 @@ pub(super) struct UrlPattern {
 
 impl UrlPattern {
     pub(super) fn parse(text: &str) -> Result<Self, PatternFault> {
+        if has_prefix(text) && !PREFIXES.iter().any(|kind| text.starts_with(kind)) {
+            return Err((0, RuleErrorKind::Prefix));
+        }
         let kind = PREFIXES
             .iter()
             .find(|kind| text.starts_with(**kind))
@@ -36,7 +39,7 @@ impl UrlPattern {
         let hir = Self::compile(kind, body).map_err(|(at, reason)| (kind.len() + at, reason))?;
         let cost = cost(&hir).ok_or((kind.len(), RuleErrorKind::TooLarge))?;
         let text = match kind {
-            "substring:" if !PREFIXES.iter().any(|kind| body.starts_with(kind)) => body,
+            "substring:" if !has_prefix(body) => body,
             _ => text,
         };
         Ok(Self {
@@ -63,6 +66,18 @@ impl UrlPattern {
             }
         }
     }
+}
+
+/// Whether the text begins like one of [`PREFIXES`]: with a word and a colon. `http://` and a host's
+/// port do not.
+pub(super) fn has_prefix(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(word, rest)| {
+        word.len() > 1
+            && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && !word.eq_ignore_ascii_case("http")
+            && !word.eq_ignore_ascii_case("https")
+            && !rest.starts_with(|c: char| c.is_ascii_digit() || c == '/')
+    }) || PREFIXES.iter().any(|kind| text.starts_with(kind))
 }
 
 /// `hir` anywhere in the URL.

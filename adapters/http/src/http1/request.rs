@@ -38,10 +38,15 @@ pub(super) fn write(
         .map_or(path, PathAndQuery::as_str);
     out.extend_from_slice(path.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
+    // A field of the caller replaces the host of the URL.
+    let own_host = request.headers.get(HOST);
     match origin.next_hop() {
-        NextHop::Server(host) => write_field(out, &HOST, host),
+        NextHop::Server(host) => write_field(out, &HOST, own_host.unwrap_or(host)),
         NextHop::Proxy(authorization, headers) => {
-            write_field(out, &HOST, &host_header(url)?);
+            match own_host {
+                Some(host) => write_field(out, &HOST, host),
+                None => write_field(out, &HOST, &host_header(url)?),
+            }
             if let Some(value) = authorization {
                 write_field(out, &PROXY_AUTHORIZATION, value);
             }
@@ -51,7 +56,9 @@ pub(super) fn write(
         }
     }
     write_fields(out, &request.headers, origin);
-    if !request.repeatable {
+    let closes = request.headers.get(CONNECTION);
+    let closes = closes.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    if closes || !request.repeatable {
         write_field(out, &CONNECTION, &HeaderValue::from_static("close"));
     }
     if let Some(accept) = accept.filter(|_| may_accept_codings(&request.headers)) {

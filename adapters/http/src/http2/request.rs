@@ -8,7 +8,7 @@ use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
-use http::uri::{Parts, PathAndQuery, Scheme, Uri};
+use http::uri::{Authority, Parts, PathAndQuery, Scheme, Uri};
 use url::{Position, Url};
 
 use super::handle::H2Handle;
@@ -33,6 +33,8 @@ pub(super) fn build(
         ..
     } = outgoing;
     let mut headers = Arc::unwrap_or_clone(headers);
+    // A field of the caller replaces the host of the URL.
+    let own_host = headers.remove(HOST);
     remove_connection_fields(&mut headers);
     if let Some(accept) = accept.filter(|_| may_accept_codings(&headers)) {
         headers.insert(ACCEPT_ENCODING, accept);
@@ -45,7 +47,10 @@ pub(super) fn build(
         true => Scheme::HTTPS,
         false => Scheme::HTTP,
     });
-    target.authority = Some(handle.authority.clone());
+    target.authority = Some(match own_host {
+        Some(host) => Authority::try_from(host.as_bytes()).map_err(invalid_target)?,
+        None => handle.authority.clone(),
+    });
     target.path_and_query = Some(path_and_query(&url, path_as_is)?);
     let uri = Uri::from_parts(target).map_err(invalid_target)?;
     let status = (body.length() != Some(0)).then(Arc::<UploadStatus>::default);
@@ -75,7 +80,6 @@ fn remove_connection_fields(headers: &mut HeaderMap) {
     for name in [
         CONNECTION,
         CONTENT_LENGTH,
-        HOST,
         HTTP2_SETTINGS,
         KEEP_ALIVE,
         PROXY_CONNECTION,

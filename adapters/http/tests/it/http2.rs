@@ -135,12 +135,25 @@ fn a_server_without_http2_fails_prior_knowledge_once() {
 }
 
 #[test]
+fn a_host_field_is_the_authority() {
+    let site = site();
+    let mut request = get(&site.url("/headers"));
+    let host = HeaderValue::from_static("elsewhere.test:81");
+    Arc::make_mut(&mut request.headers).insert(HOST, host);
+    let client = client_with(trusting(&site));
+    let response = block_on(send(&client, request)).unwrap();
+    block_on(read_body(response.body)).unwrap();
+    let seen = site.last_request("/headers").unwrap();
+    assert_eq!(seen.header("host"), None);
+    assert!(site.observed().hosts.contains_key("elsewhere.test:81"));
+}
+
+#[test]
 fn connection_fields_are_removed() {
     let site = site();
     let mut request = get(&site.url("/headers"));
     for (name, value) in [
         (CONNECTION, "keep-alive, x-hop"),
-        (HOST, "elsewhere.test"),
         (HeaderName::from_static("keep-alive"), "timeout=5"),
         (HeaderName::from_static("te"), "gzip"),
         (HeaderName::from_static("upgrade"), "h2c"),
@@ -151,7 +164,7 @@ fn connection_fields_are_removed() {
     let response = block_on(send(&client, request)).unwrap();
     block_on(read_body(response.body)).unwrap();
     let seen = site.last_request("/headers").unwrap();
-    for name in ["connection", "host", "keep-alive", "te", "upgrade"] {
+    for name in ["connection", "keep-alive", "te", "upgrade"] {
         assert_eq!(seen.header(name), None, "{name}");
     }
     let authority = site.address().to_string();

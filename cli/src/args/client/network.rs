@@ -37,7 +37,7 @@ pub(crate) struct NetworkArgs {
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct RouteArgs {
-    /// Proxy: http://, socks5:// or socks5h://HOST:PORT [default: http_proxy,
+    /// Proxy: http://, socks5:// or socks5h://HOST:PORT, or "" for none [default: http_proxy,
     /// https_proxy, all_proxy]
     #[arg(short = 'x', long, value_name = "URL", value_parser = values::proxy)]
     pub(crate) proxy: Option<String>,
@@ -125,6 +125,8 @@ impl RouteArgs {
     /// If a proxy of the environment cannot be parsed.
     pub(crate) fn proxies(&self) -> Result<ProxyRules, fetch_driver::BuildError> {
         let rules = match (&self.proxy, &self.unix_socket) {
+            // As in curl, an empty proxy is none, whatever the environment names.
+            (Some(url), _) if url.is_empty() => ProxyRules::new(),
             (Some(url), _) => {
                 let url = with_user(url, self.proxy_user.as_deref());
                 // The exceptions of the environment apply to --proxy too.

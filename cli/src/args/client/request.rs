@@ -3,7 +3,7 @@
 use clap::Args as Group;
 use fetch_proto::Method;
 
-use crate::args::values::{self, HeaderOption};
+use crate::args::values::{self, HeaderSource};
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Request")]
@@ -19,10 +19,12 @@ pub(crate) struct RequestArgs {
     pub(crate) head: bool,
 
     /// Header field "Name: value"; "Name;" sends it empty, "Name:" removes a default; repeatable
-    #[arg(short = 'H', long, value_name = "FIELD", value_parser = values::header)]
-    pub(crate) header: Vec<HeaderOption>,
+    ///
+    /// @FILE reads one field per line, @- from stdin. Host replaces the host of the URL in requests.
+    #[arg(short = 'H', long, value_name = "FIELD|@FILE", value_parser = values::header_source)]
+    pub(crate) header: Vec<HeaderSource>,
 
-    /// The header field User-Agent
+    /// The header field User-Agent; "" removes it
     #[arg(short = 'A', long, value_name = "NAME")]
     pub(crate) user_agent: Option<String>,
 
@@ -68,7 +70,7 @@ pub(crate) struct RequestArgs {
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Request")]
 pub(crate) struct RequestDetailArgs {
-    /// The header field Referer
+    /// The header field Referer; "" removes it
     #[arg(short = 'e', long, value_name = "URL")]
     pub(crate) referer: Option<String>,
 

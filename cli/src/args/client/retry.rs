@@ -46,7 +46,7 @@ pub(crate) struct RetryArgs {
     pub(crate) no_jitter: bool,
 
     /// Seed of the jitter, so that runs can be compared
-    #[arg(long, value_name = "N", conflicts_with = "no_jitter")]
+    #[arg(long, value_name = "N", value_parser = values::number, conflicts_with = "no_jitter")]
     pub(crate) seed: Option<u64>,
 
     #[command(flatten)]

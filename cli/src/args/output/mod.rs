@@ -50,7 +50,7 @@ pub(crate) struct OutputArgs {
     pub(crate) fail_early: bool,
 
     /// Stop after this many failures
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::positive)]
     pub(crate) max_errors: Option<NonZeroU64>,
 
     /// No progress, no summary, no log on the console

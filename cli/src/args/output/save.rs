@@ -1,5 +1,6 @@
 //! The options for saving bodies.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
@@ -95,9 +96,9 @@ pub(crate) struct SaveArgs {
     pub(crate) tar: Option<PathBuf>,
 
     /// Maximum bodies in a tar file
-    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "tar")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) tar_count: u64,
+    #[arg(long, value_name = "N", default_value = "10000", requires = "tar")]
+    #[arg(value_parser = values::positive)]
+    pub(crate) tar_count: NonZeroU64,
 
     /// Size after which the next tar file starts
     #[arg(long, value_name = "BYTES", default_value = "1G", requires = "tar")]
@@ -132,7 +133,7 @@ impl SaveArgs {
             skip_existing: self.skip_existing,
             sync: !self.no_fsync,
             tar: self.tar.clone(),
-            tar_count: self.tar_count,
+            tar_count: self.tar_count.get(),
             tar_size: self.tar_size,
             warc: self.warc.clone(),
             warc_size: self.warc_size,

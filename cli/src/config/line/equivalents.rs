@@ -24,7 +24,13 @@ const EQUIVALENTS: &[(&[&str], Equivalent)] = &[
     (&["create-dirs", "basic", "tcp-nodelay"], Equivalent::Always),
     (&["proxy-basic", "socks5-basic"], Equivalent::Always),
     (
-        &["no-sslv2", "no-sslv3", "no-npn", "no-styled-output"],
+        &[
+            "no-include",
+            "no-sslv2",
+            "no-sslv3",
+            "no-npn",
+            "no-styled-output",
+        ],
         Equivalent::Always,
     ),
     (&["styled-output"], Equivalent::Always),

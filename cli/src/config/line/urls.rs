@@ -8,9 +8,15 @@ use clap::Command;
 use crate::display::sanitize;
 use crate::exit::CliError;
 
-/// The endings of lists.
-const LIST_ENDINGS: [&str; 11] = [
-    "csv", "gz", "json", "jsonl", "list", "ndjson", "parquet", "tsv", "txt", "urls", "zst",
+/// Endings of files that are no top-level domains.
+const FILE_ENDINGS: [&str; 24] = [
+    "bz2", "css", "csv", "gif", "gz", "htm", "html", "iso", "jpeg", "jpg", "json", "jsonl",
+    "ndjson", "parquet", "pdf", "png", "svg", "tar", "tsv", "txt", "webp", "xml", "xz", "zst",
+];
+
+/// Quotes of texts, which are none to a shell.
+const TEXT_QUOTES: [char; 6] = [
+    '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{ab}', '\u{bb}',
 ];
 
 /// Dashes that are not `-`, as programs for text make them.
@@ -40,9 +46,19 @@ pub(super) fn check(command: &Command, word: &OsStr) -> Result<(), CliError> {
             "{shown}: {why}: write -{rest} or --{rest}"
         )));
     }
-    if is_list(text) {
-        let why = format!("is a file: write -i {shown} for its URLs, or http://{shown}");
+    if text.is_empty() {
+        let why = "an empty word: write a URL, or check the variables of the shell";
+        return Err(CliError::usage(format!("\"\": {why}")));
+    }
+    if text.starts_with(TEXT_QUOTES) {
+        let why = "begins with a quote that is none to the shell: write '…' or \"…\"";
         return Err(CliError::usage(format!("{shown}: {why}")));
+    }
+    if is_file_name(text) {
+        return Err(CliError::usage(format!(
+            "{shown}: a file, not a host: write -i {shown} for a list of URLs, -o {shown} for records, or \
+             http://{shown}; -O takes no name"
+        )));
     }
     if has_form_of_url(text) {
         return Ok(());
@@ -71,14 +87,11 @@ fn has_form_of_url(text: &str) -> bool {
     text.contains(['.', ':', '/']) || host.eq_ignore_ascii_case("localhost")
 }
 
-/// Whether it is the name of a list rather than a host.
-fn is_list(text: &str) -> bool {
-    let path = Path::new(text);
-    let ending = path.extension().and_then(OsStr::to_str);
+/// Whether it is the name of a file rather than a host.
+fn is_file_name(text: &str) -> bool {
+    let ending = Path::new(text).extension().and_then(OsStr::to_str);
     let ending = ending.map(str::to_ascii_lowercase);
-    ending.is_some_and(|ending| LIST_ENDINGS.contains(&&*ending))
-        && !text.contains("://")
-        && path.is_file()
+    !text.contains([':', '/']) && ending.is_some_and(|ending| FILE_ENDINGS.contains(&&*ending))
 }
 
 #[cfg(test)]
@@ -109,8 +122,11 @@ mod tests {
             ("policy", "fetch-all policy"),
             ("-", "-i -"),
             ("\u{2013}silent", "--silent"),
-            ("", "neither"),
-            ("Cargo.toml", ""),
+            ("", "empty word"),
+            ("\u{201c}http://a.test\u{201d}", "quote"),
+            ("page.html", "a file, not a host"),
+            ("urls.txt", "-i urls.txt"),
+            ("a.test/page.html", ""),
         ] {
             let checked = checked(word);
             let is_right = match part {

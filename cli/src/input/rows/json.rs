@@ -354,8 +354,8 @@ mod tests {
                 "not a field's name",
             ),
             (
-                r#"{"url": "u", "headers": {"Host": "c"}}"#,
-                "host cannot be set",
+                r#"{"url": "u", "headers": {"Content-Length": "5"}}"#,
+                "content-length cannot be set",
             ),
             (r#"{"url": "u", "headers": ["a: b"]}"#, "write an object"),
             (

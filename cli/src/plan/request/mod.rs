@@ -1,6 +1,7 @@
 //! The common properties of all requests: method, header fields, body.
 
 mod body;
+mod header_file;
 mod payload;
 
 use base64::Engine as _;
@@ -25,6 +26,7 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
         None => Method::Post,
     };
     Ok(RequestTemplate {
+        has_login: false,
         body_dir: payload::body_dir(args)?,
         keeps_redirects: args.report.dump_header.is_some(),
         method,
@@ -63,8 +65,10 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
         ("--referer", REFERER, args.request_detail.referer.as_ref()),
         ("--user-agent", USER_AGENT, request.user_agent.as_ref()),
     ] {
-        if let Some(value) = value {
-            headers.insert(name, field(option, value)?);
+        match value.map(String::as_str) {
+            Some("") => drop(headers.remove(name)),
+            Some(value) => drop(headers.insert(name, field(option, value)?)),
+            None => {}
         }
     }
     if let Some(contact) = &args.robots.contact {
@@ -88,11 +92,12 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
-    for option in &request.header {
+    let options = header_file::fields(&request.header)?;
+    for option in &options {
         // `-H` replaces defaults; several fields of the same name are all sent.
         headers.remove(&option.name);
     }
-    for option in &request.header {
+    for option in &options {
         if let Some(value) = &option.value {
             headers.append(option.name.clone(), value.clone());
         }

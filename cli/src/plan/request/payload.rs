@@ -6,6 +6,7 @@ use http::header::CONTENT_TYPE;
 
 use super::body::{body, encoded};
 use crate::args::CliArgs;
+use crate::args::values::HeaderSource;
 use crate::exit::CliError;
 use crate::input::BodyDirectory;
 use crate::upload::{FormStyle, RequestPayload, build_form};
@@ -31,9 +32,16 @@ pub(super) fn payload(args: &CliArgs) -> Result<RequestPayload, CliError> {
         _ => return Ok(RequestPayload::Empty),
     }
     if !args.form.0.is_empty() {
-        let mut given = args.request.header.iter().rev();
-        let given = given.find(|option| option.name == CONTENT_TYPE);
-        let given = given.and_then(|option| option.value.as_ref()?.to_str().ok());
+        let given = args
+            .request
+            .header
+            .iter()
+            .rev()
+            .find_map(|source| match source {
+                HeaderSource::Field(field) if field.name == CONTENT_TYPE => field.value.as_ref(),
+                _ => None,
+            });
+        let given = given.and_then(|value| value.to_str().ok());
         let style = FormStyle {
             escapes: args.upload.form_escape,
             media_type: given,

@@ -201,6 +201,7 @@ impl Request {
     /// [`is_sent_to_other_origins`](fetch_proto::is_sent_to_other_origins) and
     /// [`RedirectPolicy::trusted`](fetch_proto::RedirectPolicy::trusted). A value that is marked
     /// sensitive stays, too. [`Outcome::withheld`](crate::Outcome::withheld) names what was not sent.
+    /// `Host` replaces the host of the URL where the transport is this workspace's own.
     ///
     /// ```
     /// let request = fetch_driver::Request::get("http://a.test/")?.header("x-id", "7")?;
