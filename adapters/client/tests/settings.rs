@@ -36,6 +36,8 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "fallback.stale",
         "fallback.value",
         "headers",
+        "hsts",
+        "netrc",
         "seed",
         "share",
         // Not a setting, but state that several threads share. These adapters have one thread.
@@ -48,14 +50,20 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "http2",
         "pool.idle_timeout",
         "pool.max_connections",
+        "route.address_family",
         "route.connect_to",
         "route.dns_ttl",
+        "route.local_address",
+        "route.private_addresses",
         "route.proxy",
+        "route.proxy_headers",
+        "route.proxy_tunnel",
         "route.resolve",
         "route.unix_socket",
         "tls.ca_certificates",
         "tls.client_certificate",
         "tls.insecure",
+        "tls.pinned_keys",
     ];
     let mut known = [&by_the_driver[..], &by_the_adapters].concat();
     known.sort_unstable();

@@ -55,11 +55,6 @@ impl IsahcClientFactory {
         let identity = identity
             .map(crate::identity::IdentityFiles::new)
             .transpose()?;
-        if !settings.route.private_addresses {
-            let reason =
-                "isahc shows no addresses before it connects: take the adapter for smol or tokio";
-            return cannot("private_addresses", reason);
-        }
         let mut resolve = ResolveMap::new();
         for (host, port, addresses) in &settings.route.resolve {
             let [address] = addresses[..] else {

@@ -33,6 +33,7 @@ impl RequestRoutes {
         let unsupported = [
             ("address_family", route.address_family != AddressFamily::Any),
             ("local_address", route.local_address.is_some()),
+            ("private_addresses", !route.private_addresses),
             ("proxy_headers", !route.proxy_headers.is_empty()),
             ("proxy_tunnel", route.proxy_tunnel),
         ];

@@ -18,7 +18,7 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
     UnsupportedBehaviour {
         behaviour: "private addresses can be refused",
         reason: "isahc does not report addresses before it connects; the setting is an error when the fetcher is built",
-        mismatch: "private_addresses: isahc shows no addresses",
+        mismatch: "private_addresses: isahc does not do it",
     },
     UnsupportedBehaviour {
         behaviour: "too many header fields",
