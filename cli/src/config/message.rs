@@ -47,7 +47,7 @@ pub(super) fn message(error: &clap::Error) -> String {
     }
 }
 
-/// What the parser of a value says about it, or which values there are.
+/// The message of a value's parser, or the list of possible values.
 pub(super) fn reason(error: &clap::Error) -> String {
     if let Some(source) = std::error::Error::source(error) {
         return source.to_string();

@@ -15,7 +15,8 @@ use crate::outcome::row::RowAttachment;
 use crate::output::record::RecordBuilder;
 use crate::upload::RequestPayload;
 
-/// What is percent-encoded in the name of a file that is appended to a URL: all but unreserved characters.
+/// The characters that are percent-encoded in the name of a file that is appended to a URL: all but
+/// unreserved ones.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

@@ -64,7 +64,7 @@ impl DigestAlgorithm {
 
 impl Checksum {
     /// Parses an algorithm and a digest, such as `sha256:` and hexadecimal digits. Also accepted are
-    /// digits alone, whose number tells the algorithm, `=` or `-` after the algorithm, `SHA-256`, and
+    /// digits alone, whose number determines the algorithm, `=` or `-` after the algorithm, `SHA-256`, and
     /// base64 as in `sha256-…` of browsers and `sha-256=:…:` of RFC 9530.
     ///
     /// # Errors

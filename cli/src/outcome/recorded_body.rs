@@ -22,7 +22,7 @@ pub(crate) enum RecordedForm {
     Text,
 }
 
-/// Which bodies are recorded, and how.
+/// The settings of `--record-body`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyRecording {
     pub(crate) form: RecordedForm,

@@ -56,7 +56,7 @@ impl RedirectCheck for RobotsRedirects {
     }
 }
 
-/// What the file of the site says, if it is known.
+/// The answer of the site's robots.txt, if the file is known.
 fn known(cache: &Mutex<RobotsCache>, site: &str, url: &Url) -> Option<Result<(), String>> {
     let cache = lock(cache);
     let refusal = cache.get(site)?.refusal(url);

@@ -33,7 +33,7 @@ struct Rule {
     pattern: Box<str>,
 }
 
-/// What a line of the file means.
+/// The meaning of a line of the file.
 enum Line<'a> {
     Agent(&'a [u8]),
     CrawlDelay(&'a [u8]),

@@ -35,7 +35,7 @@ pub(crate) fn product_name(agent: &str) -> Option<&str> {
         if !name.is_empty() && (has_version || stands_alone) {
             return Some(name);
         }
-        // What follows this word is a name, even without a version.
+        // The word after this one is a name, even without a version.
         is_named = part.eq_ignore_ascii_case("compatible");
     }
     None

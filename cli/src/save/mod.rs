@@ -357,7 +357,7 @@ impl BodyStore {
         }
     }
 
-    /// Whether each successful body becomes a file of its own, or a member of a tar shard.
+    /// Whether each successful body becomes a separate file, or a member of a tar shard.
     pub(crate) fn has_files(&self) -> bool {
         let has_tar = |all: &Mutex<Archives>| lock(all).tar.is_some();
         self.directory.is_some() || self.archives.as_ref().is_some_and(has_tar)

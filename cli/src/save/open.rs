@@ -29,7 +29,7 @@ pub(crate) struct SaveOptions {
     pub(crate) continues: bool,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) name_template: Option<NameTemplate>,
-    /// Which bodies are also in the records.
+    /// The bodies that are also in the records.
     pub(crate) recording: Option<BodyRecording>,
     pub(crate) remote_name: bool,
     /// Whether names come from `Content-Disposition`.

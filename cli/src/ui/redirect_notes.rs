@@ -1,4 +1,4 @@
-//! What redirects did that a user may not expect: fields that were withheld, bodies that are missing.
+//! Effects of redirects that a user may not expect: withheld fields and missing bodies.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -14,7 +14,7 @@ pub(crate) enum FormField {
     Text(FieldOptions, String),
 }
 
-/// What is said of a field or of a file in it.
+/// The attributes of a field, or of a file in it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct FieldOptions {
     /// `;encoder=`
@@ -45,7 +45,7 @@ impl FormField {
     ///
     /// # Errors
     ///
-    /// What is wrong, and what to write instead.
+    /// The fault, and the replacement to write.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (name, content) = text
             .split_once('=')

@@ -13,7 +13,7 @@ use tempfile::TempPath;
 /// The most bytes that are read at once.
 const CHUNK: u64 = 64 << 10;
 
-/// A file that is read anew for each request.
+/// A file that is read again for each request.
 #[derive(Clone, Debug)]
 pub(crate) struct FileSegment {
     /// Its length at the start of the run: so many bytes are sent.

@@ -67,7 +67,7 @@ struct FormWriter {
     segments: Vec<BodySegment>,
 }
 
-/// What a part's head says.
+/// The head of a part.
 #[derive(Clone, Copy, Debug)]
 struct PartHead<'a> {
     disposition: &'a str,

@@ -62,7 +62,7 @@ impl RequestPayload {
         })))
     }
 
-    /// What identifies the body in record ids: bytes are their own identity.
+    /// The bytes that represent the body in record ids: the body itself, or a description of its files.
     pub(crate) fn identity(&self) -> &[u8] {
         match self {
             Self::Bytes(bytes) => bytes,
@@ -83,7 +83,7 @@ impl RequestPayload {
         }
     }
 
-    /// What a summary says of it.
+    /// The description in a summary.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Bytes(bytes) => format!("{} bytes", bytes.len()),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// What a server sends, and the outcome and the code in the record.
+/// The bytes of a server, and the outcome and the code in the record.
 const RESPONSES: &[(&str, &str, u8)] = &[
     ("hello world\r\n\r\n", "protocol", 1),
     ("<html>hi</html>", "protocol", 1),

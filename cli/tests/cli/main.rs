@@ -30,6 +30,7 @@ mod rows;
 mod setup;
 mod simulate;
 mod state;
+mod state_repair;
 mod stopping;
 mod support;
 #[cfg(unix)]

@@ -91,7 +91,7 @@ impl List {
     }
 }
 
-/// Serves each connection on a port of its own. It stays open until the client closes it.
+/// Serves connections one after another. Each stays open until the client closes it.
 pub(crate) fn serve(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

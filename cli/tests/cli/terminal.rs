@@ -10,7 +10,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::support::*;
 
-/// What leaves the screen of `--tui`.
+/// The sequence that leaves the screen of `--tui`.
 const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l";
 
 /// Runs the command on a terminal of this size. Returns all that it wrote.
@@ -61,6 +61,13 @@ fn list(site: &fetch_testbed::Site, long_host: &str) -> List {
     List::new(urls.collect::<String>())
 }
 
+/// Runs the list with a rate limit on a terminal of this size, and returns the output.
+fn run_slowly(columns: u16, rows: u16, list: &List, options: &[&str]) -> Vec<u8> {
+    let list = list.path("list");
+    let slow = ["--host-rate", "1/20ms", "-o", "/dev/null", "-i", &list];
+    run_on_terminal(columns, rows, &[options, &slow].concat())
+}
+
 const LONG_HOST: &str = "a-long-host-name.with-many-labels.in-a-deep-hierarchy.example.localhost";
 
 #[test]
@@ -69,16 +76,7 @@ fn the_screen_fits_small_and_large_terminals() {
     let list = list(&site, LONG_HOST);
     let port = site.url("/").rsplit(':').next().unwrap().replace('/', "");
     for (columns, rows) in [(80, 24), (200, 50)] {
-        let options = [
-            "--tui",
-            "--host-rate",
-            "1/20ms",
-            "-o",
-            "/dev/null",
-            "-i",
-            &list.path("list"),
-        ];
-        let output = run_on_terminal(columns, rows, &options);
+        let output = run_slowly(columns, rows, &list, &["--tui"]);
         let end = output
             .windows(LEAVE_SCREEN.len())
             .rposition(|window| window == LEAVE_SCREEN);
@@ -104,15 +102,7 @@ fn the_bar_stays_on_one_line() {
     let site = site();
     let list = list(&site, LONG_HOST);
     for (columns, rows) in [(60, 24), (80, 24), (200, 50)] {
-        let options = [
-            "--host-rate",
-            "1/20ms",
-            "-o",
-            "/dev/null",
-            "-i",
-            &list.path("list"),
-        ];
-        let output = run_on_terminal(columns, rows, &options);
+        let output = run_slowly(columns, rows, &list, &[]);
         let summary = b"fetch-all: 40 URLs";
         let end = output
             .windows(summary.len())

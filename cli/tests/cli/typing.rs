@@ -1,4 +1,4 @@
-//! What people type: curl's habits, words that are no options, and what is refused.
+//! Command lines as people type them: curl's habits, words that are no options, refusals.
 
 use std::fs;
 

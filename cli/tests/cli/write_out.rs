@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// What `-w` prints for one URL.
+/// The text that `-w` prints for one URL.
 fn printed(form: &str, options: &[&str]) -> String {
     fetch_all(&[&["-s", "-w", form], options].concat()).stdout
 }

@@ -39,7 +39,7 @@ pub(crate) struct SegmentSalvage {
     error: Option<io::Error>,
 }
 
-/// What [`SegmentSalvage`] has found.
+/// The findings of [`SegmentSalvage`].
 #[derive(Debug)]
 pub(crate) struct SegmentReport {
     pub(crate) damage: Vec<SegmentDamage>,

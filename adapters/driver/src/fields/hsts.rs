@@ -33,7 +33,7 @@ const MAX_HOSTS: usize = 100_000;
 #[derive(Clone, Default)]
 pub struct HstsStore(Arc<Mutex<HashMap<Box<str>, HstsHost>>>);
 
-/// What is known about a host in a [`HstsStore`].
+/// The entry of a host in a [`HstsStore`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct HstsHost {
     /// Until when it applies; `None` for ever.

@@ -38,7 +38,7 @@ struct NetrcLogin {
     user: Option<Vec<u8>>,
 }
 
-/// What the next word of the file means.
+/// The meaning of the next word of the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Expected {
     Account,

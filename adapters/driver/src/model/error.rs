@@ -32,7 +32,7 @@ struct ErrorDetails {
     url: String,
 }
 
-/// What the last attempt of a failed fetch left.
+/// The details of the last attempt of a failed fetch.
 #[derive(Debug, Default)]
 pub(crate) struct FailedAttempt {
     /// The text of the underlying error.
@@ -158,7 +158,7 @@ impl Error {
         self.0.head.as_ref()
     }
 
-    /// What exactly failed, if the transport knows more than [`kind`](Self::kind) says.
+    /// The exact cause of the failure, if the transport knows more than [`kind`](Self::kind) says.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;

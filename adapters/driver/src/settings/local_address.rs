@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Which IP addresses of a host name are connected to.
+/// The IP versions that connections to host names may use.
 ///
 /// ```
 /// use fetch_driver::AddressFamily;

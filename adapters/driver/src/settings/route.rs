@@ -14,7 +14,7 @@ use super::proxy_rules::ProxyRules;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RouteSettings {
-    /// Which addresses of names are used. Default: all.
+    /// The IP versions that connections to host names may use. Default: both.
     pub address_family: AddressFamily,
     /// Where to connect instead of the URL's host and port. The first rule that applies is used.
     pub connect_to: Vec<ConnectTo>,

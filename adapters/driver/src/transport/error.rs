@@ -58,7 +58,7 @@ impl TransportError {
         self
     }
 
-    /// What exactly failed, if the transport knows more than the kind says.
+    /// The exact cause of the failure, if the transport knows more than the kind says.
     ///
     /// ```
     /// # use fetch_driver::{FailureKind, FailureReason, TransportError};

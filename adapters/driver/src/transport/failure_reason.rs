@@ -1,6 +1,6 @@
-//! What exactly failed in an attempt.
+//! The exact causes of failed attempts.
 
-/// What exactly failed, where a [`FailureKind`](crate::FailureKind) covers several cases.
+/// The exact cause of a failure, where a [`FailureKind`](crate::FailureKind) covers several cases.
 ///
 /// It is for reports: no decision depends on it. A transport reports what it knows.
 ///

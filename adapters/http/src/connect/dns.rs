@@ -74,7 +74,7 @@ impl DnsResolver for SystemResolver {
     }
 }
 
-/// What `gai_strerror` says of `EAI_NONAME` in glibc and in musl.
+/// The texts of `gai_strerror` for `EAI_NONAME` in glibc and in musl.
 const NO_NAME_TEXTS: [&str; 2] = ["Name or service not known", "Name does not resolve"];
 
 /// Gives the kind `NotFound` to the error of `getaddrinfo` for a name that does not exist.

@@ -39,7 +39,7 @@ pub(super) struct DialedPeer {
 }
 
 impl DialedPeer {
-    /// What is reported about the connection to the peer; nothing of a Unix socket.
+    /// The connection to the peer as reported; `None` for a Unix socket.
     pub(super) fn info(peer: Option<&Self>) -> ConnectionInfo {
         let remote = peer.map(|peer| peer.addr);
         ConnectionInfo::new(remote, false).with_local(peer.and_then(|peer| peer.local))

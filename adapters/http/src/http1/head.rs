@@ -1,20 +1,25 @@
 //! A response head: parsed in the read buffer, with its framing and keep-alive.
 
+mod framing;
+mod keep_alive;
+#[cfg(test)]
+mod tests;
+
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use fetch_transport_util::{ContentCoding, has_body};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::TRANSFER_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
+pub(super) use self::framing::BodyFraming;
+use self::framing::{framing, transfer_codings};
+use self::keep_alive::{allows_keep_alive, keep_alive_parameters};
 use crate::flood::MAX_INFORMATIONAL;
 
-/// So many fields are parsed without an allocation. More are bounded by the length of the head.
+/// How many fields are parsed without an allocation. The length of the head bounds their number.
 const FEW_FIELDS: usize = 100;
-
-/// The most transfer codings besides chunked. Servers use one; more than this is an attack.
-const MAX_TRANSFER_CODINGS: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct ResponseHead {
@@ -28,14 +33,6 @@ pub(crate) struct ResponseHead {
     pub(crate) transfer_codings: Vec<ContentCoding>,
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
-}
-
-/// How the end of a body is found (RFC 9112, section 6.3).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum BodyFraming {
-    Chunked,
-    Length(u64),
-    UntilClose,
 }
 
 /// Why a head is not accepted.
@@ -235,71 +232,6 @@ fn unfold(value: &[u8]) -> Vec<u8> {
     joined.trim_ascii().to_vec()
 }
 
-/// The transfer codings besides chunked, which must be the last one.
-fn transfer_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, HeadError> {
-    let (mut codings, mut is_chunked) = (Vec::new(), false);
-    for value in headers.get_all(TRANSFER_ENCODING) {
-        for name in value.as_bytes().split(|byte| *byte == b',') {
-            let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
-            match name.as_str() {
-                "" | "identity" => {}
-                "chunked" => is_chunked = true,
-                _ if is_chunked => {
-                    let text = format!("the transfer coding {name:?} after chunked");
-                    return Err(HeadError::Coding(text));
-                }
-                _ => codings.push(ContentCoding::named(&name).ok_or_else(|| {
-                    HeadError::Coding(format!("the unknown transfer coding {name:?}"))
-                })?),
-            }
-        }
-    }
-    match codings.len() > MAX_TRANSFER_CODINGS {
-        true => Err(HeadError::Coding("too many transfer codings".to_owned())),
-        false => Ok(codings),
-    }
-}
-
-/// How the body ends, and whether the head is unambiguous about it.
-fn framing(headers: &HeaderMap, version: Version) -> Result<(BodyFraming, bool), HeadError> {
-    if let Some(coding) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
-        if version == Version::HTTP_10 {
-            return Err(syntax("Transfer-Encoding in HTTP/1.0"));
-        }
-        let last = coding.as_bytes().rsplit(|byte| *byte == b',').next();
-        let is_chunked =
-            last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
-        return Ok(match is_chunked {
-            // If there is a length, too, an intermediary may use it instead (request smuggling).
-            true => (BodyFraming::Chunked, !headers.contains_key(CONTENT_LENGTH)),
-            false => (BodyFraming::UntilClose, true),
-        });
-    }
-    let mut length = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        for part in value.as_bytes().split(|byte| *byte == b',') {
-            let parsed = parse_number(part.trim_ascii());
-            let parsed = parsed.ok_or_else(|| invalid_length(part.trim_ascii()))?;
-            if length.is_some_and(|length| length != parsed) {
-                return Err(syntax("two different values of Content-Length"));
-            }
-            length = Some(parsed);
-        }
-    }
-    let framing = length.map_or(BodyFraming::UntilClose, BodyFraming::Length);
-    Ok((framing, true))
-}
-
-/// The error of a length that is not a 64-bit number.
-fn invalid_length(text: &[u8]) -> HeadError {
-    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    let text = format!("Content-Length: {}", text.escape_ascii());
-    match is_number {
-        true => HeadError::BodyTooLarge(text),
-        false => HeadError::Syntax(text),
-    }
-}
-
 fn parse_number(digits: &[u8]) -> Option<u64> {
     let all_digits = digits.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(digits)
@@ -307,329 +239,4 @@ fn parse_number(digits: &[u8]) -> Option<u64> {
         .filter(|_| all_digits)?
         .parse()
         .ok()
-}
-
-fn allows_keep_alive(headers: &HeaderMap, version: Version) -> bool {
-    let has_option = |wanted: &[u8]| {
-        headers.get_all(CONNECTION).iter().any(|value| {
-            let mut options = value.as_bytes().split(|byte| *byte == b',');
-            options.any(|option| option.trim_ascii().eq_ignore_ascii_case(wanted))
-        })
-    };
-    match version {
-        Version::HTTP_10 => has_option(b"keep-alive") && !has_option(b"close"),
-        _ => !has_option(b"close"),
-    }
-}
-
-/// How much earlier than the server's limit an idle connection is given up, at most: a request must
-/// arrive before the server closes the connection.
-const MAX_IDLE_MARGIN: Duration = Duration::from_secs(1);
-
-/// The idle limit in `Keep-Alive: timeout=5, max=100`, less a margin, and whether the connection
-/// takes no more requests (RFC 2068, section 19.7.1.1).
-fn keep_alive_parameters(headers: &HeaderMap) -> (Option<Duration>, bool) {
-    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    let (mut idle_limit, mut is_last) = (None, false);
-    for value in headers.get_all(KEEP_ALIVE) {
-        for parameter in value.as_bytes().split(|byte| *byte == b',') {
-            let mut parts = parameter.splitn(2, |byte| *byte == b'=');
-            let name = parts.next().unwrap_or_default().trim_ascii();
-            let number = parts.next().unwrap_or_default().trim_ascii();
-            let number = number.strip_prefix(b"\"").unwrap_or(number);
-            let number = parse_number(number.strip_suffix(b"\"").unwrap_or(number));
-            if name.eq_ignore_ascii_case(b"timeout") {
-                let limit = number.map(Duration::from_secs);
-                let limit = limit.map(|limit| limit - MAX_IDLE_MARGIN.min(limit / 2));
-                idle_limit = limit.or(idle_limit);
-            } else if name.eq_ignore_ascii_case(b"max") {
-                is_last |= number == Some(0);
-            }
-        }
-    }
-    // A limit of zero allows no request after this one.
-    (idle_limit, is_last || idle_limit == Some(Duration::ZERO))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keep_alive_limits_the_idle_time_with_a_margin() {
-        let parameters = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("keep-alive", HeaderValue::from_static(value));
-            keep_alive_parameters(&headers)
-        };
-        let seconds = |seconds| Some(Duration::from_secs_f64(seconds));
-        for (value, limit, is_last) in [
-            ("timeout=5", seconds(4.0), false),
-            ("timeout=5, max=100", seconds(4.0), false),
-            ("max=0, Timeout = \"75\"", seconds(74.0), true),
-            ("timeout=1", seconds(0.5), false),
-            ("timeout=2", seconds(1.0), false),
-            ("timeout=0", seconds(0.0), true),
-            ("timeout=x, max=-1, 300", None, false),
-            ("timeout=18446744073709551616", None, false),
-        ] {
-            assert_eq!(parameters(value), (limit, is_last), "{value}");
-        }
-        assert_eq!(keep_alive_parameters(&HeaderMap::new()), (None, false));
-    }
-
-    const GET: HeadParser = HeadParser {
-        informational: 0,
-        is_head_request: false,
-        max_head: 1_000,
-        size: 0,
-    };
-
-    fn head(text: &str) -> Result<ResponseHead, HeadError> {
-        let mut unread = BytesMut::new();
-        { GET }
-            .parse(text.as_bytes(), &mut unread)
-            .map(|head| head.expect(text))
-    }
-
-    #[test]
-    fn a_head_is_parsed_for_every_split_of_the_input() {
-        let text = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n\
-            HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nEmpty:\r\nContent-Length: 3\r\n\r\nabcHTTP";
-        for step in 1..=text.len() {
-            let (mut unread, mut found) = (BytesMut::new(), None);
-            for received in text.chunks(step) {
-                match &found {
-                    None => found = { GET }.parse(received, &mut unread).unwrap(),
-                    Some(_) => unread.extend_from_slice(received),
-                }
-            }
-            let head = found.unwrap();
-            let values: Vec<_> = head.headers.get_all("x-a").iter().collect();
-            assert_eq!(values, ["1", "2"]);
-            assert_eq!(head.headers["empty"], "");
-            assert_eq!(
-                (head.framing, head.keep_alive),
-                (BodyFraming::Length(3), true)
-            );
-            assert_eq!(unread, "abcHTTP", "{step}");
-        }
-    }
-
-    #[test]
-    fn framing_and_keep_alive_follow_rfc_9112() {
-        use BodyFraming::{Chunked, Length, UntilClose};
-        for (head_text, framing, keep_alive) in [
-            ("HTTP/1.1 200\r\n\r\n", UntilClose, false),
-            (
-                "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
-                Length(5),
-                true,
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: x, Close\r\n\r\n",
-                Length(5),
-                false,
-            ),
-            (
-                "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n",
-                Length(5),
-                false,
-            ),
-            (
-                "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: Keep-Alive\r\n\r\n",
-                Length(5),
-                true,
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n",
-                Chunked,
-                true,
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
-                Chunked,
-                true,
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
-                UntilClose,
-                false,
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n",
-                Chunked,
-                true,
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-                Chunked,
-                false,
-            ),
-            (
-                "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n",
-                Length(0),
-                true,
-            ),
-            (
-                "HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n",
-                Length(0),
-                true,
-            ),
-        ] {
-            let head = head(head_text).unwrap();
-            assert_eq!(
-                (head.framing, head.keep_alive),
-                (framing, keep_alive),
-                "{head_text}"
-            );
-        }
-    }
-
-    #[test]
-    fn endless_informational_heads_are_a_flood() {
-        let one = b"HTTP/1.1 103 Early\r\n\r\n";
-        for at_once in [1, 7, 1_000] {
-            let (mut parser, mut unread) = (GET, BytesMut::new());
-            let mut heads = 0;
-            let error = loop {
-                heads += at_once;
-                if let Err(error) = parser.parse(&one.repeat(at_once), &mut unread) {
-                    break error;
-                }
-            };
-            assert!(matches!(error, HeadError::Flood), "{error:?}");
-            assert!((256..=1_000).contains(&heads));
-        }
-    }
-
-    #[test]
-    fn a_response_to_head_has_no_body() {
-        let text = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
-        let mut parser = HeadParser {
-            is_head_request: true,
-            ..GET
-        };
-        let head = parser.parse(text, &mut BytesMut::new()).unwrap().unwrap();
-        assert_eq!(head.framing, BodyFraming::Length(0));
-    }
-
-    #[test]
-    fn invalid_heads_are_rejected() {
-        for text in [
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
-            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nX : space\r\n\r\n",
-            "HTTP/1.1 200 OK\r\n X: a\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
-        ] {
-            assert!(matches!(head(text), Err(HeadError::Syntax(_))), "{text}");
-        }
-        let text = "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n";
-        assert!(matches!(head(text), Err(HeadError::BodyTooLarge(_))));
-    }
-
-    #[test]
-    fn what_does_not_begin_with_a_status_line_is_not_http() {
-        for text in [
-            "HTTP/1.1 99 OK\r\n\r\n",
-            "HTTP/1.1 099 OK\r\n\r\n",
-            "HTTP/2 200 OK\r\n\r\n",
-            "SSH-2.0\r\n\r\n",
-        ] {
-            assert!(matches!(head(text), Err(HeadError::NotHttp(_))), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_folded_value_is_one_line() {
-        let text = "HTTP/1.1 200 OK\r\nX: a \r\n \t b\r\n\tc\r\nEmpty: \r\n \r\nY: z\r\n\r\n";
-        let head = head(text).unwrap();
-        assert_eq!(head.headers["x"], "a b c");
-        assert_eq!(
-            (&head.headers["empty"], &head.headers["y"]),
-            (&"".parse().unwrap(), &"z".parse().unwrap())
-        );
-    }
-
-    #[test]
-    fn the_number_of_fields_is_bounded_by_bytes_only() {
-        let parser = HeadParser {
-            max_head: 300 * 1024,
-            ..GET
-        };
-        let text = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
-        let parse = |count| { parser }.parse(text(count).as_bytes(), &mut BytesMut::new());
-        for count in [99, 100, 101, 5_000] {
-            assert_eq!(
-                parse(count)
-                    .unwrap()
-                    .unwrap()
-                    .headers
-                    .get_all("a")
-                    .iter()
-                    .count(),
-                count
-            );
-        }
-        // More than a map of fields can have.
-        assert!(matches!(parse(40_000), Err(HeadError::TooLarge)));
-    }
-
-    #[cfg(feature = "gzip")]
-    #[test]
-    fn transfer_codings_are_known_or_refused() {
-        let codings = |value: &str| {
-            head(&format!(
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: {value}\r\n\r\n"
-            ))
-            .map(|head| head.transfer_codings)
-        };
-        for (value, expected) in [
-            ("chunked", &[][..]),
-            ("identity, chunked", &[]),
-            ("chunked\r\nTransfer-Encoding: chunked", &[]),
-            ("gzip, chunked", &[ContentCoding::Gzip]),
-            ("X-GZIP ,, Chunked", &[ContentCoding::Gzip]),
-            ("deflate", &[ContentCoding::Deflate]),
-        ] {
-            assert_eq!(codings(value).unwrap(), expected, "{value}");
-        }
-        for value in [
-            "lzw",
-            "lzw, chunked",
-            "chunked, gzip",
-            "gzip;q=1, chunked",
-            "gzip, gzip, gzip, chunked",
-        ] {
-            assert!(
-                matches!(codings(value), Err(HeadError::Coding(_))),
-                "{value}"
-            );
-        }
-    }
-
-    #[test]
-    fn heads_over_the_limit_are_rejected_whole_or_in_pieces() {
-        let (long, many) = ("x".repeat(1_000), "A: b\r\n".repeat(170));
-        for fields in [
-            format!("X: {long}\r\n\r\n"),
-            format!("X: {long}"),
-            format!("{many}\r\n"),
-        ] {
-            let text = format!("HTTP/1.1 200 OK\r\n{fields}");
-            let parsed = { GET }.parse(text.as_bytes(), &mut BytesMut::new());
-            assert!(matches!(parsed, Err(HeadError::TooLarge)), "{parsed:?}");
-            // The same, byte by byte.
-            let mut unread = BytesMut::new();
-            let mut bytes = text.as_bytes().chunks(1);
-            assert!(bytes.any(|byte| { GET }.parse(byte, &mut unread).is_err()));
-        }
-    }
 }

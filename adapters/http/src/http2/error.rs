@@ -185,7 +185,7 @@ pub(super) fn truncated_body(lease: &StreamLease) -> TransportError {
     TransportError::new(FailureKind::Io, text).with_reason(FailureReason::Incomplete)
 }
 
-/// What an error of the HTTP/2 library is about.
+/// The part of HTTP/2 that an error of the library concerns.
 fn native_reason(error: &h2::Error) -> FailureReason {
     match (error.is_go_away(), error.is_library()) {
         (true, true) => FailureReason::Http2Violation,

@@ -13,6 +13,7 @@ mod http2;
 mod keep_alive;
 mod proxy;
 mod raw;
+mod socks;
 mod tls;
 #[cfg(unix)]
 mod unix;

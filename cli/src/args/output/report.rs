@@ -42,7 +42,7 @@ pub(crate) struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// Which bodies are recorded.
+    /// The form in which bodies are recorded.
     pub(crate) fn body_recording(&self) -> Option<BodyRecording> {
         let form = self.record_body?;
         let max = self.record_body_max;

@@ -1,6 +1,6 @@
 //! Options of curl that another option, or the normal behaviour, stands for.
 
-/// What stands for an option.
+/// The replacement of an option of another command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Equivalent {
     /// The command always behaves so.
@@ -41,7 +41,7 @@ const EQUIVALENTS: &[(&[&str], Equivalent)] = &[
     (&["socks5-hostname"], Equivalent::Proxy("socks5h://")),
 ];
 
-/// What stands for the option of this name, which has one character if it is a short one.
+/// The replacement of the option of this name. A name of one character is a short option.
 pub(super) fn equivalent(name: &str) -> Option<Equivalent> {
     let row = EQUIVALENTS.iter().find(|(names, _)| names.contains(&name));
     row.map(|(_, equivalent)| *equivalent)

@@ -1,4 +1,4 @@
-//! What to write instead of an option that does not exist here.
+//! Hints for options of other commands that do not exist here.
 
 /// Options of curl, wget, aria2 and img2dataset, without dashes. The names of img2dataset have hyphens
 /// for underscores.
@@ -359,7 +359,7 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// What to write instead of the option of this name, without dashes.
+/// The hint for the option of this name, without dashes.
 pub(super) fn hint(name: &str) -> Option<&'static str> {
     let name = name.replace('_', "-");
     let row = FOREIGN_OPTIONS

@@ -27,7 +27,7 @@ const OTHER_DASHES: [char; 5] = ['\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}',
 ///
 /// # Errors
 ///
-/// What to write instead.
+/// The hint that names the replacement.
 pub(super) fn check(command: &Command, word: &OsStr) -> Result<(), CliError> {
     // Other words that are not UTF-8 are refused by clap.
     let Some(text) = word.to_str() else {

@@ -12,7 +12,7 @@ const MAX_COMPARED: usize = 1000;
 /// The shortest name that a misspelt one is compared with: nearly every short word is similar to `id`.
 const MIN_COMPARED: usize = 4;
 
-/// Which columns are carried into the record's field `row`.
+/// The choice of columns for the record's field `row`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) enum ColumnChoice {
     /// Those of these names, in any case, also if they have a meaning.

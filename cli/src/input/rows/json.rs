@@ -142,7 +142,7 @@ impl JsonRows {
         Ok(())
     }
 
-    /// What to do about a row without a URL.
+    /// The hint for a row without a URL.
     fn missing_url(&self, members: &[(String, &RawValue)], has_url: bool) -> String {
         let wanted = &self.url;
         if has_url {

@@ -57,7 +57,7 @@ impl ListRow {
     ///
     /// # Errors
     ///
-    /// What is wrong with the value, and what to write instead.
+    /// The fault of the value, and the replacement to write.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         if value.is_empty() {
             return Ok(());
@@ -123,7 +123,7 @@ impl ListRow {
     ///
     /// # Errors
     ///
-    /// Which of them is not valid.
+    /// The item that is not valid.
     pub(super) fn set_headers(&mut self, fields: &Value) -> Result<(), String> {
         let Value::Object(fields) = fields else {
             let found = sanitize(fields.to_string().as_bytes());

@@ -10,10 +10,10 @@ pub(super) enum WriteOutPart {
         name: String,
         separator: Option<String>,
     },
-    /// What follows is for failures only.
+    /// The rest is written for failures only.
     OnError,
     Text(String),
-    /// What follows goes to this output.
+    /// The rest is written to this output.
     To(OutputName),
     Variable(WriteOutVariable),
 }

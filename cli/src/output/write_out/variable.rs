@@ -27,7 +27,7 @@ pub(super) struct ComputedVariable(
     for<'a> fn(&'a VariableSource<'a>) -> WriteOutValue<'a>,
 );
 
-/// What the values are computed from.
+/// The source of the values.
 pub(super) struct VariableSource<'a> {
     headers: Option<Cow<'a, HeaderMap>>,
     referer: Option<&'a str>,

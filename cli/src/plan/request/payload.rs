@@ -83,7 +83,7 @@ fn upload(path: &Path, args: &CliArgs) -> Result<RequestPayload, CliError> {
     })
 }
 
-/// What is appended to the query of every URL: `--url-query`, and with `-G` the data.
+/// The text that is appended to the query of every URL: `--url-query`, and with `-G` the data.
 ///
 /// # Errors
 ///

@@ -39,7 +39,7 @@ pub(crate) struct AttemptResult {
     pub(crate) detail: Option<String>,
     /// Whether the body was received to its end.
     pub(crate) is_complete: bool,
-    /// What exactly failed, if the transport reported it.
+    /// The exact cause of the failure, if the transport reported it.
     pub(crate) reason: Option<FailureReason>,
     /// Phases that the engine had not seen when it aborted the attempt.
     pub(crate) late_phases: PhaseTimes,

@@ -1,11 +1,11 @@
-//! What redirects leave behind: fields that were withheld, the method, the responses.
+//! The results of a fetch's redirects: withheld fields, the method, the responses.
 
 use fetch_proto::Method;
 use http::HeaderName;
 
 use crate::model::outcome::RedirectResponse;
 
-/// What the redirects of a fetch leave to its outcome. Boxed, because most fetches have none.
+/// The results of redirects for the outcome of a fetch. Boxed, because most fetches have none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RedirectTrail(Option<Box<Trail>>);
 
