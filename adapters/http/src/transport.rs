@@ -195,8 +195,7 @@ impl<R: HttpRuntime> TransportInner<R> {
         let (acquired, reused) = connector.acquire(&request.url, fresh, &progress).await?;
         let (is_head, max_body) = (request.method == Method::HEAD, request.max_body);
         let max_head = connector.config().max_head;
-        let mut transfer = Vec::new();
-        let (parts, body) = match acquired {
+        let (parts, transfer, body) = match acquired {
             AcquiredConnection::Exclusive(conn) => {
                 if !request.repeatable && !reused {
                     Box::pin(connector.settle(&conn)).await;
@@ -204,9 +203,8 @@ impl<R: HttpRuntime> TransportInner<R> {
                 let (accept, ours) = (self.accept.as_ref(), (progress, connector.pool()));
                 let exchange = http1::exchange(conn, request, accept, reused, max_head, ours);
                 let (head, body) = exchange.await?;
-                transfer = head.transfer_codings;
                 let parts = (head.status, head.version, head.headers);
-                (parts, RawBody::Http1(body))
+                (parts, head.transfer_codings, RawBody::Http1(body))
             }
             #[cfg(feature = "http2")]
             AcquiredConnection::Shared(lease) => {
@@ -214,7 +212,7 @@ impl<R: HttpRuntime> TransportInner<R> {
                 let exchange = http2::exchange(lease, request, accept, reused, max_head, progress);
                 let (head, body) = exchange.await?;
                 let parts = (head.status, head.version, head.headers);
-                (parts, RawBody::Http2(body))
+                (parts, Vec::new(), RawBody::Http2(body))
             }
         };
         self.respond(parts, body, &transfer, is_head, max_body)
