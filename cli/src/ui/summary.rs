@@ -249,6 +249,9 @@ pub(crate) fn suggested_fix(outcome: OutcomeKind, error: ErrorType) -> Option<&'
         (_, ErrorType::Name("proxy_refused")) => {
             "check user name and password of the proxy, and what it allows"
         }
+        (_, ErrorType::Name("private_address")) => {
+            "--no-private-addresses forbids these: allow an address with --resolve"
+        }
         (OutcomeKind::Unanswered, _) => {
             "the server may have done these: check there, then send the rest again or use \
              --retry-on unanswered"

@@ -78,15 +78,34 @@ fn a_har_file_is_one_valid_object() {
         site.url("/bytes/1000"),
         site.url("/status/404"),
         site.url("/reset"),
+        site.url("/flaky/1?key=har"),
+        "http://[bad/".to_owned(),
     ];
-    let ran = fetch_all(&[
-        "-o", &out, "--format", "har", "--retry", "0", &urls[0], &urls[1], &urls[2],
-    ]);
+    fs::write(list.file("list"), urls.join("\n")).unwrap();
+    let options = [
+        "--retry",
+        "1",
+        "--retry-delay",
+        "0.01",
+        "-i",
+        &list.path("list"),
+    ];
+    let ran = fetch_all(&[&["-o", &*out, "--format", "har"], &options[..]].concat());
     assert_eq!(ran.stdout, "", "{ran:?}");
     let har: serde_json::Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
     assert_eq!(har["log"]["version"], "1.2");
     let entries = har["log"]["entries"].as_array().unwrap();
-    assert_eq!(entries.len(), 3, "{har}");
+    assert_eq!(entries.len(), 5, "{har}");
+    for entry in entries {
+        let started = entry["startedDateTime"].as_str().unwrap();
+        started.parse::<jiff::Timestamp>().unwrap();
+        let phases = ["blocked", "dns", "connect", "send", "wait", "receive"];
+        let phases = phases.map(|phase| entry["timings"][phase].as_f64().unwrap());
+        let sum: f64 = phases.iter().filter(|phase| **phase >= 0.0).sum();
+        let time = entry["time"].as_f64().unwrap();
+        assert!((sum - time).abs() < 1e-6, "{entry}");
+        assert!(phases[3..].iter().all(|phase| *phase >= 0.0), "{entry}");
+    }
     let entry = entries
         .iter()
         .find(|one| one["request"]["url"] == urls[0])

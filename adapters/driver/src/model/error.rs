@@ -245,8 +245,7 @@ impl Error {
                 F::Resolve | F::UnknownHost => "check the host name and the DNS settings",
                 F::Save => "free some space, or save to another place",
                 F::PrivateAddress => {
-                    "allow private addresses if you trust whoever chose this URL, or name this one \
-                     with --resolve"
+                    "private addresses are forbidden by a setting: give this one with `resolve` to allow it"
                 }
                 F::ProxyRefused => "check the proxy's credentials and its rules",
                 F::Unanswered => {

@@ -258,7 +258,10 @@ impl<R: HttpRuntime> Connector<R> {
         }
         match first {
             Some(first) if ips.is_empty() => {
-                let text = format!("`{host}` is at {first}");
+                let text = match parse_ip(host) {
+                    Some(ip) => ip.to_string(),
+                    None => format!("`{host}` is at {first}"),
+                };
                 Err(TransportError::new(FailureKind::PrivateAddress, text))
             }
             _ => Ok(ips),

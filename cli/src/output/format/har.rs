@@ -1,13 +1,13 @@
 //! HAR 1.2, the archive format of browsers' network panels: one JSON document, written as a stream.
 
 use std::io::{self, Write};
+use std::time::SystemTime;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{RecordEncoder, RecordSink};
 use crate::outcome::recorded_body::RecordedValue;
-use crate::output::record::{Record, RecordBuilder, RecordInput};
+use crate::output::record::{Record, RecordBuilder, RecordInput, StartedAt};
 
 /// Separates two entries.
 const SEPARATOR: &[u8] = b",\n";
@@ -75,9 +75,11 @@ fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
     let header = |name: &str| headers.iter().find(|field| field["name"] == name).cloned();
     let location =
         header("location").map_or_else(|| Value::from(""), |field| field["value"].clone());
+    let (time, timings) = phase_timings(record);
     let mut entry = json!({
-        "startedDateTime": record.started_at,
-        "time": milliseconds(record.time_total, Some(0.0)),
+        // A line that is no request has no start.
+        "startedDateTime": record.started_at.unwrap_or_else(|| StartedAt(SystemTime::now())),
+        "time": time,
         "request": {
             "method": record.method, "url": url, "httpVersion": version, "cookies": [],
             "headers": [], "queryString": query_entries(url), "headersSize": -1, "bodySize": -1,
@@ -92,7 +94,7 @@ fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
             },
         },
         "cache": {},
-        "timings": phase_timings(record),
+        "timings": timings,
         "_id": record.id, "_outcome": record.outcome.as_str(), "_exitcode": record.exitcode,
         "_attempts": record.attempts,
     });
@@ -122,28 +124,52 @@ fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
     entry
 }
 
-/// The phases of the last attempt, in milliseconds; -1 if one does not apply.
-fn phase_timings(record: &Record<'_>) -> impl Serialize + use<> {
-    let span = |from: Option<f64>, to: Option<f64>| match (from, to) {
-        (Some(from), Some(to)) => milliseconds(Some((to - from).max(0.0)), None),
-        _ => json!(-1),
+/// The phases of the last attempt, and their sum: the time of the whole fetch. What came before the attempt
+/// is `blocked`. `connect` includes `ssl`, and an optional phase that did not take place is -1.
+fn phase_timings(record: &Record<'_>) -> (Value, Value) {
+    let attempts = &record.attempts;
+    let before = attempts.0.zip(attempts.1.last()).map(|(first, last)| {
+        let before = last.timings.started.saturating_since(first);
+        before.as_secs_f64()
+    });
+    let mut reached = microseconds(before.unwrap_or(0.0));
+    let blocked = microseconds(record.time_queue) + reached;
+    // From the end of the phase before; nothing if the phase was not reached.
+    let mut phase = |end: Option<f64>| {
+        let took = end.map(|end| microseconds(end).saturating_sub(reached));
+        reached += took.unwrap_or(0);
+        took
     };
-    let connected = record.time_appconnect.or(record.time_connect);
-    json!({
-        "blocked": milliseconds(Some(record.time_queue), None),
-        "dns": milliseconds(record.time_namelookup, None),
-        "connect": span(record.time_namelookup, connected),
-        "ssl": span(record.time_connect, record.time_appconnect),
-        "send": span(record.time_pretransfer, record.time_posttransfer),
-        "wait": span(record.time_posttransfer, record.time_starttransfer),
-        "receive": span(record.time_starttransfer, record.time_total),
-    })
+    let dns = phase(record.time_namelookup);
+    let connect = phase(record.time_appconnect.or(record.time_connect));
+    let send = phase(record.time_posttransfer).unwrap_or(0);
+    let wait = phase(record.time_starttransfer).unwrap_or(0);
+    let receive = phase(record.time_total).unwrap_or(0);
+    let ssl = record.time_connect.zip(record.time_appconnect);
+    let ssl = ssl.map(|(connected, done)| microseconds((done - connected).max(0.0)));
+    let optional = |phase: Option<u64>| phase.map_or_else(|| json!(-1), milliseconds);
+    let timings = json!({
+        "blocked": milliseconds(blocked),
+        "dns": optional(dns),
+        "connect": optional(connect),
+        "ssl": optional(ssl),
+        "send": milliseconds(send),
+        "wait": milliseconds(wait),
+        "receive": milliseconds(receive),
+    });
+    let optional = dns.unwrap_or(0) + connect.unwrap_or(0);
+    (
+        milliseconds(blocked + optional + send + wait + receive),
+        timings,
+    )
 }
 
-fn milliseconds(seconds: Option<f64>, default: Option<f64>) -> Value {
-    seconds
-        .or(default)
-        .map_or_else(|| json!(-1), |seconds| json!((seconds * 1e6).round() / 1e3))
+fn microseconds(seconds: f64) -> u64 {
+    (seconds * 1e6).round() as u64
+}
+
+fn milliseconds(microseconds: u64) -> Value {
+    json!(microseconds as f64 / 1e3)
 }
 
 fn query_entries(url: &str) -> Vec<Value> {

@@ -8,7 +8,7 @@ mod table;
 mod value;
 
 pub(crate) use builder::RecordBuilder;
-pub(crate) use fields::RecordId;
+pub(crate) use fields::{RecordId, StartedAt};
 pub(crate) use source::RecordInput;
 pub(in crate::output) use table::Column;
 pub(crate) use table::Record;
