@@ -97,6 +97,8 @@ fn a_har_file_is_one_valid_object() {
     let entries = har["log"]["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 5, "{har}");
     for entry in entries {
+        let url = entry["request"]["url"].as_str().unwrap();
+        assert_eq!(url == "about:invalid", !entry["_url"].is_null(), "{entry}");
         let started = entry["startedDateTime"].as_str().unwrap();
         started.parse::<jiff::Timestamp>().unwrap();
         let phases = ["blocked", "dns", "connect", "send", "wait", "receive"];

@@ -68,7 +68,14 @@ fn header_entry((name, value): (&http::HeaderName, &http::HeaderValue)) -> Value
 
 fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
     let url = record.url_effective.as_ref().map(|url| url.text());
-    let url = url.as_deref().unwrap_or(record.url);
+    let given = url.as_deref().unwrap_or(record.url);
+    let parsed = url::Url::parse(given).ok();
+    // The format requires a valid URL.
+    let url = if parsed.is_some() {
+        given
+    } else {
+        "about:invalid"
+    };
     let version = record
         .http_version
         .map_or(String::new(), |version| format!("HTTP/{version}"));
@@ -82,7 +89,7 @@ fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
         "time": time,
         "request": {
             "method": record.method, "url": url, "httpVersion": version, "cookies": [],
-            "headers": [], "queryString": query_entries(url), "headersSize": -1, "bodySize": -1,
+            "headers": [], "queryString": query_entries(parsed.as_ref()), "headersSize": -1, "bodySize": -1,
         },
         "response": {
             "status": record.response_code.unwrap_or(0), "statusText": "", "httpVersion": version,
@@ -113,6 +120,7 @@ fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
         entry["serverIPAddress"] = ip.to_string().into();
     }
     for (name, value) in [
+        ("_url", parsed.is_none().then(|| given.to_owned())),
         ("_error", record.errormsg.as_ref().map(ToString::to_string)),
         ("_sha256", record.sha256.map(str::to_owned)),
         ("_filename", record.filename_effective.map(str::to_owned)),
@@ -172,11 +180,8 @@ fn milliseconds(microseconds: u64) -> Value {
     json!(microseconds as f64 / 1e3)
 }
 
-fn query_entries(url: &str) -> Vec<Value> {
-    let Ok(url) = url::Url::parse(url) else {
-        return Vec::new();
-    };
-    let pairs = url.query_pairs();
+fn query_entries(url: Option<&url::Url>) -> Vec<Value> {
+    let pairs = url.into_iter().flat_map(url::Url::query_pairs);
     pairs
         .map(|(name, value)| json!({"name": name, "value": value}))
         .collect()
