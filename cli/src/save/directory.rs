@@ -11,7 +11,8 @@ use tempfile::NamedTempFile;
 
 use super::DiskStatus;
 use super::name::{FileNaming, NameInputs};
-use super::spool::{BodyBytes, FinishedBody, create_temporary, write_chunks};
+use super::spool::{BodyBytes, FinishedBody, write_chunks};
+use super::temporary::create_temporary;
 use crate::mutex::lock;
 use crate::outcome::checksum::hex;
 

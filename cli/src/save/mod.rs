@@ -9,6 +9,7 @@ mod partial;
 mod resume;
 mod spool;
 mod tar;
+mod temporary;
 mod warc;
 
 use std::io;

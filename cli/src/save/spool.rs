@@ -2,19 +2,19 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fetch_driver::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 use smol::Task;
 use tempfile::NamedTempFile;
 
+use super::DiskStatus;
 use super::partial::{EarlierFile, PartialBody};
-use super::{DiskStatus, TEMPORARY_PREFIX};
+use super::temporary::create_temporary;
 use crate::mutex::lock;
 use crate::outcome::checksum::{BodyDigests, BodyHasher, DigestAlgorithm};
 use crate::outcome::row::RowAttachment;
@@ -315,39 +315,6 @@ fn finish(
     }
 }
 
-/// Creates a temporary file with the usual permissions of new files.
-pub(super) fn create_temporary(directory: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY_PREFIX).suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The umask applies.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let start = Instant::now();
-    loop {
-        match builder.tempfile_in(directory) {
-            Err(error) if is_out_of_files(&error) && start.elapsed() < MAX_FILE_WAIT => {
-                std::thread::sleep(FILE_WAIT);
-            }
-            created => return created,
-        }
-    }
-}
-
-/// The longest wait for a file descriptor, and the time between two attempts: connections and other
-/// bodies release theirs soon.
-const MAX_FILE_WAIT: Duration = Duration::from_secs(10);
-const FILE_WAIT: Duration = Duration::from_millis(2);
-
-/// Whether this process or machine has no file descriptor left: `ENFILE` or `EMFILE`.
-fn is_out_of_files(error: &io::Error) -> bool {
-    // The numbers are the same on all Unix systems. `tempfile` keeps only the text of the error.
-    let text = error.to_string();
-    cfg!(unix) && (text.contains("(os error 23)") || text.contains("(os error 24)"))
-}
-
 pub(super) fn write_chunks(file: &mut NamedTempFile, chunks: &[Bytes]) -> io::Result<()> {
     let file = file.as_file_mut();
     // One system call for all chunks.
@@ -361,6 +328,8 @@ pub(super) fn write_chunks(file: &mut NamedTempFile, chunks: &[Bytes]) -> io::Re
 #[cfg(test)]
 mod tests {
     use futures_lite::future::{block_on, poll_fn};
+
+    use std::path::Path;
 
     use super::*;
 

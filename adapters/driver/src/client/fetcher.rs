@@ -16,8 +16,9 @@ use crate::driver::fetches::job::FetchJob;
 use crate::driver::outcomes::queue::outcome_queue;
 use crate::driver::outcomes::sender::{OutcomeSender, rejected_outcome};
 use crate::model::error::{Error, ErrorKind, SHUT_DOWN};
-use crate::model::outcome::{Outcome, Response};
+use crate::model::outcome::Outcome;
 use crate::model::request::{IntoRequest, Request};
+use crate::model::response::Response;
 use crate::settings::build_error::BuildError;
 use crate::settings::with_logged_events;
 

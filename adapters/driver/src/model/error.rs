@@ -4,7 +4,7 @@ use std::fmt;
 
 use fetch_proto::{AttemptReport, GiveUpReason, TimeLimit};
 
-use super::outcome::Response;
+use super::response::Response;
 use crate::fields::redact::redact_text;
 use crate::transport::failure_reason::FailureReason;
 

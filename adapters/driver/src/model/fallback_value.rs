@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::outcome::{Outcome, Response};
+use super::outcome::Outcome;
+use super::response::Response;
 
 /// Computes the response to use where a policy's [`Fallback`](fetch_proto::Fallback) asks for a
 /// value.

@@ -6,4 +6,5 @@ pub(crate) mod fallback_value;
 pub(crate) mod outcome;
 pub(crate) mod redirect_check;
 pub(crate) mod request;
+pub(crate) mod response;
 pub(crate) mod save;

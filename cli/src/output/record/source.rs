@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::builder::RecordBuilder;
-use super::fields::{ErrorMessage, RecordId, StartedAt, seconds};
+use super::fields::{ErrorMessage, RecordId, seconds};
+use super::started_at::StartedAt;
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::recorded_body::RecordedValue;

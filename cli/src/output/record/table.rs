@@ -11,10 +11,11 @@ use serde_json::value::RawValue;
 
 use super::builder::RecordBuilder;
 use super::fields::{
-    AttemptList, EffectiveUrl, ErrorMessage, FieldNames, HeaderJson, RecordId, StartedAt, seconds,
+    AttemptList, EffectiveUrl, ErrorMessage, FieldNames, HeaderJson, RecordId, seconds,
 };
 use super::object::json_object;
 use super::source::{RecordInput, RecordSource, http_version, is_new_connection};
+use super::started_at::StartedAt;
 use super::value::{ColumnType, FieldValue, IfPresent, TableCell};
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;

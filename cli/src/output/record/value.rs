@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::fields::StartedAt;
+use super::started_at::StartedAt;
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::recorded_body::RecordedValue;

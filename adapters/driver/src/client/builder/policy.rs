@@ -7,7 +7,8 @@ use fetch_proto::{Backoff, Policy, PolicyLayer, PolicyPatch, PolicyRules, RulePa
 
 use super::Builder;
 use crate::model::fallback_value::FallbackValue;
-use crate::model::outcome::{Outcome, Response};
+use crate::model::outcome::Outcome;
+use crate::model::response::Response;
 use crate::settings::adapter::Adapter;
 use crate::settings::build_error::BuildError;
 

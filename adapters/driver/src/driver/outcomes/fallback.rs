@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lru::LruCache;
 
 use crate::model::fallback_value::FallbackValue;
-use crate::model::outcome::{FallbackSource, Outcome, Response};
+use crate::model::outcome::{FallbackSource, Outcome};
 use crate::model::request::Request;
+use crate::model::response::Response;
 
 /// The fallbacks of one driver.
 pub(crate) struct Fallbacks {

@@ -1,0 +1,83 @@
+//! A response with its body.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, Version};
+use url::Url;
+
+use super::save::SaveReceipt;
+
+/// A complete response.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Response {
+    /// The body, decoded; empty if it was saved or discarded.
+    pub body: Bytes,
+    /// The size of the decoded body, whether it was saved, discarded or collected.
+    pub bytes: u64,
+    /// The fields that described the coded body, if it was decoded.
+    pub(crate) coded_headers: Option<Box<HeaderMap>>,
+    /// The header fields. Those that describe a coded body, `Content-Encoding` and `Content-Length`, are
+    /// removed if it was decoded: [`received_headers`](Self::received_headers) has them.
+    pub headers: HeaderMap,
+    /// What the [writer](crate::BodyWriter) of a [saved](crate::Request::save) body returned.
+    pub saved: Option<SaveReceipt>,
+    /// The status.
+    pub status: StatusCode,
+    /// The URL of the response, after redirects.
+    pub url: Arc<Url>,
+    /// The protocol version.
+    pub version: Version,
+}
+
+impl Response {
+    /// A response made by the caller: for tests, and as a fallback's value.
+    ///
+    /// ```
+    /// use fetch_driver::Response;
+    /// use http::StatusCode;
+    ///
+    /// let empty_list = Response::new(StatusCode::OK, "[]");
+    /// assert_eq!((empty_list.bytes, empty_list.headers.len()), (2, 0));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Never: its URL, `about:blank`, is valid.
+    #[must_use]
+    pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        Self {
+            bytes: body.len() as u64,
+            body,
+            coded_headers: None,
+            headers: HeaderMap::new(),
+            saved: None,
+            status,
+            url: Arc::new(Url::parse("about:blank").expect("a valid URL")),
+            version: Version::HTTP_11,
+        }
+    }
+
+    /// The header fields as the server sent them, with `Content-Encoding` and `Content-Length` of a
+    /// body that was decoded.
+    ///
+    /// ```
+    /// # use fetch_driver::Response;
+    /// let empty_list = Response::new(http::StatusCode::OK, "[]");
+    /// assert!(empty_list.received_headers().is_empty());
+    /// ```
+    #[must_use]
+    pub fn received_headers(&self) -> Cow<'_, HeaderMap> {
+        let Some(coded) = &self.coded_headers else {
+            return Cow::Borrowed(&self.headers);
+        };
+        let mut headers = self.headers.clone();
+        for (name, value) in &**coded {
+            headers.append(name, value.clone());
+        }
+        Cow::Owned(headers)
+    }
+}
