@@ -1,42 +1,69 @@
 //! The built command against a real site on loopback.
 
-mod bad_input;
-mod bodies;
-mod continued;
-mod crowds;
-mod curl;
-mod downloads;
-mod exitcodes;
-mod floods;
-mod formats;
-mod input;
-mod kills;
-mod lists;
-mod monitoring;
-mod network;
-mod options;
-mod outages;
-mod output;
-mod plans;
-mod policy;
-mod records;
-mod redirects;
-mod replay;
-mod report;
-mod retries;
-mod robots;
-mod routes;
-mod rows;
-mod setup;
-mod simulate;
-mod state;
-mod state_repair;
-mod stopping;
 mod support;
-#[cfg(unix)]
-mod terminal;
-mod threads;
-mod typing;
-mod uploads;
-mod view;
-mod write_out;
+
+mod bodies {
+    mod continued;
+    mod downloads;
+    pub(crate) mod saved;
+}
+
+mod lists {
+    mod bad_input;
+    mod input;
+    mod rows;
+    mod tables;
+}
+
+mod options {
+    mod command_line;
+    mod curl;
+    mod plans;
+    mod policy;
+    mod setup;
+    mod typing;
+}
+
+mod people {
+    mod monitoring;
+    mod report;
+    #[cfg(unix)]
+    mod terminal;
+    mod view;
+}
+
+mod records {
+    mod exitcodes;
+    mod fields;
+    mod formats;
+    mod output;
+    mod write_out;
+}
+
+mod requests {
+    mod network;
+    mod redirects;
+    mod robots;
+    mod routes;
+    mod uploads;
+}
+
+mod scheduling {
+    mod crowds;
+    mod floods;
+    mod outages;
+    mod retries;
+    mod stopping;
+    mod threads;
+}
+
+mod simulation {
+    mod replay;
+    mod simulate;
+}
+
+mod state {
+    mod kills;
+    mod repair;
+    pub(crate) mod resumed;
+}

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 
-use crate::state::{Job, LONG};
+use crate::state::resumed::{Job, LONG};
 use crate::support::*;
 
 impl Job {

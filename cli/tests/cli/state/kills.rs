@@ -14,7 +14,7 @@ use fetch_testbed::{Observed, Site};
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
-use crate::bodies::{files, members, sha256, warc};
+use crate::bodies::saved::{files, members, sha256, warc};
 use crate::support::*;
 
 const LONG: Duration = Duration::from_secs(60);

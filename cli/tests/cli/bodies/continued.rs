@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::bodies::{files, sha256};
+use crate::bodies::saved::{files, sha256};
 use crate::support::*;
 
 /// The length of the body.

@@ -5,7 +5,7 @@ use std::fs;
 use fetch_testbed::{Certificate, Site};
 use serde_json::json;
 
-use crate::bodies::warc;
+use crate::bodies::saved::warc;
 use crate::support::*;
 
 /// Two sites, and a URL of the first that redirects to `/anything` of the second.
