@@ -40,7 +40,7 @@ impl Engine {
                 ..download
             })
             .collect();
-        downloads.sort_by(|a, b| a.since.cmp(&b.since));
+        downloads.sort_by_key(|download| download.since);
         downloads
     }
 }

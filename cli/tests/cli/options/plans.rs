@@ -132,7 +132,11 @@ fn a_dry_run_prints_the_plan_and_fetches_nothing() {
 #[test]
 fn a_dry_run_says_how_long_hosts_that_are_down_are_waited_for() {
     let list = List::new("http://a.test/\n");
-    std::fs::write(list.file("fast.toml"), "[breaker]\non_open = \"fail_fast\"\n").unwrap();
+    std::fs::write(
+        list.file("fast.toml"),
+        "[breaker]\non_open = \"fail_fast\"\n",
+    )
+    .unwrap();
     let (input, policy) = (list.path("list"), list.path("fast.toml"));
     for (options, expected) in [
         (
