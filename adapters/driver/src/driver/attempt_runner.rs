@@ -271,7 +271,9 @@ where
                 attempt.result.detail = Some(error.detail());
                 attempt.result.reason = error.reason();
                 attempt.span.record_error(error.kind().as_str());
-                Err(error.kind())
+                let kind = error.kind();
+                attempt.result.source = Some(error.into_source());
+                Err(kind)
             }
             (None, AttemptPoll::Panicked(message)) => {
                 attempt.result.detail = Some(format!("the transport panicked: {message}"));
