@@ -94,7 +94,7 @@ where
         let progress = progress.unwrap_or_else(|| AttemptProgress::new(self.clock));
         let has_body = fetch.has_body;
         let (request, withheld) =
-            outgoing_request(&attempt, &mut fetch.request, has_body, &self.headers);
+            outgoing_request(&attempt, &fetch.request, has_body, &self.headers);
         fetch
             .trail
             .note_request(&attempt.method, &fetch.request.method, withheld);
