@@ -50,6 +50,7 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "http2",
         "pool.idle_timeout",
         "pool.max_connections",
+        "request_codings",
         "route.address_family",
         "route.connect_to",
         "route.dns_ttl",

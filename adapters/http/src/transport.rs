@@ -99,8 +99,7 @@ impl<R: HttpRuntime> HttpTransport<R> {
     #[must_use]
     pub fn new(runtime: R, config: HttpConfig) -> Self {
         Self(Arc::new(TransportInner {
-            accept: config
-                .decode
+            accept: (config.decode && config.request_codings)
                 .then(fetch_transport_util::accepted_codings)
                 .flatten(),
             connector: Connector::new(runtime, config),

@@ -36,7 +36,7 @@ const USUAL_FILES: u64 = 8;
 pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::default();
     settings.threads = args.threads.threads.unwrap_or_else(cores);
-    request::set_headers(args, &mut settings.headers)?;
+    request::set_headers(args, &mut settings)?;
     for path in &args.network.cacert {
         let pem = fs::read(path).map_err(|error| {
             CliError::file(format!(

@@ -103,6 +103,7 @@ struct TransportInner<F: ClientFactory> {
     clients: ClientPool<F::Client>,
     decode: bool,
     factory: F,
+    request_codings: bool,
 }
 
 impl<F: ClientFactory> PooledTransport<F> {
@@ -121,6 +122,7 @@ impl<F: ClientFactory> PooledTransport<F> {
             clients,
             decode: settings.decode,
             factory,
+            request_codings: settings.decode && settings.request_codings,
         })))
     }
 }
@@ -159,7 +161,7 @@ impl<F: ClientFactory> TransportInner<F> {
         mut request: OutgoingRequest,
         progress: AttemptProgress,
     ) -> Result<IncomingResponse<PooledBody<F::Client>>, TransportError> {
-        prepare_request(&mut request, self.decode)?;
+        prepare_request(&mut request, self.request_codings)?;
         let (url, max) = (request.url.clone(), request.max_body);
         let is_head = request.method == Method::HEAD;
         let needs_new = F::needs_new_connection(&request);
@@ -196,14 +198,18 @@ impl<F: ClientFactory> TransportInner<F> {
     }
 }
 
-/// Removes the header fields that the client sets, and offers the codings of this build if `decode`.
-fn prepare_request(request: &mut OutgoingRequest, decode: bool) -> Result<(), TransportError> {
+/// Removes the header fields that the client sets, and requests the codings of this build if
+/// `request_codings`.
+fn prepare_request(
+    request: &mut OutgoingRequest,
+    request_codings: bool,
+) -> Result<(), TransportError> {
     reject_connect(&request.method)?;
     let headers = Arc::make_mut(&mut request.headers);
     for name in [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING] {
         headers.remove(name);
     }
-    if decode
+    if request_codings
         && may_accept_codings(headers)
         && let Some(codings) = accepted_codings()
     {

@@ -57,6 +57,9 @@ pub struct Settings {
     pub netrc: Option<Arc<Netrc>>,
     /// Limits of the connection pool.
     pub pool: PoolSettings,
+    /// Whether compressed bodies are requested where they are decoded: the default field
+    /// `Accept-Encoding`. Default yes.
+    pub request_codings: bool,
     /// How servers are reached: DNS, proxies, sockets.
     pub route: RouteSettings,
     /// Seed of all random choices, such as jitter. Default: drawn when the fetcher is built.
@@ -93,6 +96,7 @@ impl Default for Settings {
             http2: Http2Mode::default(),
             netrc: None,
             pool: PoolSettings::default(),
+            request_codings: true,
             route: RouteSettings::default(),
             seed: None,
             share: false,

@@ -43,6 +43,7 @@ impl HttpConfig {
         }
         let mut config = Self::new()
             .decode(settings.decode)
+            .request_codings(settings.request_codings)
             .dns_ttl(settings.route.dns_ttl)
             .http2(settings.http2)
             .idle_timeout(settings.pool.idle_timeout)

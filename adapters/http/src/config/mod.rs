@@ -34,6 +34,7 @@ pub struct HttpConfig {
     /// The fields of `CONNECT`.
     pub(crate) connect_headers: HeaderMap,
     pub(crate) decode: bool,
+    pub(crate) request_codings: bool,
     pub(crate) dns_ttl: Duration,
     pub(crate) http2: Http2Mode,
     pub(crate) idle_timeout: Duration,
@@ -57,6 +58,7 @@ impl Default for HttpConfig {
             address_family: AddressFamily::Any,
             connect_headers: HeaderMap::new(),
             decode: true,
+            request_codings: true,
             dns_ttl: Duration::from_secs(300),
             http2: Http2Mode::Auto,
             idle_timeout: fetch_driver::DEFAULT_IDLE_TIMEOUT,
@@ -132,6 +134,20 @@ impl HttpConfig {
     #[must_use]
     pub fn decode(mut self, on: bool) -> Self {
         self.decode = on;
+        self
+    }
+
+    /// Whether to request compressed bodies where they are decoded; on by default.
+    ///
+    /// When off, no `Accept-Encoding` is sent unless the request has one, and bodies are decoded if the
+    /// server compresses them nevertheless.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().request_codings(false);
+    /// ```
+    #[must_use]
+    pub fn request_codings(mut self, on: bool) -> Self {
+        self.request_codings = on;
         self
     }
 

@@ -46,6 +46,21 @@ fn referer_range_and_bearer_token_are_sent() {
 }
 
 #[test]
+fn accept_encoding_can_be_removed_and_bodies_are_decoded_nevertheless() {
+    let site = site();
+    for option in ["Accept-Encoding:", "accept-encoding: "] {
+        let ran = fetch_all(&["-H", option, "--record-body", "text", &site.url("/gzip")]);
+        let seen = site.last_request("/gzip").unwrap();
+        assert_eq!(seen.header("accept-encoding"), None);
+        let record = ran.record();
+        assert!(
+            record["body"].as_str().unwrap().starts_with('{'),
+            "{record}"
+        );
+    }
+}
+
+#[test]
 fn path_as_is_sends_the_path_unchanged() {
     let site = site();
     let url = site.url("/anything/../get?a={b}");
