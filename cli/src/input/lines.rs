@@ -170,7 +170,7 @@ fn has_opaque_scheme(line: &[u8]) -> bool {
     let (scheme, rest) = (&line[..end], &line[end + 1..]);
     let is_port = rest.first().is_none_or(u8::is_ascii_digit);
     let is_opaque = |name: &&str| scheme.eq_ignore_ascii_case(name.as_bytes());
-    !is_port && OPAQUE_SCHEMES.iter().any(|name| is_opaque(name))
+    !is_port && OPAQUE_SCHEMES.iter().any(is_opaque)
 }
 
 fn check_characters(text: &str) -> Result<(), &'static str> {
