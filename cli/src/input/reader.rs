@@ -290,7 +290,10 @@ impl ListReader {
             Ok(request) => {
                 // Before the body, whose header fields all requests have.
                 let item = self.writer.attachment(&request).map(Arc::new);
-                let request = self.template.payload.attach_to(request);
+                let request = self
+                    .template
+                    .payload
+                    .attach_to(request, self.template.asks_before_bodies);
                 self.push_wanted(request, item, batch);
             }
             Err(_) if !self.is_wanted(|writer| writer.line_id(line)) => {}

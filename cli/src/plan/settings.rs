@@ -49,6 +49,9 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     // A WARC file has bodies as received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
     settings.tls.insecure = args.network.insecure;
+    if let Some(limit) = args.upload.expect100_timeout {
+        settings.expect_timeout = limit;
+    }
     if let Some(pins) = &args.network.pinnedpubkey {
         settings.tls.pinned_keys = pins::pinned_keys(pins)?;
     }

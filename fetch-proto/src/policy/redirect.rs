@@ -92,7 +92,7 @@ impl Default for RedirectPolicy {
 
 /// The fields that a redirect takes to another origin. They are defined by HTTP to describe the wanted
 /// response or the sent body, so they carry no secrets.
-const HARMLESS_FIELDS: [&str; 18] = [
+const HARMLESS_FIELDS: [&str; 19] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -103,6 +103,7 @@ const HARMLESS_FIELDS: [&str; 18] = [
     "content-length",
     "content-location",
     "content-type",
+    "expect",
     "if-match",
     "if-modified-since",
     "if-none-match",

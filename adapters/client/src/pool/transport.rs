@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fetch_driver::{
-    AttemptProgress, BuildError, FailureKind, Http2Mode, IncomingResponse, OutgoingRequest,
-    Settings, Transport, TransportError,
+    AttemptProgress, BuildError, DEFAULT_EXPECT_TIMEOUT, FailureKind, Http2Mode, IncomingResponse,
+    OutgoingRequest, Settings, Transport, TransportError,
 };
 use futures_lite::AsyncRead;
 use http::header::{
@@ -225,6 +225,10 @@ fn check_settings(settings: &Settings) -> Result<(), BuildError> {
         let reason =
             "this adapter's client speaks HTTP/1.1 only: take the adapter for smol or tokio";
         return Err(BuildError::new("http2", reason));
+    }
+    if settings.expect_timeout != DEFAULT_EXPECT_TIMEOUT {
+        let reason = "this client has its own limit: take the adapter for smol or tokio";
+        return Err(BuildError::new("expect_timeout", reason));
     }
     if settings.has_first_byte_timeout() {
         let reason = "this client does not tell when it is connected, from where `first_byte` runs: \

@@ -45,6 +45,7 @@ impl HttpConfig {
             .decode(settings.decode)
             .request_codings(settings.request_codings)
             .dns_ttl(settings.route.dns_ttl)
+            .expect_timeout(settings.expect_timeout)
             .http2(settings.http2)
             .idle_timeout(settings.pool.idle_timeout)
             .max_connections(max_connections(settings, files));

@@ -8,11 +8,12 @@ use base64::Engine as _;
 use fetch_driver::Settings;
 use fetch_proto::Method;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, EXPECT, RANGE, REFERER, USER_AGENT,
 };
 use http::{HeaderMap, HeaderValue};
 
 use crate::args::CliArgs;
+use crate::args::values::HeaderSource;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
 use crate::robots::{is_product_token, product_name};
@@ -28,7 +29,9 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
         None if args.upload.get || args.body.0.is_empty() && args.form.0.is_empty() => Method::Get,
         None => Method::Post,
     };
+    let sets_expect = |source: &HeaderSource| matches!(source, HeaderSource::Field(field) if field.name == EXPECT);
     Ok(RequestTemplate {
+        asks_before_bodies: !args.request.header.iter().any(sets_expect),
         has_login: false,
         body_dir: payload::body_dir(args)?,
         keeps_redirects: args.report.dump_header.is_some(),

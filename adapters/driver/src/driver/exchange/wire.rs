@@ -199,6 +199,7 @@ fn remove_body_fields(headers: &mut HeaderMap) {
     for name in names {
         headers.remove(name);
     }
+    headers.remove(header::EXPECT);
 }
 
 fn http_method(method: &fetch_proto::Method) -> http::Method {
