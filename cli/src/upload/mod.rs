@@ -184,3 +184,18 @@ impl BodySource for UploadBody {
         Box::pin(futures_lite::StreamExt::flatten(stream::iter(streams)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_asked_before_bodies_over_a_mebibyte() {
+        for (length, asks) in [(1, false), (1 << 20, false), ((1 << 20) + 1, true)] {
+            let payload = RequestPayload::Bytes(vec![0; length].into());
+            let request = Request::get("http://a.test/").unwrap();
+            let sent = payload.attach_to(request, true);
+            assert_eq!(sent.headers_ref().contains_key(EXPECT), asks, "{length}");
+        }
+    }
+}

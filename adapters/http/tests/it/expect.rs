@@ -50,7 +50,9 @@ fn the_body_follows_the_permission() {
 fn a_final_answer_ends_the_request_without_its_body() {
     let server = RawServer::serve(|_, mut stream| {
         read_head(&mut stream).unwrap();
-        stream.write_all(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n").unwrap();
+        stream
+            .write_all(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
         assert!(rest.is_empty());
@@ -100,5 +102,8 @@ fn a_request_without_a_body_asks_nothing() {
         stream.write_all(OK).unwrap();
     });
     let client = waiting(Duration::from_secs(3600));
-    assert_eq!(block_on(send(&client, put(&server, ""))).unwrap().status, 200);
+    assert_eq!(
+        block_on(send(&client, put(&server, ""))).unwrap().status,
+        200
+    );
 }
