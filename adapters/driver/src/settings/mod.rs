@@ -167,7 +167,7 @@ impl Settings {
     fn changed_client_setting(&self) -> Option<&'static str> {
         let http2 = (self.http2 != Http2Mode::default()).then_some("http2");
         let expect = self.expect_timeout != DEFAULT_EXPECT_TIMEOUT;
-        let http2 = http2.or(expect.then_some("expect_timeout"));
+        let http2 = http2.or_else(|| expect.then_some("expect_timeout"));
         let tls = || self.tls.first_changed();
         let route = || self.route.first_changed();
         let pool = || self.pool.first_changed();
