@@ -128,7 +128,10 @@ pub(crate) fn complete(line: &[u8]) -> Cow<'_, [u8]> {
     }
     let text = std::str::from_utf8(line).unwrap_or_default();
     let is_word = !text.contains(|c: char| c.is_whitespace() || c.is_control());
-    match is_word && has_form_of_url(text) && !is_file_name(text) {
+    let rest = text.strip_prefix("//").unwrap_or(text);
+    // Not http//a.test, which is a typing error.
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match is_word && has_form_of_url(host) && !is_file_name(text) {
         true => with_scheme(line),
         false => line.into(),
     }
@@ -268,6 +271,7 @@ mod tests {
             ("localhost", true),
             ("[::1]/", true),
             ("word", false),
+            ("http//a.test", false),
             ("page.html", false),
             ("/path", false),
             ("a.test b.test", false),
