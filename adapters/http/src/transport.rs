@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use fetch_driver::{
-    AttemptProgress, BuildError, IncomingResponse, OutgoingRequest, Settings, Transport,
-    TransportError,
+    AttemptProgress, BuildError, FailureKind, IncomingResponse, OutgoingRequest, Settings,
+    Transport, TransportError,
 };
 use fetch_transport_util::{ContentCoding, coded_headers};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
@@ -99,8 +99,7 @@ impl<R: HttpRuntime> HttpTransport<R> {
     #[must_use]
     pub fn new(runtime: R, config: HttpConfig) -> Self {
         Self(Arc::new(TransportInner {
-            accept: config
-                .decode
+            accept: (config.decode && config.request_codings)
                 .then(fetch_transport_util::accepted_codings)
                 .flatten(),
             connector: Connector::new(runtime, config),
@@ -200,9 +199,22 @@ impl<R: HttpRuntime> TransportInner<R> {
                 if !request.repeatable && !reused {
                     Box::pin(connector.settle(&conn)).await;
                 }
+                let mut request = request;
+                let timer = connector.continue_timer(&mut request, &conn);
+                let asked = timer.as_ref().map(|_| conn.origin.clone());
                 let (accept, ours) = (self.accept.as_ref(), (progress, connector.pool()));
-                let exchange = http1::exchange(conn, request, accept, reused, max_head, ours);
+                let exchange =
+                    http1::exchange(conn, request, accept, (reused, timer), max_head, ours);
                 let (head, body) = exchange.await?;
+                if let Some(origin) = asked
+                    && head.status == StatusCode::EXPECTATION_FAILED
+                {
+                    connector.expect_refusals.add(&origin);
+                    let text = format!("{} refuses Expect: 100-continue", origin.key());
+                    let others_answered = false;
+                    let kind = FailureKind::Unprocessed { others_answered };
+                    return Err(TransportError::new(kind, text));
+                }
                 let parts = (head.status, head.version, head.headers);
                 (parts, head.transfer_codings, RawBody::Http1(body))
             }

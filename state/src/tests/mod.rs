@@ -3,6 +3,7 @@
 mod bodies;
 mod cuts;
 mod damage;
+mod golden;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -164,7 +164,8 @@ mod tests {
         submissions.cancel(1);
         let outcome = block_on(cancelled.next()).outcome;
         assert_eq!(outcome.error().unwrap().kind().as_str(), "cancelled");
-        assert_eq!(submissions.jobs.len(), 1);
+        let waiting: Vec<_> = submissions.jobs.iter().map(|job| job.group).collect();
+        assert_eq!(waiting, [2]);
     }
 
     #[test]

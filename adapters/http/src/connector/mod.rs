@@ -12,14 +12,14 @@ use std::sync::OnceLock;
 
 use std::time::Duration;
 
-use fetch_driver::Http2Mode;
+use fetch_driver::{Http2Mode, OutgoingRequest};
 use futures_lite::future;
 
 use crate::config::HttpConfig;
 use crate::connect::addresses::FailedAddresses;
 use crate::connect::dns::DnsCache;
 use crate::connect::verdicts::ProxyVerdicts;
-use crate::http1::H1Connection;
+use crate::http1::{ContinueTimer, ExpectRefusals, H1Connection};
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 use crate::pool::ConnectionPool;
@@ -34,6 +34,7 @@ pub(crate) struct Connector<R> {
     pool: Arc<ConnectionPool>,
     failed_addresses: Arc<FailedAddresses>,
     verdicts: Arc<ProxyVerdicts>,
+    pub(crate) expect_refusals: ExpectRefusals,
     runtime: R,
     #[cfg(feature = "tls")]
     tls: futures_rustls::TlsConnector,
@@ -49,6 +50,7 @@ impl<R: HttpRuntime> Connector<R> {
             pool: ConnectionPool::new(config.connection_limit(), config.idle_timeout),
             failed_addresses: Arc::default(),
             verdicts: config.proxy_verdicts(),
+            expect_refusals: ExpectRefusals::default(),
             runtime,
             #[cfg(feature = "tls")]
             tls: config.tls.connector(config.http2 != Http2Mode::Off),
@@ -94,6 +96,17 @@ impl<R: HttpRuntime> Connector<R> {
         }
         let _ = origin;
         &self.tls
+    }
+
+    /// For a request whose body waits for `100 Continue`: ends when it waits no longer.
+    pub(crate) fn continue_timer(
+        &self,
+        request: &mut OutgoingRequest,
+        conn: &H1Connection,
+    ) -> Option<ContinueTimer> {
+        let waits = self.expect_refusals.prepare(request, &conn.origin);
+        let (runtime, limit) = (self.runtime.clone(), self.config.expect_timeout);
+        waits.then(|| Box::pin(async move { runtime.sleep(limit).await }) as ContinueTimer)
     }
 
     /// Waits before a request that must not be lost goes out on a new connection without TLS, for

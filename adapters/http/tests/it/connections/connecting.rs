@@ -2,7 +2,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fetch_driver::{FailureKind, Transport};
 use fetch_http::{DnsResolver, HttpConfig};
@@ -10,7 +10,9 @@ use fetch_testbed::Site;
 use futures_lite::{FutureExt, future};
 use smol::block_on;
 
-use crate::client::{TestClient, client, client_with, failure, fetch, get, progress, send};
+use crate::client::{
+    MAX_WAIT, TestClient, client, client_with, failure, fetch, get, progress, send,
+};
 use crate::raw::RawServer;
 
 /// Counts lookups, and can be blocked.
@@ -41,6 +43,15 @@ impl TestResolver {
 
     fn lookups(&self) -> usize {
         self.0.lookups.load(Ordering::SeqCst)
+    }
+
+    /// Returns once this many lookups have begun.
+    fn wait_for_lookups(&self, count: usize) {
+        let started = Instant::now();
+        while self.lookups() < count {
+            assert!(started.elapsed() < MAX_WAIT, "{} lookups", self.lookups());
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -166,11 +177,8 @@ fn concurrent_lookups_share_one_call_even_if_the_first_is_cancelled() {
             let _ = fetch(&client, &url).await;
             panic!("a result while the resolver is blocked");
         };
-        let started = async {
-            while resolver.lookups() == 0 {
-                future::yield_now().await;
-            }
-        };
+        let other = resolver.clone();
+        let started = smol::unblock(move || other.wait_for_lookups(1));
         first.or(started).await;
         let others: Vec<_> = (0..50)
             .map(|_| {
@@ -201,9 +209,7 @@ fn queued_lookups_without_waiters_are_skipped() {
     let client = client_with(without_keep_alive(&resolver));
     resolver.block(true);
     let tasks = look_up_names(&client, 32);
-    while resolver.lookups() < 32 {
-        std::thread::yield_now();
-    }
+    resolver.wait_for_lookups(32);
     let queued = send(&client, get("http://given.up.test/"));
     assert!(block_on(future::poll_once(Box::pin(queued))).is_none());
     resolver.block(false);
@@ -223,9 +229,7 @@ fn at_most_32_lookups_run_at_once() {
     let client = client_with(without_keep_alive(&resolver).max_connections(1_000));
     resolver.block(true);
     let tasks = look_up_names(&client, 100);
-    while resolver.lookups() < 32 {
-        std::thread::yield_now();
-    }
+    resolver.wait_for_lookups(32);
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(resolver.lookups(), 32);
     resolver.block(false);
@@ -303,7 +307,6 @@ fn the_error_names_every_address_tried() {
 #[test]
 fn a_silent_address_does_not_delay_the_next() {
     use std::net::SocketAddr;
-    use std::time::Instant;
 
     use fetch_http::{AsyncIoSocket, HttpRuntime, HttpTransport};
 
