@@ -3,12 +3,14 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// A server or proxy.
+/// A server, proxy or client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Program {
     /// Apache httpd.
     Apache,
+    /// curl, which other programs exchange files with.
+    Curl,
     /// HAProxy.
     Haproxy,
     /// nginx.
@@ -34,6 +36,7 @@ impl Program {
     pub(super) const fn file_name(self) -> &'static str {
         match self {
             Self::Apache => "apache2",
+            Self::Curl => "curl",
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
             Self::Squid => "squid",
