@@ -223,10 +223,10 @@ pub use fetch_trace as trace;
 
 // Requests and outcomes.
 pub use fetch_driver::{
-    AttemptEnd, AttemptReport, BatchStats, BodyRetention, ConnectionInfo, EngineStats, Error,
-    ErrorKind, FailureKind, FallbackSource, FallbackValue, FetchAll, FetchError, FetchTimings,
-    GiveUpReason, IntoRequest, Method, Outcome, RedactedUrl, Request, Response, StreamedBody,
-    StreamedResponse,
+    ActiveDownload, AttemptEnd, AttemptReport, BatchStats, BodyRetention, ConnectionInfo,
+    EngineStats, Error, ErrorKind, FailureKind, FallbackSource, FallbackValue, FetchAll,
+    FetchError, FetchTimings, GiveUpReason, IntoRequest, Method, Outcome, RedactedUrl, Request,
+    Response, StreamedBody, StreamedResponse,
 };
 
 // Settings of a fetcher, and limits over all its fetches.

@@ -146,6 +146,7 @@ pub use guards::stall::{StallGuard, ThroughputMeter};
 pub use guards::throttle::{RequestThrottler, Throttle};
 pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
 pub use model::credentials::UrlCredentials;
+pub use model::download::ActiveDownload;
 pub use model::event::{CircuitTransition, DecisionEvent, RetryDelaySource, TripReason};
 pub use model::failure::{FailureCause, FailureKind, RedirectError, TimeLimit};
 pub use model::fault::InjectedFault;

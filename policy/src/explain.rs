@@ -199,7 +199,7 @@ fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
             "  while the circuit breaker of its host is open, {what}"
         ));
     }
-    if let Some(wait) = config.outages.filter(|wait| !wait.max.is_zero()) {
+    if let Some(wait) = config.effective_outage_wait() {
         let (known, unknown) = (wait.max, wait.unanswered.min(wait.max));
         lines.push(format!(
             "  while its host is down, it waits up to {known:?}, or {unknown:?} if the host never answered"

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 use fetch_driver::Request;
-use fetch_proto::{PolicyRules, Rate};
+use fetch_proto::{OutageWait, PolicyRules, Rate};
 
 use crate::display::{ShortDuration, plural};
 use crate::exit::CliError;
@@ -109,8 +109,26 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
             ""
         }
     );
+    text.push_str(&outage_line(config.effective_outage_wait()));
     print_stdout(text.as_bytes())?;
     Ok(shared.exit_status.get())
+}
+
+/// How long hosts that are down are waited for.
+fn outage_line(wait: Option<OutageWait>) -> String {
+    let Some(wait) = wait else {
+        return "outages: a host that is down is not waited for, its URLs fail\n".to_owned();
+    };
+    let (known, unknown) = (wait.max, wait.unanswered.min(wait.max));
+    let mut line = format!(
+        "outages: a host that is down is waited for up to {}",
+        ShortDuration(known)
+    );
+    if unknown < known {
+        let _ = write!(line, ", {} if it never answered", ShortDuration(unknown));
+    }
+    line.push('\n');
+    line
 }
 
 /// The rate limits of the run.

@@ -60,9 +60,10 @@ impl ActiveRun {
             statsd.flush(&counts);
         }
         let stopped = self.stop_reason(end);
+        let notes = (&self.host_waits, &self.long_downloads);
         let summary = self
             .outcomes
-            .summary(elapsed, fetches.stats(), stopped, &self.host_waits);
+            .summary(elapsed, fetches.stats(), stopped, notes);
         if !self.silent {
             let _ = std::io::stderr().write_all(summary.to_string().as_bytes());
         }

@@ -25,6 +25,7 @@ use crate::robots::AdmittedRequests;
 use crate::ui::counts::ProgressCounts;
 use crate::ui::eta::EtaEstimator;
 use crate::ui::host_waits::{HostWait, HostWaits};
+use crate::ui::long_downloads::{LongDownloads, MIN_AGE};
 use crate::ui::monitor::RunMonitor;
 use crate::ui::progress::ProgressDisplay;
 use crate::ui::signals::SignalState;
@@ -56,6 +57,7 @@ struct ActiveRun {
     fetcher: Fetcher,
     hsts: Option<HstsFile>,
     host_waits: HostWaits,
+    long_downloads: LongDownloads,
     max_errors: Option<NonZeroU64>,
     monitor: RunMonitor,
     outcomes: RunOutcomes,
@@ -82,6 +84,7 @@ impl ActiveRun {
             self.waiting_hosts = self.fetcher.waiting_hosts().await;
         }
         self.update_host_waits(true).await;
+        self.update_long_downloads(true).await;
         end
     }
 
@@ -129,6 +132,7 @@ impl ActiveRun {
                     }
                     self.reload_policy();
                     self.update_host_waits(false).await;
+                    self.update_long_downloads(false).await;
                     if let Some(end) = self.check_limits(events.fetches) {
                         return end;
                     }
@@ -146,6 +150,15 @@ impl ActiveRun {
         if is_due && !self.silent && !self.stopping {
             let hosts = self.fetcher.waiting_hosts().await;
             self.host_waits.update(hosts.iter().map(HostWait::new), now);
+        }
+    }
+
+    /// Updates which downloads have taken longer than an hour.
+    async fn update_long_downloads(&mut self, is_end: bool) {
+        let now = self.started.elapsed();
+        if !self.silent && (self.long_downloads.is_due(now) || is_end && now >= MIN_AGE) {
+            let downloads = self.fetcher.downloads(MIN_AGE).await;
+            self.long_downloads.update(&downloads, now);
         }
     }
 
@@ -218,11 +231,11 @@ impl ActiveRun {
         }
         let counts = self.counts(fetches);
         self.monitor.update(&counts);
-        let waits = match self.stopping {
-            true => String::new(),
-            false => self.host_waits.progress_text(counts.elapsed),
-        };
-        self.progress.update(&counts, &waits);
+        let mut details = self.long_downloads.progress_text();
+        if !self.stopping {
+            details.insert_str(0, &self.host_waits.progress_text(counts.elapsed));
+        }
+        self.progress.update(&counts, &details);
         None
     }
 

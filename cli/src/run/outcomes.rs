@@ -20,6 +20,7 @@ use crate::output::head_dump::HeadDump;
 use crate::output::record::RecordInput;
 use crate::state::{StateView, state_error};
 use crate::ui::host_waits::HostWaits;
+use crate::ui::long_downloads::LongDownloads;
 use crate::ui::monitor::StatsdReporter;
 use crate::ui::redirect_notes::RedirectNotes;
 use crate::ui::summary::RunSummary;
@@ -127,7 +128,7 @@ impl RunOutcomes {
         elapsed: Duration,
         stats: &'a BatchStats,
         stopped: Option<&'a str>,
-        host_waits: &'a HostWaits,
+        (host_waits, long_downloads): (&'a HostWaits, &'a LongDownloads),
     ) -> RunSummary<'a> {
         let backlog = self.shared.backlog.as_ref();
         let unfinished_hosts = backlog.map(|backlog| backlog.top(HostWaits::NAMED));
@@ -141,6 +142,7 @@ impl RunOutcomes {
             elapsed,
             existing: self.existing(),
             host_waits,
+            long_downloads,
             malformed: self.shared.malformed.load(Relaxed),
             redirects: &self.redirects,
             stats,

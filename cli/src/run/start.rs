@@ -25,6 +25,7 @@ use crate::save::BodyStore;
 use crate::state::ResumeState;
 use crate::ui::eta::EtaEstimator;
 use crate::ui::host_waits::HostWaits;
+use crate::ui::long_downloads::LongDownloads;
 use crate::ui::progress::{ClearOnDrop, ConsoleWriter, ProgressDisplay, ProgressView};
 use crate::ui::screen;
 use crate::ui::signals;
@@ -147,6 +148,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         hsts: plan.client.hsts,
         host_waits: HostWaits::default(),
         body_saver: Some(BodySaver::new(store, builder, plan.stop.fail)),
+        long_downloads: LongDownloads::default(),
         max_errors: plan.stop.max_errors,
         monitor,
         painted: Duration::ZERO,

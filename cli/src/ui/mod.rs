@@ -3,6 +3,7 @@
 pub(crate) mod counts;
 pub(crate) mod eta;
 pub(crate) mod host_waits;
+pub(crate) mod long_downloads;
 pub(crate) mod monitor;
 pub(crate) mod progress;
 pub(crate) mod redirect_notes;

@@ -105,11 +105,11 @@ impl ProgressDisplay {
         !self.bar.is_hidden()
     }
 
-    /// Shows the counts, and behind them `waits`, which may be empty.
-    pub(crate) fn update(&self, counts: &ProgressCounts, waits: &str) {
+    /// Shows the counts, and behind them `details`, which may be empty.
+    pub(crate) fn update(&self, counts: &ProgressCounts, details: &str) {
         if let Some(lines) = &self.lines {
             if lines.is_due(counts.elapsed) {
-                self.print_message(&format!("{counts}{waits}"));
+                self.print_message(&format!("{counts}{details}"));
             }
             return;
         }
@@ -124,10 +124,10 @@ impl ProgressDisplay {
         }
         self.bar.set_position(counts.done);
         let columns = terminal::size().map_or(80, |(columns, _)| columns.into());
-        // The hosts that are waited for get half of the line, if they need it.
+        // The details get half of the line, if they need it.
         let room = usize::saturating_sub(columns, USED_COLUMNS);
-        let counts = counts.fit(room - waits.chars().count().min(room / 2));
-        self.bar.set_message(format!("{counts}{waits}"));
+        let counts = counts.fit(room - details.chars().count().min(room / 2));
+        self.bar.set_message(format!("{counts}{details}"));
     }
 
     /// Runs `write` while the bar is hidden.

@@ -10,6 +10,7 @@ use crate::outcome::error_type::ErrorType;
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::tally::RunTally;
 use crate::ui::host_waits::HostWaits;
+use crate::ui::long_downloads::LongDownloads;
 use crate::ui::redirect_notes::RedirectNotes;
 
 /// The number of hosts in each list.
@@ -30,6 +31,7 @@ pub(crate) struct RunSummary<'a> {
     /// URLs whose files existed already.
     pub(crate) existing: u64,
     pub(crate) host_waits: &'a HostWaits,
+    pub(crate) long_downloads: &'a LongDownloads,
     pub(crate) malformed: u64,
     pub(crate) redirects: &'a RedirectNotes,
     pub(crate) stats: &'a BatchStats,
@@ -54,6 +56,7 @@ impl fmt::Display for RunSummary<'_> {
         self.write_errors(f)?;
         self.redirects.fmt(f)?;
         self.host_waits.write_totals(f)?;
+        self.long_downloads.fmt(f)?;
         self.write_hosts(f)
     }
 }
@@ -317,6 +320,7 @@ mod tests {
             disallowed: 0,
             duplicates: 0,
             elapsed: Duration::from_secs(1),
+            long_downloads: &LongDownloads::default(),
             malformed: 1,
             redirects: &RedirectNotes::default(),
             existing: 1,

@@ -275,8 +275,19 @@ impl EngineConfig {
             .or_else(|| waits.then_some(Breaker::FOR_OUTAGES))
     }
 
-    /// How long fetches wait for hosts that are down, if they do: not with a breaker that fails fast.
-    pub(crate) fn effective_outage_wait(&self) -> Option<OutageWait> {
+    /// How long fetches wait for hosts that are down; `None` if they do not: with a breaker that fails
+    /// fast, or without [`outages`](field@Self::outages).
+    ///
+    /// ```
+    /// use fetch_proto::{Breaker, EngineConfig, OnOpen, OutageWait};
+    ///
+    /// let config = EngineConfig::default().wait_for_outages(OutageWait::default());
+    /// assert!(config.effective_outage_wait().is_some());
+    /// let config = config.breaker(Breaker::default().on_open(OnOpen::FailFast));
+    /// assert_eq!(config.effective_outage_wait(), None);
+    /// ```
+    #[must_use]
+    pub fn effective_outage_wait(&self) -> Option<OutageWait> {
         let defers = self.host_breaker().is_some_and(|one| outage::defers(&one));
         self.outages.filter(|wait| defers && !wait.max.is_zero())
     }

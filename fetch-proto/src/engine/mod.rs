@@ -4,6 +4,7 @@ mod admission;
 mod checkpoint;
 pub(crate) mod config;
 mod control;
+mod downloads;
 mod limits;
 pub(crate) mod output;
 mod poll;

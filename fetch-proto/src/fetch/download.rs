@@ -7,6 +7,7 @@ use super::in_flight::{InFlightAttempt, ResponseStage};
 use super::{Fetch, push_event};
 use crate::fetch::request::{BodyDelivery, FetchRequest};
 use crate::model::attempt::HeadSummary;
+use crate::model::download::ActiveDownload;
 use crate::model::event::DecisionEvent;
 use crate::model::id::AttemptId;
 use crate::model::method::Method;
@@ -46,6 +47,9 @@ pub(super) struct Download {
     resumable: bool,
     /// Whether the latest response continued the body.
     resumed: bool,
+    /// The first response head of a body that is accepted.
+    #[cfg_attr(feature = "serde", serde(default))]
+    since: Option<Timestamp>,
     /// Time that does not count towards the total limit.
     total_extension: CompactDuration,
     validator: Option<Validator>,
@@ -160,9 +164,11 @@ impl Fetch {
         let restarts = self.resume_point().is_some();
         let found = head.representation.as_deref();
         let found = found.filter(|_| head.status == 200 && self.can_continue_bodies());
+        let head_at = self.attempt(id).and_then(|attempt| attempt.timings.head);
         let Some(download) = self.download.as_deref_mut() else {
             return;
         };
+        download.since = download.since.or(head_at);
         match next {
             Continuation::Rest(complete) => {
                 download.complete = complete;
@@ -182,6 +188,22 @@ impl Fetch {
                 }
             }
         }
+    }
+
+    /// The body that is being received, on the engine's clock.
+    pub(crate) fn active_download(&self, now: Timestamp) -> Option<ActiveDownload> {
+        let mut attempts = self.in_flight.iter();
+        let attempt = attempts.find(|one| matches!(one.stage, ResponseStage::Receiving))?;
+        let head = attempt.timings.head?;
+        let since = self.download.as_ref().and_then(|download| download.since);
+        let millis = now.saturating_since(head).as_millis().max(1);
+        let speed = u128::from(attempt.bytes) * 1000 / millis;
+        Some(ActiveDownload {
+            bytes: self.body_position(attempt),
+            bytes_per_second: speed.try_into().unwrap_or(u64::MAX),
+            since: since.unwrap_or(head),
+            url: attempt.url.clone(),
+        })
     }
 
     /// Drops what was received: another URL follows, or the bytes are lost.

@@ -2,6 +2,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod credentials;
+pub(crate) mod download;
 pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod fault;

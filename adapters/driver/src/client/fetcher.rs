@@ -3,8 +3,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
-use fetch_proto::{EngineStats, HostStats, WaitingHost};
+use fetch_proto::{ActiveDownload, EngineStats, HostStats, WaitingHost};
 use futures_core::Stream;
 use futures_lite::{StreamExt, stream};
 
@@ -200,7 +201,7 @@ impl<A> Fetcher<A> {
     /// fetcher.set_crawl_delay("https://a.example", Duration::from_secs(2));
     /// # Ok::<(), fetch_driver::BuildError>(())
     /// ```
-    pub fn set_crawl_delay(&self, host: &str, delay: std::time::Duration) {
+    pub fn set_crawl_delay(&self, host: &str, delay: Duration) {
         let command = || DriverCommand::SetCrawlDelay(host.into(), delay);
         self.drivers.send_all(command);
     }
@@ -247,6 +248,28 @@ impl<A> Fetcher<A> {
         let mut hosts: Vec<_> = lists.into_iter().flatten().collect();
         hosts.sort_unstable_by(|a, b| a.host.cmp(&b.host));
         hosts
+    }
+
+    /// The bodies that have been arriving for at least `min_age`, the oldest first. The times are
+    /// those of the engine: since the fetcher was built.
+    ///
+    /// ```
+    /// # smol::block_on(async {
+    /// use std::time::Duration;
+    /// let fetcher = fetch_smol::Fetcher::builder().build()?;
+    /// assert!(fetcher.downloads(Duration::from_secs(3600)).await.is_empty());
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn downloads(&self, min_age: Duration) -> Vec<ActiveDownload> {
+        let (sender, receiver) = async_channel::unbounded();
+        let command = || DriverCommand::SendDownloads(min_age, sender.clone());
+        self.drivers.send_all(command);
+        drop(sender);
+        let lists = receiver.collect::<Vec<_>>().await;
+        let mut downloads: Vec<_> = lists.into_iter().flatten().collect();
+        downloads.sort_by_key(|download| download.since);
+        downloads
     }
 
     /// The statistics of the engine, as of its last turn.

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_channel::Sender;
-use fetch_proto::{EngineConfig, EngineStats, FetchTransfer, HostStats, WaitingHost};
+use fetch_proto::{
+    ActiveDownload, EngineConfig, EngineStats, FetchTransfer, HostStats, WaitingHost,
+};
 
 use crate::driver::fetches::job::FetchJob;
 use crate::driver::fetches::migrating::MigratingFetch;
@@ -19,6 +21,8 @@ pub(crate) enum DriverCommand {
     Configure(Box<EngineConfig>),
     /// Sets the minimum time between two attempts at this host.
     SetCrawlDelay(Box<str>, Duration),
+    /// Sends the bodies that have been arriving for at least this time.
+    SendDownloads(Duration, Sender<Vec<ActiveDownload>>),
     /// Sends the state of this host.
     SendHostStats(Box<str>, Sender<Option<HostStats>>),
     /// Sends the hosts that are waited for.

@@ -347,6 +347,9 @@ where
                 // The receiver may be gone.
                 let _ = to.try_send(self.engine.host_stats(&host));
             }
+            DriverCommand::SendDownloads(min_age, to) => {
+                let _ = to.try_send(self.engine.downloads(min_age, self.clock.now()));
+            }
             DriverCommand::SendWaitingHosts(to) => {
                 let _ = to.try_send(self.engine.waiting_hosts(self.clock.now()));
             }

@@ -164,6 +164,7 @@ mod tests {
     use super::*;
     use crate::outcome::tally::RunTally;
     use crate::ui::host_waits::HostWaits;
+    use crate::ui::long_downloads::LongDownloads;
     use crate::ui::redirect_notes::RedirectNotes;
     use crate::ui::summary::RunSummary;
 
@@ -174,7 +175,7 @@ mod tests {
             BatchStats::default(),
             RunTally::default(),
         );
-        let redirects = RedirectNotes::default();
+        let (redirects, downloads) = (RedirectNotes::default(), LongDownloads::default());
         let summary = |unfinished| RunSummary {
             redirects: &redirects,
             can_resume: false,
@@ -184,6 +185,7 @@ mod tests {
             elapsed: Duration::from_secs(1),
             existing: 0,
             host_waits: &waits,
+            long_downloads: &downloads,
             malformed: 0,
             stats: &stats,
             stopped: None,

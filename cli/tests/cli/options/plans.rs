@@ -128,3 +128,31 @@ fn a_dry_run_prints_the_plan_and_fetches_nothing() {
     assert_eq!(site.observed().requests, 0);
     assert!(!list.file("out").exists() && !list.file("state").exists());
 }
+
+#[test]
+fn a_dry_run_says_how_long_hosts_that_are_down_are_waited_for() {
+    let list = List::new("http://a.test/\n");
+    std::fs::write(
+        list.file("fast.toml"),
+        "[breaker]\non_open = \"fail_fast\"\n",
+    )
+    .unwrap();
+    let (input, policy) = (list.path("list"), list.path("fast.toml"));
+    for (options, expected) in [
+        (
+            &[][..],
+            "is waited for up to 300 s, 30.0 s if it never answered\n",
+        ),
+        (&["--host-max-wait", "20"], "is waited for up to 20.0 s\n"),
+        (
+            &["--host-max-wait", "0"],
+            "is not waited for, its URLs fail\n",
+        ),
+        (&["--policy", &policy], "is not waited for, its URLs fail\n"),
+    ] {
+        let ran = fetch_all(&[&["--dry-run", "-i", &input], options].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let line = format!("outages: a host that is down {expected}");
+        assert!(ran.stdout.contains(&line), "{options:?}: {}", ran.stdout);
+    }
+}

@@ -311,3 +311,25 @@ fn a_too_slow_download_is_continued_and_its_attempts_count() {
     assert!(matches!(end, AttemptEnd::TimedOut(_)), "{end:?}");
     assert_eq!(outcome.gave_up, Some(GiveUpReason::Attempts));
 }
+
+#[test]
+fn the_age_of_a_download_counts_from_the_head_of_its_first_attempt() {
+    let mut script = Script::new(BodyDelivery::Saved, exact());
+    let first = script.start();
+    script.pass(2 * SECOND);
+    assert_eq!(script.fetch.active_download(script.now), None);
+    script.accept(&first, whole(10 * MIB));
+    let since = script.now;
+    script.pass(100 * SECOND);
+    script.body(&first, 4 * MIB);
+    script.breaks(&first);
+    assert_eq!(script.fetch.active_download(script.now), None);
+    let second = script.start();
+    script.accept(&second, rest(4 * MIB, 10 * MIB));
+    script.pass(4 * SECOND);
+    script.body(&second, 2 * MIB);
+    let download = script.fetch.active_download(script.now).unwrap();
+    assert_eq!(download.since, since);
+    assert_eq!(download.bytes, 6 * MIB);
+    assert_eq!(download.bytes_per_second, MIB / 2);
+}
