@@ -1,10 +1,9 @@
-//! The built command against real servers: nginx, Apache httpd, HAProxy, Squid, Tinyproxy; and beside curl.
+//! The built command against real servers: nginx, Apache httpd, HAProxy, Squid, Tinyproxy.
 //!
 //! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run. With
 //! `TEST_NIGHTLY=1` the long tests run too.
 
 mod connections;
-mod cookies;
 mod downloads;
 mod outages;
 mod reload;
@@ -18,7 +17,6 @@ use fetch_testbed::servers::run_tests;
 fn main() -> ExitCode {
     let tests = [
         connections::TESTS,
-        cookies::TESTS,
         downloads::TESTS,
         outages::TESTS,
         reload::TESTS,

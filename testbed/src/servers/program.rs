@@ -3,14 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// A server, proxy or client.
+/// A server or proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Program {
     /// Apache httpd.
     Apache,
-    /// curl, which other programs exchange files with.
-    Curl,
     /// HAProxy.
     Haproxy,
     /// nginx.
@@ -36,7 +34,6 @@ impl Program {
     pub(super) const fn file_name(self) -> &'static str {
         match self {
             Self::Apache => "apache2",
-            Self::Curl => "curl",
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
             Self::Squid => "squid",
