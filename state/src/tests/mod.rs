@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::manifest::StateManifest;
+use crate::files::manifest::StateManifest;
 use crate::{CompletedRequest, CompletionKind, OutputRepair, State, StateError, StateOptions};
 
 /// The number of requests in the tests that go through every byte.

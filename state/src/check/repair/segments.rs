@@ -5,11 +5,11 @@ use std::io;
 
 use super::Repair;
 use super::outputs::for_each_line;
+use crate::check::inspect::key_range;
 use crate::disk::{count_of, with_name};
-use crate::entry::{RetryRound, StateEntries, StateEntry};
-use crate::inspect::key_range;
-use crate::manifest::StateManifest;
-use crate::segment::{Segment, SegmentSalvage};
+use crate::files::entry::{RetryRound, StateEntries, StateEntry};
+use crate::files::manifest::StateManifest;
+use crate::files::segment::{Segment, SegmentSalvage};
 
 impl Repair<'_> {
     /// Writes the valid blocks of damaged segments to new ones. Returns the number of lost entries

@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::completed::CompletionKind;
 use crate::disk::{damaged_error, sync_directory, with_name};
-use crate::ledger::StateLedger;
+use crate::run::ledger::StateLedger;
 
 pub(crate) const NAME: &str = "bodies.log";
 const NEW: &str = "bodies.log.new";

@@ -5,8 +5,9 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::body::H2Body;
-use super::lease::StreamLease;
-use super::{error, request};
+use super::request;
+use crate::http2::error;
+use crate::http2::lease::StreamLease;
 
 /// Sends `outgoing` on the leased stream and waits for the head of the response.
 ///

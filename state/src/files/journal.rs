@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::archive::{self, ArchiveMark};
 use crate::disk::{damaged_error, with_name};
-use crate::entry::{self, RetryRound, StateEntry};
+use crate::files::archive::{self, ArchiveMark};
+use crate::files::entry::{self, RetryRound, StateEntry};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"FaJ1");
 const HEAD: usize = 40;

@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::archive::{ArchiveEnd, ArchiveMark};
-use crate::body_log::BodyLog;
 use crate::completed::CompletedRequest;
 use crate::disk::sync_directory;
-use crate::journal::{Journal, JournalBlock, JournalCommit, RunStart};
-use crate::ledger::StateLedger;
-use crate::lock::StateLock;
-use crate::manifest::StateManifest;
-use crate::merge::{self, SegmentMerge};
-use crate::segment::Segment;
+use crate::files::archive::{ArchiveEnd, ArchiveMark};
+use crate::files::journal::{Journal, JournalBlock, JournalCommit, RunStart};
+use crate::files::lock::StateLock;
+use crate::files::manifest::StateManifest;
+use crate::files::segment::Segment;
+use crate::run::body_log::BodyLog;
+use crate::run::ledger::StateLedger;
+use crate::run::merge::{self, SegmentMerge};
 
 /// The time between two commits, from the end of one to the start of the next. A power failure
 /// loses the work of about this time; a shorter interval costs more disk writes.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use crate::disk::{damaged_error, read_at, with_name};
-use crate::entry::{self, StateEntry};
+use crate::files::entry::{self, StateEntry};
 
 pub(crate) use self::salvage::{SegmentDamage, SegmentReport, SegmentSalvage};
 
@@ -264,7 +264,7 @@ fn block_seed(number: u64, index: usize) -> u64 {
 pub(crate) mod tests {
     use super::*;
     use crate::completed::CompletionKind;
-    use crate::entry::RetryRound;
+    use crate::files::entry::RetryRound;
 
     /// Entries distributed like digests.
     pub(crate) fn spread(n: u64, kind: CompletionKind) -> StateEntry {

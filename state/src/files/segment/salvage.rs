@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{BLOCK, ENTRIES, FOOTER, Segment, is_valid_block};
 use crate::disk::with_name;
-use crate::entry::{self, StateEntry};
+use crate::files::entry::{self, StateEntry};
 
 /// Bytes of a segment that are not valid.
 #[derive(Clone, Debug, PartialEq)]

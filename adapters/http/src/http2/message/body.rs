@@ -8,8 +8,8 @@ use fetch_driver::{AttemptProgress, TransportError};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::error;
-use super::lease::StreamLease;
+use crate::http2::error;
+use crate::http2::lease::StreamLease;
 
 /// An HTTP/2 response body. Dropped before its end, it resets the request.
 pub(crate) struct H2Body {

@@ -4,14 +4,14 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use crate::body_log;
 use crate::disk::count_of;
 use crate::error::StateError;
-use crate::history::JournalHistory;
-use crate::journal::{InvalidRange, Journal, JournalBlock, JournalScan};
-use crate::lock::StateLock;
-use crate::manifest::StateManifest;
-use crate::segment::{SegmentDamage, SegmentReport, SegmentSalvage};
+use crate::files::journal::{InvalidRange, Journal, JournalBlock, JournalScan};
+use crate::files::lock::StateLock;
+use crate::files::manifest::StateManifest;
+use crate::files::segment::{SegmentDamage, SegmentReport, SegmentSalvage};
+use crate::run::body_log;
+use crate::run::history::JournalHistory;
 use crate::{MANIFEST_COPY_NAME, MANIFEST_NAME};
 
 /// Checks all files of a state, without changing any but the lock.

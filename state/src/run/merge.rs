@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
-use crate::entry::StateEntry;
-use crate::segment::Segment;
+use crate::files::entry::StateEntry;
+use crate::files::segment::Segment;
 
 /// The first of the segments to merge with all later ones: each is at most twice as large as the
 /// later ones together. So the number of times that an entry is rewritten, and the number of
@@ -125,7 +125,7 @@ impl<I: Iterator<Item = io::Result<StateEntry>>> Iterator for MergeIterator<'_, 
 mod tests {
     use super::*;
     use crate::completed::CompletionKind;
-    use crate::segment::tests::{sorted, spread};
+    use crate::files::segment::tests::{sorted, spread};
 
     #[test]
     fn small_segments_are_merged() {

@@ -11,8 +11,8 @@ use http::header::{
 use http::uri::{Authority, Parts, PathAndQuery, Scheme, Uri};
 use url::{Position, Url};
 
-use super::handle::H2Handle;
-use super::upload::{H2RequestBody, UploadStatus};
+use crate::http2::handle::H2Handle;
+use crate::http2::upload::{H2RequestBody, UploadStatus};
 use fetch_transport_util::{expects_body, may_accept_codings, reject_connect};
 
 /// Builds the request, and the status of its upload if it has a body. `accept` is sent as

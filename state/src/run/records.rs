@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{OutputError, OutputRepair};
-use crate::journal::JournalCommit;
+use crate::files::journal::JournalCommit;
 
 /// The number of bytes at the end of the output that are verified on resuming. It exceeds the
 /// caches of disks, some of which report writes before they are durable.

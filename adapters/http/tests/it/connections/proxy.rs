@@ -11,10 +11,10 @@ use fetch_testbed::{Certificate, Site};
 use futures_lite::future;
 use smol::block_on;
 
+#[cfg(feature = "http2")]
+use super::socks::socks_proxy;
 use crate::client::{TestClient, client_with, fetch, get, send, wait_all_closed};
 use crate::raw::{RawServer, closed_port, read_head};
-#[cfg(feature = "http2")]
-use crate::socks::socks_proxy;
 
 /// The requests that a proxy received.
 pub(crate) type RequestLog<T> = Arc<Mutex<Vec<T>>>;

@@ -5,9 +5,11 @@ use std::io;
 
 use super::Repair;
 use crate::disk::{count_of, with_name};
-use crate::journal::{Journal, JournalBlock, JournalCommit, JournalScan, NO_OUTPUT, RunStart};
-use crate::manifest::StateManifest;
-use crate::records::{count_valid, hash_range};
+use crate::files::journal::{
+    Journal, JournalBlock, JournalCommit, JournalScan, NO_OUTPUT, RunStart,
+};
+use crate::files::manifest::StateManifest;
+use crate::run::records::{count_valid, hash_range};
 
 /// A range of an output whose records belong to damaged blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]

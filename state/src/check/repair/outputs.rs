@@ -8,8 +8,8 @@ use super::Repair;
 use super::journal::{JournalContent, OutputEnd, UnmarkedRange};
 use crate::completed::CompletionKind;
 use crate::disk::{count_of, sync_directory, with_name};
-use crate::entry::{RetryRound, StateEntries, StateEntry};
-use crate::manifest::StateManifest;
+use crate::files::entry::{RetryRound, StateEntries, StateEntry};
+use crate::files::manifest::StateManifest;
 
 /// The requests of a range of records.
 struct ReadRecords {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::archive::ArchiveEnd;
-use crate::entry::{RetryRound, StateEntries};
 use crate::error::OutputError;
-use crate::journal::{JournalBlock, JournalCommit, NO_OUTPUT, RunStart};
-use crate::manifest::StateManifest;
-use crate::records::{self, ResumedOutput};
+use crate::files::archive::ArchiveEnd;
+use crate::files::entry::{RetryRound, StateEntries};
+use crate::files::journal::{JournalBlock, JournalCommit, NO_OUTPUT, RunStart};
+use crate::files::manifest::StateManifest;
+use crate::run::records::{self, ResumedOutput};
 
 /// The contents of the journal.
 pub(crate) struct JournalHistory<'a> {

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::archive::ArchiveEnd;
 use crate::disk::{sync_directory, with_name};
 use crate::error::StateError;
+use crate::files::archive::ArchiveEnd;
 use crate::{FORMAT_VERSION, MANIFEST_COPY_NAME, MANIFEST_NAME, OLDEST_VERSION};
 
 const NEW: &str = "state.json.new";
@@ -231,7 +231,9 @@ fn check_empty(directory: &Path) -> Result<(), StateError> {
     for file in files.flatten() {
         let name = file.file_name();
         let is_ours = |name: &str| {
-            name == crate::lock::NAME || name == NEW || numbered(name) == Some(("journal", 1))
+            name == crate::files::lock::NAME
+                || name == NEW
+                || numbered(name) == Some(("journal", 1))
         };
         if !name.to_str().is_some_and(is_ours) {
             return Err(StateError::OtherFiles(name));

@@ -7,8 +7,8 @@ use fetch_driver::FailureKind;
 use fetch_testbed::Site;
 use smol::block_on;
 
+use super::proxy::{RequestLog, at, secure_site, splice, through, trusting};
 use crate::client::{client_with, fetch};
-use crate::proxy::{RequestLog, at, secure_site, splice, through, trusting};
 use crate::raw::RawServer;
 
 /// A SOCKS5 proxy that requires `login`, unless that is empty, and answers the first requests with

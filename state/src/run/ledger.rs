@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::completed::{CompletedRequest, CompletionKind};
-use crate::entry::{RetryRound, StateEntries, StateEntry};
-use crate::segment::Segment;
+use crate::files::entry::{RetryRound, StateEntries, StateEntry};
+use crate::files::segment::Segment;
 
 /// Completed requests, and those in flight. Its memory is that of two journals (9 MiB each), the
 /// segments' indexes, and the requests in flight.

@@ -17,16 +17,16 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::archive::ArchiveMark;
-use crate::body_log;
+use crate::check::inspect::{self, Inspection};
 use crate::completed::CompletionKind;
 use crate::disk::{count_of, sync_directory, with_name};
-use crate::entry::{RetryRound, StateEntries};
 use crate::error::StateError;
-use crate::inspect::{self, Inspection};
-use crate::journal::{BlockDefect, Journal, JournalBlock, JournalScan};
-use crate::manifest::StateManifest;
-use crate::segment::{Segment, SegmentReport};
+use crate::files::archive::ArchiveMark;
+use crate::files::entry::{RetryRound, StateEntries};
+use crate::files::journal::{BlockDefect, Journal, JournalBlock, JournalScan};
+use crate::files::manifest::StateManifest;
+use crate::files::segment::{Segment, SegmentReport};
+use crate::run::body_log;
 use crate::{MANIFEST_COPY_NAME, MANIFEST_NAME};
 
 /// Reads a line of an output, of the format given first: the digests that its request was claimed
