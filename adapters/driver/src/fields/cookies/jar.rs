@@ -108,7 +108,7 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
     fn sent(jar: &CookieJar, url: &str) -> Option<String> {
         let mut headers = HeaderMap::new();
         jar.add_to(&mut headers, &url.parse().unwrap());
-        let field = headers.get(http::header::COOKIE)?;
+        let field = headers.get(header::COOKIE)?;
         Some(field.to_str().unwrap().to_owned())
     }
 
@@ -215,7 +215,7 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
     fn a_cookie_with_a_tab_does_not_make_the_file_unreadable() {
         let (jar, _) = load("a.test\tFALSE\t/\tFALSE\t0\tgood\t1\n");
         let mut headers = HeaderMap::new();
-        headers.append(http::header::SET_COOKIE, "k=a\tb; Path=/".parse().unwrap());
+        headers.append(header::SET_COOKIE, "k=a\tb; Path=/".parse().unwrap());
         jar.store(&"http://a.test/".parse().unwrap(), &headers);
         assert_eq!(
             sent(&jar, "http://a.test/").as_deref(),
