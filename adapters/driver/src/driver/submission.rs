@@ -181,7 +181,7 @@ mod tests {
         let (mut patched, patched_outcome) = job(1, "http://a.test/");
         patched.request = patched
             .request
-            .patch(PolicyPatch::default().timeouts(first_byte));
+            .policy_patch(PolicyPatch::default().timeouts(first_byte));
         let (mut as_is, as_is_outcome) = job(1, "http://a.test/");
         as_is.request.path_as_is = Some(http::uri::PathAndQuery::from_static("/a//b"));
         submissions.extend(vec![limited, patched, as_is]);
