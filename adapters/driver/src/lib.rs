@@ -36,7 +36,7 @@ pub use fetch_proto::{
     WaitReason, WaitingHost, is_secret_parameter, url_host, url_origin,
 };
 #[cfg(feature = "cookies")]
-pub use fields::cookie_jar::CookieJar;
+pub use fields::cookies::jar::CookieJar;
 pub use fields::hsts::{HstsHost, HstsStore};
 pub use fields::netrc::Netrc;
 pub use fields::redact::RedactedUrl;

@@ -34,10 +34,10 @@ impl CookieFile {
         if left_out > 0 {
             let cookies = plural(left_out, "cookie has a tab", "cookies have tabs");
             warn(&format!(
-                "--cookie-jar: {cookies} or a line break, which the file cannot hold: left out"
+                "--cookie-jar: {cookies}, which the file cannot hold: left out"
             ));
         }
-        self.file.write(text.as_bytes(), FileAccess::Owner)
+        self.file.write(&text, FileAccess::Owner)
     }
 }
 

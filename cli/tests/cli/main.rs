@@ -41,6 +41,7 @@ mod records {
 }
 
 mod requests {
+    mod cookies;
     mod network;
     mod redirects;
     mod robots;

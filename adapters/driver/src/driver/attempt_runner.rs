@@ -16,7 +16,7 @@ use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::table::FetchTable;
 use crate::driver::permits::AttemptPermit;
 #[cfg(feature = "cookies")]
-use crate::fields::cookie_jar::CookieJar;
+use crate::fields::cookies::jar::CookieJar;
 use crate::fields::hsts::HstsStore;
 use crate::fields::netrc::Netrc;
 use crate::settings::Settings;

@@ -1,10 +1,6 @@
 //! Header fields and URLs: cookies, HSTS, logins, `Retry-After`, `RateLimit`, redaction.
 
 #[cfg(feature = "cookies")]
-mod cookie_file;
-#[cfg(feature = "cookies")]
-pub(crate) mod cookie_jar;
-#[cfg(feature = "cookies")]
 pub(crate) mod cookies;
 pub(crate) mod hsts;
 pub(crate) mod netrc;

@@ -24,7 +24,7 @@ use self::pool::PoolSettings;
 use self::route::RouteSettings;
 use self::tls::{Http2Mode, TlsSettings};
 #[cfg(feature = "cookies")]
-use crate::fields::cookie_jar::CookieJar;
+use crate::fields::cookies::jar::CookieJar;
 use crate::fields::hsts::HstsStore;
 use crate::fields::netrc::Netrc;
 use crate::transport::shared_state::SharedState;

@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue};
 
 use self::policy::PolicySettings;
 #[cfg(feature = "cookies")]
-use crate::fields::cookie_jar::CookieJar;
+use crate::fields::cookies::jar::CookieJar;
 use crate::settings::Settings;
 use crate::settings::adapter::Adapter;
 use crate::settings::build_error::BuildError;
@@ -66,10 +66,11 @@ impl<A: Adapter> Builder<A> {
         }
     }
 
-    /// Sets whether cookies are stored and sent back, as browsers do (RFC 6265). Default no.
+    /// Sets whether cookies are stored and sent back, as browsers do (RFC 6265bis). Default no.
     ///
-    /// All fetches share the jar, which exists as long as the fetcher. It holds at most 50 cookies of
-    /// each domain and 3,000 in all, and evicts the oldest ones.
+    /// All fetches share the jar, which exists as long as the fetcher. It holds at most 180 cookies of
+    /// each domain and 3,300 in all. If there are more, it evicts 30 of the domain or 300 of all: those
+    /// that are not `Secure` first, and among them those that were not sent for the longest time.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().cookies(true);

@@ -1,12 +1,13 @@
 //! A cookie jar that programs can load and save.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use url::Url;
 
-use crate::fields::cookie_file as file_line;
-use crate::fields::cookies::CookieStorage;
+use super::file;
+use super::storage::CookieStorage;
 use crate::lock::lock;
 
 /// Cookies that fetchers share, and that can be loaded from and saved to a file.
@@ -19,7 +20,7 @@ use crate::lock::lock;
 ///
 /// let jar = CookieJar::new();
 /// assert!(jar.load(b"a.test\tFALSE\t/\tFALSE\t0\tsession\t42\n").is_empty());
-/// assert!(jar.to_netscape().0.ends_with("a.test\tFALSE\t/\tFALSE\t0\tsession\t42\n"));
+/// assert!(jar.to_netscape().0.ends_with(b"a.test\tFALSE\t/\tFALSE\t0\tsession\t42\n"));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct CookieJar(Arc<Mutex<CookieStorage>>);
@@ -28,15 +29,15 @@ impl CookieJar {
     /// An empty jar.
     ///
     /// ```
-    /// assert!(fetch_driver::CookieJar::new().to_netscape().0.starts_with("# Netscape"));
+    /// assert!(fetch_driver::CookieJar::new().to_netscape().0.starts_with(b"# Netscape"));
     /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the cookies of a file in Netscape's format, except those that have expired. Lines of the
-    /// form `Set-Cookie: …` with a domain are cookies, too.
+    /// Adds the cookies of a file in Netscape's format, as browsers, curl and wget write it, except those
+    /// that have expired. Lines of the form `Set-Cookie: …` with a domain are cookies, too.
     ///
     /// Returns which lines are no cookies and why, without their content. The other lines are added.
     ///
@@ -46,23 +47,14 @@ impl CookieJar {
     /// assert!(skipped[0].starts_with("line 2: "));
     /// ```
     #[must_use = "lines that are no cookies are skipped"]
-    pub fn load(&self, file: &[u8]) -> Vec<String> {
-        let mut jar = self.lock();
+    pub fn load(&self, text: &[u8]) -> Vec<String> {
+        let (mut jar, now) = (self.lock(), SystemTime::now());
         let mut skipped = Vec::new();
-        let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
-        for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {
-            let parsed = match std::str::from_utf8(line) {
-                Ok(line) => file_line::parse(line),
-                Err(_) => Err("not valid UTF-8"),
-            };
-            let stored = parsed
-                .map(|cookie| cookie.is_none_or(|cookie| jar.set(&cookie.url, &cookie.set_cookie)));
-            let why = match stored {
-                Ok(true) => continue,
-                Ok(false) => "its domain can have no cookies",
-                Err(why) => why,
-            };
-            skipped.push(format!("line {number}: skipped: {why}"));
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+            if let Err(why) = file::load_line(line, &mut jar, now) {
+                skipped.push(format!("line {number}: skipped: {why}"));
+            }
         }
         skipped
     }
@@ -72,15 +64,15 @@ impl CookieJar {
     ///
     /// ```
     /// let (file, left_out) = fetch_driver::CookieJar::new().to_netscape();
-    /// assert_eq!((file.lines().count(), left_out), (1, 0));
+    /// assert_eq!((&file[..], left_out), (&b"# Netscape HTTP Cookie File\n"[..], 0));
     /// ```
     #[must_use]
-    pub fn to_netscape(&self) -> (String, u64) {
-        let mut text = file_line::HEADER.to_owned();
+    pub fn to_netscape(&self) -> (Vec<u8>, u64) {
+        let mut text = file::HEADER.to_vec();
         let mut left_out = 0;
-        for cookie in self.lock().iter() {
-            match file_line::write(cookie) {
-                Some(line) => text.push_str(&line),
+        for cookie in self.lock().cookies(SystemTime::now()) {
+            match file::write(cookie) {
+                Some(line) => text.extend(line),
                 None => left_out += 1,
             }
         }
@@ -88,11 +80,13 @@ impl CookieJar {
     }
 
     pub(crate) fn add_to(&self, headers: &mut HeaderMap, url: &Url) {
-        self.lock().add_to(headers, url);
+        self.lock().add_to(headers, url, SystemTime::now());
     }
 
     pub(crate) fn store(&self, url: &Url, headers: &HeaderMap) {
-        self.lock().store(url, headers);
+        if headers.contains_key(header::SET_COOKIE) {
+            self.lock().store(url, headers, SystemTime::now());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, CookieStorage> {
@@ -114,7 +108,7 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
     fn sent(jar: &CookieJar, url: &str) -> Option<String> {
         let mut headers = HeaderMap::new();
         jar.add_to(&mut headers, &url.parse().unwrap());
-        let field = headers.get(http::header::COOKIE)?;
+        let field = headers.get(header::COOKIE)?;
         Some(field.to_str().unwrap().to_owned())
     }
 
@@ -139,8 +133,9 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
     fn a_saved_file_can_be_loaded() {
         let (jar, _) = load(FILE);
         let (text, left_out) = jar.to_netscape();
-        assert_eq!((text.lines().count(), left_out), (3, 0), "{text}");
-        let (again, skipped) = load(&text);
+        let lines = String::from_utf8(text.clone()).unwrap();
+        assert_eq!((lines.lines().count(), left_out), (3, 0), "{lines}");
+        let (again, skipped) = load(&lines);
         assert!(skipped.is_empty(), "{skipped:?}");
         assert_eq!(again.to_netscape().0, text);
     }
@@ -157,6 +152,13 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
             ("a.test\tFALSE\t/\tFALSE\t0\tk\t", "k="),
             ("a.test\tFALSE\t/\tFALSE\t0\tk", "k="),
             ("a.test\tFALSE\t\tFALSE\t0\tk\tv", "k=v"),
+            // curl's number of the largest time, and a session cookie without name.
+            ("a.test\tFALSE\t/\tFALSE\t9223372036854775807\tk\tv", "k=v"),
+            ("a.test\tFALSE\t/\tFALSE\t0\t\tv", "v"),
+            // Copied from a terminal, with spaces for tabs.
+            ("a.test  FALSE  /  FALSE  0  k  v w", "k=v w"),
+            ("#HttpOnly_.a.test TRUE / false 4102444800 k\r", "k="),
+            ("a.test\tFALSE\t/\tFALSE\t0\t__Secure\tv", "__Secure=v"),
             ("\u{feff}a.test\tFALSE\t/\tFALSE\t0\tk\tv", "k=v"),
             ("Set-Cookie: k=v; domain=a.test; path=/", "k=v"),
         ] {
@@ -171,10 +173,14 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
     fn a_line_that_is_no_cookie_is_skipped_and_named_but_not_shown() {
         for (wrong, why) in [
             ("secret", "seven fields"),
-            ("a.test TRUE / FALSE 0 k secret", "separated by spaces"),
+            ("a.test TRUE / FALSE", "seven fields"),
+            ("a.test maybe / FALSE 0 k secret", "seven fields"),
             ("a.test\tTRUE\t/\tFALSE\tnever\tk\tsecret", "expiry time"),
             ("\tTRUE\t/\tFALSE\t0\tk\tsecret", "domain"),
-            ("a.test\tTRUE\t/\tFALSE\t0\t\tsecret", "no name"),
+            ("a.test\tTRUE\t/\tFALSE\t0\t\t", "no name"),
+            ("a.test\tFALSE\t/\tFALSE\tNaN\tk\tsecret", "expiry time"),
+            ("a.test\tTRUE\t/\tTRUE\t0\t__Host-k\tsecret", "prefix"),
+            ("a.test\tFALSE\t/\tFALSE\t0\t__secure-k\tsecret", "prefix"),
             ("a.test\tFALSE\t/\tFALSE\t0\tk\tsec\tret", "tab"),
             (
                 "a.test\tFALSE\t/\tFALSE\t0\tk\tsec\u{1}ret",
@@ -209,7 +215,7 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
     fn a_cookie_with_a_tab_does_not_make_the_file_unreadable() {
         let (jar, _) = load("a.test\tFALSE\t/\tFALSE\t0\tgood\t1\n");
         let mut headers = HeaderMap::new();
-        headers.append(http::header::SET_COOKIE, "k=a\tb; Path=/".parse().unwrap());
+        headers.append(header::SET_COOKIE, "k=a\tb; Path=/".parse().unwrap());
         jar.store(&"http://a.test/".parse().unwrap(), &headers);
         assert_eq!(
             sent(&jar, "http://a.test/").as_deref(),
@@ -217,8 +223,31 @@ b.test\tFALSE\t/\tFALSE\t1\told\t3
         );
         let (text, left_out) = jar.to_netscape();
         assert_eq!(left_out, 1);
-        let (again, skipped) = load(&text);
-        assert!(skipped.is_empty(), "{skipped:?}");
+        let again = CookieJar::new();
+        assert_eq!(again.load(&text), Vec::<String>::new());
         assert_eq!(sent(&again, "http://a.test/").as_deref(), Some("good=1"));
+    }
+
+    #[test]
+    fn whatever_a_server_sets_can_be_saved_and_loaded_again() {
+        let url = "https://a.test/".parse().unwrap();
+        for field in [
+            &b"k=caf\xe9; Path=/\xe9"[..],
+            b"#HttpOnly_x=1; Path=/#; Domain=a.test",
+            b"alone; Path=/",
+            b"__Host-k=v; Path=/; Secure; HttpOnly; Max-Age=999999999999",
+            b"k=\"a, b\"; Expires=Fri, 31 Dec 9999 23:59:59 GMT",
+        ] {
+            let mut headers = HeaderMap::new();
+            let value = http::HeaderValue::from_bytes(field).unwrap();
+            headers.append(header::SET_COOKIE, value);
+            let jar = CookieJar::new();
+            jar.store(&url, &headers);
+            let (text, left_out) = jar.to_netscape();
+            let again = CookieJar::new();
+            assert_eq!(again.load(&text), Vec::<String>::new());
+            assert_eq!((again.to_netscape(), left_out), ((text.clone(), 0), 0));
+            assert!(text.len() > file::HEADER.len(), "{}", field.escape_ascii());
+        }
     }
 }
