@@ -148,6 +148,8 @@
 //! | `tls` (default) | https |
 //! | `http2` (default) | HTTP/2, except with isahc and surf |
 //! | `structured-fields` (default) | pauses by the header field `RateLimit` in its current form |
+//! | `json` | `Request::json`, `form`, `query`, and `Response::json`: values of serde |
+//! | `charset` | `Response::text` in any encoding of the web, not in UTF-8 only |
 //! | `cookies` | storing cookies and sending them back |
 //! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
 //! | `gzip`, `brotli`, `zstd` (default) | content codings |

@@ -276,6 +276,12 @@ fn contradictions_are_reported_at_their_position() {
             "1:1",
             "never allows",
         ),
+        (
+            "[budget]\nkind = \"tokens\"\nmax = 1",
+            Severity::Warning,
+            "1:1",
+            "never allows",
+        ),
     ];
     for (text, severity, place, part) in table {
         let findings = parse(text).lint();

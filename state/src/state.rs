@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::archive::ArchiveEnd;
-use crate::body_log::BodyLog;
 use crate::disk;
 use crate::error::{ChangedProperty, JournalCut, OutputError, OutputRepair, StateError};
-use crate::history::JournalHistory;
-use crate::journal::Journal;
-use crate::ledger::StateLedger;
-use crate::lock::StateLock;
-use crate::manifest::{ManifestArchive, ManifestOutput, StateManifest};
-use crate::records;
-use crate::segment::Segment;
-use crate::writer::{self, StateWriter};
+use crate::files::archive::ArchiveEnd;
+use crate::files::journal::Journal;
+use crate::files::lock::StateLock;
+use crate::files::manifest::{ManifestArchive, ManifestOutput, StateManifest};
+use crate::files::segment::Segment;
+use crate::run::body_log::BodyLog;
+use crate::run::history::JournalHistory;
+use crate::run::ledger::StateLedger;
+use crate::run::records;
+use crate::run::writer::{self, StateWriter};
 
 /// The run that a state is opened for.
 #[derive(Clone, Debug)]

@@ -285,6 +285,7 @@ impl ActiveFetch {
         match event {
             DecisionEvent::Redirecting { to, .. } => {
                 self.host = to[..Position::AfterPort].to_owned();
+                self.waiting_since = Some(now);
             }
             // One nanosecond later, because the retry may start at the end of its delay.
             DecisionEvent::Retrying { delay, .. } => {

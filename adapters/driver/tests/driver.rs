@@ -66,6 +66,17 @@ fn respond(status: u16, chunks: Vec<Chunk>) -> SendFuture {
     ))))
 }
 
+fn redirect_to(location: &'static str) -> SendFuture {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("location", http::HeaderValue::from_static(location));
+    Box::pin(ready(Ok(IncomingResponse::new(
+        http::StatusCode::SEE_OTHER,
+        http::Version::HTTP_11,
+        headers,
+        stream::iter(vec![]),
+    ))))
+}
+
 fn urls(paths: &[&str]) -> Vec<String> {
     paths
         .iter()
@@ -127,14 +138,71 @@ fn the_attached_value_is_returned_with_every_outcome() {
         *attached.downcast::<u32>().unwrap()
     };
     // Some are fetched, the others are cancelled before they start.
-    let mut batch = fetcher.fetch_all((0..50).map(request));
+    let taken = AtomicUsize::new(0);
+    let requests = (0..50).inspect(|_| _ = taken.fetch_add(1, Ordering::Relaxed));
+    let mut batch = fetcher.fetch_all(requests.map(request));
     let first = block_on(batch.next()).unwrap();
     assert!(first.is_success());
     batch.cancel_queued();
     let mut rows: Vec<_> = block_on(batch.map(row).collect());
     rows.push(row(first));
     rows.sort_unstable();
-    assert!(rows.iter().copied().eq(0..rows.len() as u32), "{rows:?}");
+    let taken = taken.load(Ordering::Relaxed) as u32;
+    assert!(
+        taken > 1 && rows.iter().copied().eq(0..taken),
+        "{rows:?} of {taken}"
+    );
+}
+
+#[test]
+fn a_redirect_that_drops_the_body_drops_the_fields_about_it() {
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let builder = builder_answering(move |request| {
+        let has = |name| request.headers.contains_key(name);
+        let seen = (
+            request.method.to_string(),
+            has("content-type"),
+            has("user-agent"),
+        );
+        log.lock().unwrap().push(seen);
+        match request.url.path() {
+            "/form" => redirect_to("/done"),
+            _ => respond(200, vec![]),
+        }
+    });
+    // The fields of all requests; the request has none.
+    let builder = builder.header("content-type", "text/plain");
+    let fetcher = builder.header("user-agent", "x").build().unwrap();
+    let request = Request::new(fetch_driver::Method::Post, "http://a.test/form")
+        .unwrap()
+        .body("a=b");
+    assert!(block_on(fetcher.fetch(request)).is_success());
+    let expected = [("POST", true, true), ("GET", false, true)];
+    let expected = expected.map(|(method, has_type, agent)| (method.to_owned(), has_type, agent));
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[test]
+fn the_login_of_a_netrc_file_never_replaces_an_authorization() {
+    let builder = builder_answering(|request| {
+        let authorization = request.headers.get(http::header::AUTHORIZATION);
+        let text = authorization.map_or(b"none" as &[u8], |value| value.as_bytes());
+        respond(200, vec![Ok(Bytes::copy_from_slice(text))])
+    });
+    let netrc = b"machine a.test login me password secret" as &[u8];
+    let netrc = Arc::new(fetch_driver::Netrc::parse(netrc).unwrap().0);
+    let fetcher = builder.settings(|settings| settings.netrc = Some(netrc));
+    let fetcher = fetcher.build().unwrap();
+    let sent = |request: Request| {
+        let response = block_on(fetcher.get(request)).unwrap();
+        String::from_utf8(response.body.to_vec()).unwrap()
+    };
+    let get = |url: &str| Request::get(url).unwrap();
+    assert_eq!(sent(get("http://a.test/")), "Basic bWU6c2VjcmV0");
+    assert_eq!(sent(get("http://b.test/")), "none");
+    let own = get("http://a.test/").header("authorization", "Bearer own");
+    assert_eq!(sent(own.unwrap()), "Bearer own");
 }
 
 #[test]

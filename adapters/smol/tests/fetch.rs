@@ -383,15 +383,17 @@ fn retries_after_stale_connections_use_up_no_attempt() {
 
 #[test]
 fn errors_name_the_failure_the_url_and_the_number_of_attempts() {
+    // Nothing listens at the other address; the listener keeps the port from being given to another test.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let port = listener.local_addr().unwrap().port();
+    let address = format!("127.0.0.2:{port}");
     let outcome = block_on(fetcher().fetch(format!("http://{address}/x?token=abc")));
     let error = outcome.error().unwrap();
     assert_eq!(error.kind(), ErrorKind::Fetch(fetch_error_connect()));
+    assert_eq!((outcome.attempts.len(), outcome.retries), (3, 2));
     let text = error.to_string();
     for part in [
-        &address.to_string(),
+        &*address,
         "could not connect",
         "3 attempts",
         "check that the server",

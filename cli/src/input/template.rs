@@ -73,7 +73,7 @@ impl RequestTemplate {
         // They replace credentials in the URL.
         let mut request = request.headers(headers).priority(row.priority);
         if let Some(limit) = row.timeout {
-            request = request.patch(PolicyPatch::attempt_timeout(limit));
+            request = request.policy_patch(PolicyPatch::attempt_timeout(limit));
         }
         let item = RowAttachment {
             carried: row.carried,

@@ -75,7 +75,7 @@ async fn fetch_text(fetcher: &Fetcher, origin: &str) -> Result<Option<Vec<u8>>, 
     let patch = PolicyPatch::default()
         .max_body(u64::MAX)
         .redirects(RedirectPolicy::limit(MAX_REDIRECTS));
-    let response = fetcher.open(request.patch(patch)).await;
+    let response = fetcher.open(request.policy_patch(patch)).await;
     let mut response = response.map_err(|error| error.to_string())?;
     match response.status.as_u16() {
         200..300 => {}

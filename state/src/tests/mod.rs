@@ -3,6 +3,7 @@
 mod bodies;
 mod cuts;
 mod damage;
+mod golden;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::manifest::StateManifest;
+use crate::files::manifest::StateManifest;
 use crate::{CompletedRequest, CompletionKind, OutputRepair, State, StateError, StateOptions};
 
 /// The number of requests in the tests that go through every byte.

@@ -51,6 +51,11 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         mismatch: "\"io, io, io\", not \"tls\"",
     },
     UnsupportedBehaviour {
+        behaviour: "an error keeps its source",
+        reason: "the source is curl's error, which has curl's code instead of the system's error",
+        mismatch: "no refused connection is the source of",
+    },
+    UnsupportedBehaviour {
         behaviour: "the error says why a tunnel was refused",
         reason: "curl reports only that it could not connect",
         mismatch: "does not hold: the error contains [\" 403\"]",

@@ -34,6 +34,11 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         mismatch: "first_byte",
     },
     UnsupportedBehaviour {
+        behaviour: "an error keeps its source",
+        reason: "surf's pool turns the system's error into text",
+        mismatch: "no refused connection is the source of",
+    },
+    UnsupportedBehaviour {
         behaviour: "outcomes report connection reuse",
         reason: "surf does not report connections",
         mismatch: "None, not Some",

@@ -5,4 +5,5 @@ pub(crate) mod cookies;
 pub(crate) mod downloads;
 pub(crate) mod failures;
 pub(crate) mod redirects;
+pub(crate) mod requests;
 pub(crate) mod responses;

@@ -54,6 +54,8 @@ async fn check_decisions(
     policy: Policy,
 ) -> CheckResult {
     let shown = RedactedUrl(request.url()).to_string();
+    // An earlier test may have had the same port.
+    let _ = decision_log::take_decisions(&shown);
     let fetcher = context.fetcher(|settings| {
         settings.update_config(|config| config.events(true));
         settings.seed = Some(7);

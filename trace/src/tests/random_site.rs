@@ -224,3 +224,12 @@ pub(crate) fn example_run() -> RandomRun {
         close: None,
     }
 }
+
+/// A fixed run of 40 requests, of which some are cancelled, and the rest when the fetcher is closed.
+pub(crate) fn example_run_with_cancels() -> RandomRun {
+    RandomRun {
+        cancels: vec![(150, 3), (600, 20)],
+        close: Some(7_000),
+        ..example_run()
+    }
+}

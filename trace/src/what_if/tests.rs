@@ -215,3 +215,28 @@ fn policies_selected_by_a_secret_are_counted() {
         (1, (1, 0, 0))
     );
 }
+
+#[test]
+fn the_table_has_a_row_for_every_figure() {
+    let answers: &[&[ScriptedAnswer]] = &[
+        &[Fail(50)],
+        &[Status(200, 200)],
+        &[Status(300, 404)],
+        &[Never],
+    ];
+    let table = compare(answers, policy().attempts(3)).to_string();
+    let (_, rows) = table.split_once("what if\n").unwrap();
+    let (counts, times) = rows.split_once("fetch time p50").unwrap();
+    let expected = "\
+fetches                           4   4
+succeeded                         1   1 – 3
+  attempt timeout                 1   0 – 1
+  io                              1   0 – 1
+  status 404                      1   1
+attempts                          3   5
+attempts per fetch            0.750   1.250
+total time                  1.000 s   1.300 s – 3.200 s
+";
+    assert_eq!(counts, expected);
+    assert_eq!(times.lines().count(), 5, "{table}");
+}

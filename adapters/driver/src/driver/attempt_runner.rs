@@ -94,7 +94,7 @@ where
         let progress = progress.unwrap_or_else(|| AttemptProgress::new(self.clock));
         let has_body = fetch.has_body;
         let (request, withheld) =
-            outgoing_request(&attempt, &mut fetch.request, has_body, &self.headers);
+            outgoing_request(&attempt, &fetch.request, has_body, &self.headers);
         fetch
             .trail
             .note_request(&attempt.method, &fetch.request.method, withheld);
@@ -271,7 +271,9 @@ where
                 attempt.result.detail = Some(error.detail());
                 attempt.result.reason = error.reason();
                 attempt.span.record_error(error.kind().as_str());
-                Err(error.kind())
+                let kind = error.kind();
+                attempt.result.source = Some(error.into_source());
+                Err(kind)
             }
             (None, AttemptPoll::Panicked(message)) => {
                 attempt.result.detail = Some(format!("the transport panicked: {message}"));

@@ -164,7 +164,8 @@ mod tests {
         submissions.cancel(1);
         let outcome = block_on(cancelled.next()).outcome;
         assert_eq!(outcome.error().unwrap().kind().as_str(), "cancelled");
-        assert_eq!(submissions.jobs.len(), 1);
+        let waiting: Vec<_> = submissions.jobs.iter().map(|job| job.group).collect();
+        assert_eq!(waiting, [2]);
     }
 
     #[test]
@@ -181,7 +182,7 @@ mod tests {
         let (mut patched, patched_outcome) = job(1, "http://a.test/");
         patched.request = patched
             .request
-            .patch(PolicyPatch::default().timeouts(first_byte));
+            .policy_patch(PolicyPatch::default().timeouts(first_byte));
         let (mut as_is, as_is_outcome) = job(1, "http://a.test/");
         as_is.request.path_as_is = Some(http::uri::PathAndQuery::from_static("/a//b"));
         submissions.extend(vec![limited, patched, as_is]);

@@ -1,8 +1,12 @@
 //! Why a fetch has no response, with advice.
 
+mod classes;
+
 use std::fmt;
+use std::sync::Arc;
 
 use fetch_proto::{AttemptReport, GiveUpReason, TimeLimit};
+use http::StatusCode;
 
 use super::response::Response;
 use crate::fields::redact::redact_text;
@@ -28,9 +32,13 @@ struct ErrorDetails {
     head: Option<Response>,
     kind: ErrorKind,
     reason: Option<FailureReason>,
+    source: Option<ErrorSource>,
     step: Option<&'static str>,
     url: String,
 }
+
+/// The native error behind a failure.
+pub(crate) type ErrorSource = Arc<dyn std::error::Error + Send + Sync>;
 
 /// The details of the last attempt of a failed fetch.
 #[derive(Debug, Default)]
@@ -40,6 +48,7 @@ pub(crate) struct FailedAttempt {
     /// The response without its body, if its head had arrived.
     pub(crate) head: Option<Response>,
     pub(crate) reason: Option<FailureReason>,
+    pub(crate) source: Option<ErrorSource>,
 }
 
 /// The detail of [`ErrorKind::Stopped`] after the driver has ended.
@@ -51,10 +60,18 @@ pub(crate) const SHUT_DOWN: &str = "the fetcher was shut down";
 pub enum ErrorKind {
     /// The fetch was submitted and ended without a response.
     Fetch(fetch_proto::FetchError),
+    /// The body or the query of the request cannot be written, or the body of the response is not what
+    /// was asked for.
+    InvalidBody,
     /// A header field of the request is not valid.
     InvalidHeader,
+    /// The method of the request is not valid.
+    InvalidMethod,
     /// The text is not an http or https URL, or its path cannot be sent unchanged.
     InvalidUrl,
+    /// The response has a status that the caller takes for an error: see
+    /// [`Response::error_for_status`](crate::Response::error_for_status).
+    Status(StatusCode),
     /// The request was not fetched, because the fetcher was shut down, could not be built, or cannot
     /// send it.
     Stopped,
@@ -70,8 +87,11 @@ impl ErrorKind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Fetch(error) => error.as_str(),
+            Self::InvalidBody => "invalid_body",
             Self::InvalidHeader => "invalid_header",
+            Self::InvalidMethod => "invalid_method",
             Self::InvalidUrl => "invalid_url",
+            Self::Status(_) => "status",
             Self::Stopped => "stopped",
         }
     }
@@ -87,6 +107,7 @@ impl Error {
             head: None,
             kind,
             reason: None,
+            source: None,
             step: None,
             url: url.to_owned(),
         }))
@@ -108,6 +129,7 @@ impl Error {
             head: last.head,
             kind: ErrorKind::Fetch(error),
             reason: last.reason,
+            source: last.source,
             step: attempts.last().map(|last| step(last, sees_connection)),
             url,
         }))
@@ -147,7 +169,8 @@ impl Error {
     }
 
     /// The response of the last attempt as far as it arrived: its status and header fields. `body` is
-    /// empty, and `bytes` is how much of the decoded body had arrived. `None` if there was no head.
+    /// empty, and `bytes` is how much of the decoded body had arrived; of an error that is made of a complete
+    /// [response](Response::error_for_status) it is whole. `None` if there was no head.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;
@@ -316,8 +339,11 @@ impl fmt::Display for Error {
         write!(f, "{url}: ")?;
         match kind {
             ErrorKind::Fetch(error) => write!(f, "{error}")?,
+            ErrorKind::InvalidBody => f.write_str("invalid body")?,
             ErrorKind::InvalidHeader => f.write_str("invalid header field")?,
+            ErrorKind::InvalidMethod => f.write_str("invalid method")?,
             ErrorKind::InvalidUrl => f.write_str("invalid URL")?,
+            ErrorKind::Status(status) => write!(f, "{status}")?,
             ErrorKind::Stopped => f.write_str("not fetched")?,
         }
         if let Some(step) = step {
@@ -337,4 +363,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// The native error: of the system, of TLS, of HTTP/2, of JSON. `None` if there is none, as with a time
+    /// limit.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source = self.0.source.as_deref()?;
+        Some(source)
+    }
+}

@@ -144,6 +144,23 @@ impl Outcome {
         self.result.as_ref().ok()
     }
 
+    /// The response with a status below 400, or the error: for `?` in functions that need no more than
+    /// the body.
+    ///
+    /// ```
+    /// # use fetch_driver::{Error, Outcome};
+    /// fn length(outcome: Outcome) -> Result<usize, Error> {
+    ///     Ok(outcome.into_success()?.body.len())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The error of the fetch, or that of [`Response::error_for_status`].
+    pub fn into_success(self) -> Result<Response, Error> {
+        self.result?.error_for_status()
+    }
+
     /// The error, if there is no response.
     ///
     /// ```

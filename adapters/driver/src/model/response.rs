@@ -1,5 +1,7 @@
 //! A response with its body.
 
+mod content;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

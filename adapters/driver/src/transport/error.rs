@@ -1,6 +1,7 @@
 //! Errors of a transport.
 
 use std::fmt;
+use std::sync::Arc;
 
 use fetch_proto::FailureKind;
 
@@ -82,6 +83,11 @@ impl TransportError {
     pub fn with_reason(mut self, reason: impl Into<Option<FailureReason>>) -> Self {
         self.reason = reason.into();
         self
+    }
+
+    /// The native error.
+    pub(crate) fn into_source(self) -> Arc<dyn std::error::Error + Send + Sync> {
+        self.source.into()
     }
 
     /// The source and its causes, without the kind.

@@ -291,6 +291,59 @@ mod tests {
         assert!(!is_unknown_host(&mark_unknown_host(no_file)));
     }
 
+    /// How long a result is cached at a TTL: at least, and at most.
+    fn cached_for(ttl: Duration, result: LookupResult) -> Option<(Duration, Duration)> {
+        let cache = DnsCache::new(Arc::new(SystemResolver), ttl);
+        let before = Instant::now();
+        cache.store("a.test".into(), result);
+        let after = Instant::now();
+        match lock(&cache.state).names.get("a.test")? {
+            DnsEntry::Cached { until, .. } => Some((*until - after, *until - before)),
+            DnsEntry::Pending(_) => None,
+        }
+    }
+
+    #[test]
+    fn answers_are_cached_for_the_ttl_and_failures_for_at_most_five_seconds() {
+        let answer = || Ok(Arc::from([IpAddr::from([127, 0, 0, 1])]));
+        let failure = || Err(Arc::new(io::Error::other("no such name")));
+        let seconds = Duration::from_secs;
+        for (ttl, result, expected) in [
+            (seconds(300), answer(), seconds(300)),
+            (seconds(2), answer(), seconds(2)),
+            (seconds(300), failure(), seconds(5)),
+            (seconds(2), failure(), seconds(2)),
+        ] {
+            let (least, most) = cached_for(ttl, result).unwrap();
+            assert!(
+                least <= expected && expected <= most,
+                "{ttl:?}: {least:?} to {most:?}"
+            );
+        }
+        for result in [answer(), failure()] {
+            assert_eq!(cached_for(Duration::ZERO, result), None);
+        }
+    }
+
+    #[test]
+    fn an_expired_result_is_looked_up_again() {
+        let failure: LookupResult = Err(Arc::new(io::Error::other("no such name")));
+        for (ttl, is_cached) in [
+            (Duration::from_secs(300), true),
+            (Duration::from_nanos(1), false),
+        ] {
+            let cache = Arc::new(DnsCache::new(Arc::new(SystemResolver), ttl));
+            cache.store("127.0.0.1".into(), failure.clone());
+            let stored = Instant::now();
+            while stored.elapsed().is_zero() {}
+            assert_eq!(
+                cache.get_or_enqueue("127.0.0.1").is_ok(),
+                is_cached,
+                "{ttl:?}"
+            );
+        }
+    }
+
     #[test]
     fn the_cache_is_bounded_and_keeps_names_in_use() {
         let cache = Arc::new(DnsCache::new(

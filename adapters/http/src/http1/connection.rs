@@ -80,7 +80,7 @@ impl H1Connection {
     }
 
     /// Sets how long the connection may be idle from now on, by the server's `Keep-Alive`.
-    pub(super) fn set_idle_limit(&mut self, limit: Option<Duration>) {
+    pub(crate) fn set_idle_limit(&mut self, limit: Option<Duration>) {
         self.closes_at = limit.and_then(|limit| Instant::now().checked_add(limit));
     }
 

@@ -242,3 +242,67 @@ impl Drop for ConnectionPool {
         self.sweep_queue.request_sweep();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::turn_cache::tests::{open_connection, origin, pool};
+    use super::*;
+
+    fn pool_with(idle_timeout: Duration) -> Arc<ConnectionPool> {
+        ConnectionPool::new(Arc::new(ConnectionLimit::new(9)), idle_timeout)
+    }
+
+    fn wait(time: Duration) {
+        let started = Instant::now();
+        while started.elapsed() <= time {}
+    }
+
+    #[test]
+    fn a_connection_that_was_idle_for_too_long_is_not_taken() {
+        let pool = pool_with(Duration::from_nanos(1));
+        pool.release(open_connection(&pool, "a.test", false));
+        wait(Duration::from_nanos(1));
+        assert!(pool.take_idle(origin("a.test")).is_none());
+        assert_eq!(pool.open(), 0);
+    }
+
+    #[test]
+    fn a_connection_past_the_time_that_its_server_allows_is_not_taken() {
+        let pool = pool(9);
+        let mut conn = open_connection(&pool, "a.test", false);
+        let allowed = Duration::from_millis(20);
+        conn.set_idle_limit(Some(allowed));
+        pool.release(conn);
+        wait(allowed);
+        assert!(pool.take_idle(origin("a.test")).is_none());
+        assert_eq!(pool.open(), 0);
+    }
+
+    #[test]
+    fn one_sweeper_runs_until_no_connection_is_open() {
+        let pool = pool(9);
+        assert!(pool.claim_sweeper() && !pool.claim_sweeper());
+        pool.release(open_connection(&pool, "a.test", false));
+        let pause = pool.sweep().unwrap();
+        assert!(
+            Duration::ZERO < pause && pause <= Duration::from_secs(60),
+            "{pause:?}"
+        );
+        assert!(!pool.claim_sweeper(), "it still runs");
+        drop(pool.take_idle(origin("a.test")));
+        assert_eq!(pool.sweep(), None);
+        assert!(pool.claim_sweeper(), "the next connection starts another");
+        assert!(
+            !pool_with(Duration::ZERO).claim_sweeper(),
+            "nothing is ever idle"
+        );
+    }
+
+    #[test]
+    fn a_sweep_closes_what_was_idle_for_too_long() {
+        let pool = pool_with(Duration::from_nanos(1));
+        pool.release(open_connection(&pool, "a.test", false));
+        wait(Duration::from_nanos(1));
+        assert_eq!((pool.sweep(), pool.open()), (None, 0));
+    }
+}

@@ -168,7 +168,7 @@ pub(crate) mod tests {
 
     impl ByteStream for SilentStream {}
 
-    fn pool(most: usize) -> Arc<ConnectionPool> {
+    pub(crate) fn pool(most: usize) -> Arc<ConnectionPool> {
         let connections = Arc::new(ConnectionLimit::new(most));
         ConnectionPool::new(connections, Duration::from_secs(60))
     }

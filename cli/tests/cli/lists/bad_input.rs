@@ -169,11 +169,6 @@ const ANSWERS: &[(&str, &str, u64)] = &[
 ];
 
 #[test]
-fn there_are_at_least_sixty_cases() {
-    assert!(LINES.len() + OPTIONS.len() + ANSWERS.len() >= 60);
-}
-
-#[test]
 fn malformed_lines_get_records_and_valid_lines_are_fetched() {
     let site = site();
     let good = |n: usize| format!("{}\n", site.url(&format!("/get?{n}"))).into_bytes();

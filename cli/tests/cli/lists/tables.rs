@@ -288,3 +288,48 @@ fn a_damaged_parquet_file_is_reported_and_the_rest_is_fetched() {
         assert!(ran.stdout.contains("get?good"), "{ran:?}");
     }
 }
+
+/// Writes a Parquet list with two groups of one row each. The second is damaged.
+fn half_damaged_parquet(path: &str, urls: [&str; 2]) {
+    use parquet::data_type::ByteArrayType;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    let schema = parse_message_type("message list { required binary url (UTF8); }").unwrap();
+    let file = fs::File::create(path).unwrap();
+    let properties = WriterProperties::builder().build();
+    let mut writer = SerializedFileWriter::new(file, schema.into(), properties.into()).unwrap();
+    for url in urls {
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let urls = column.typed::<ByteArrayType>();
+        urls.write_batch(&[url.into()], None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+    }
+    writer.close().unwrap();
+    let file = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+    let (start, length) = file.metadata().row_group(1).column(0).byte_range();
+    let mut bytes = fs::read(path).unwrap();
+    bytes[start as usize..][..length as usize].fill(0xff);
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_parquet_list_that_breaks_after_its_first_rows_is_reported_and_they_are_fetched() {
+    let site = site();
+    let list = List::new("");
+    let path = list.path("half.parquet");
+    half_damaged_parquet(&path, [&site.url("/get?1"), &site.url("/get?2")]);
+    let ran = fetch_all(&["-i", &path, "--url", &site.url("/get?3")]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(
+        ran.stderr.contains("half.parquet: cannot be read further"),
+        "{}",
+        ran.stderr
+    );
+    let hits = [1, 2, 3].map(|n| site.hits(&format!("/get?{n}")));
+    assert_eq!((hits, ran.records().len()), ([1, 0, 1], 2));
+}

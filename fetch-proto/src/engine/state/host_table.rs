@@ -377,6 +377,17 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_a_removed_host_is_used_again() {
+        let mut table = HostTable::default();
+        for n in 0..100 {
+            let url = alloc::format!("http://{n}.test/").parse().unwrap();
+            let host = table.intern(&url, &EngineConfig::default(), 7);
+            table.remove_if_unused(host, Timestamp::START);
+        }
+        assert_eq!((table.numbers().count(), table.len()), (1, 0));
+    }
+
+    #[test]
     fn a_queue_is_ordered_by_priority_then_by_arrival() {
         let (mut table, host) = table();
         let mut fetches = FetchSlab::default();

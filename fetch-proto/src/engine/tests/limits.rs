@@ -193,6 +193,69 @@ fn a_host_that_rejects_nearly_everything_is_throttled() {
     assert_eq!(engine.stats().live, 0, "they are put off, not lost");
 }
 
+/// Fetches 120 URLs of one host, one at a time. `answer_status` is the answer to the attempt of this number.
+/// Returns after how many answers the host was throttled.
+fn throttled_after(
+    config: EngineConfig,
+    url: &str,
+    answer_status: impl Fn(usize) -> u16,
+) -> Vec<usize> {
+    let throttle = Throttle::default().minimum(10);
+    let config = config.throttle(throttle).concurrency(1).events(true);
+    let mut engine = Engine::new(config, 7, at(0));
+    for n in 0..120 {
+        engine.submit(get(&format!("{url}{n}")), at(0)).unwrap();
+    }
+    let (mut now, mut answered, mut throttled) = (at(0), 0, Vec::new());
+    loop {
+        let polled = drain(&mut engine, now);
+        let is_throttled =
+            |event: &DecisionEvent| matches!(event, DecisionEvent::HostThrottled { .. });
+        throttled.extend(polled.events.iter().any(is_throttled).then_some(answered));
+        if let Some(attempt) = polled.starts.first() {
+            answer(&mut engine, attempt, answer_status(answered), now);
+            answered += 1;
+            continue;
+        }
+        match polled.wake {
+            Some(wake) if engine.stats().live > 0 => now = wake,
+            _ => break,
+        }
+    }
+    assert_eq!(answered, 120, "every URL is fetched once");
+    throttled
+}
+
+#[test]
+fn a_host_that_answers_well_is_never_throttled() {
+    let target = targets::service(BalanceStrategy::RoundRobin);
+    for (config, url) in [
+        (only(exact().attempts(1)), "http://a.test/"),
+        (target, "http://service.test/"),
+    ] {
+        for status in [200, 404] {
+            let throttled = throttled_after(config.clone(), url, |_| status);
+            assert!(throttled.is_empty(), "{status} of {url}: {throttled:?}");
+        }
+    }
+}
+
+#[test]
+fn a_throttled_host_recovers_with_good_answers() {
+    let config = only(exact().attempts(1));
+    let bad = 20;
+    let throttled = throttled_after(config, "http://a.test/", |answered| match answered < bad {
+        true => 503,
+        false => 200,
+    });
+    // As many good answers as bad ones make up for them: K is 2.
+    let last = throttled.last().copied().unwrap_or_default();
+    assert!(
+        throttled.contains(&bad) && last < 2 * bad + 1,
+        "{throttled:?}"
+    );
+}
+
 #[test]
 fn a_hosts_queue_is_ordered_by_priority_then_by_age() {
     let mut engine = Engine::new(only(exact()).per_host(1), 7, at(0));

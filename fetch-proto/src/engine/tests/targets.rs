@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn service(strategy: BalanceStrategy) -> EngineConfig {
+pub(super) fn service(strategy: BalanceStrategy) -> EngineConfig {
     let urls = ["http://x.test", "http://y.test"].map(|url| url.parse().unwrap());
     let target = BalancedTarget::new(urls.map(TargetEndpoint::new)).strategy(strategy);
     let config = only(exact().backoff(Backoff::default().base(Duration::ZERO)));

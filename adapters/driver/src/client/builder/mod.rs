@@ -37,6 +37,19 @@ impl<A> fmt::Debug for Builder<A> {
     }
 }
 
+/// A recording is not cloned: it has one place, that of the original.
+impl<A: Clone> Clone for Builder<A> {
+    fn clone(&self) -> Self {
+        Self {
+            adapter: self.adapter.clone(),
+            errors: self.errors.clone(),
+            policies: self.policies.clone(),
+            record: None,
+            settings: self.settings.clone(),
+        }
+    }
+}
+
 impl<A: Adapter> Builder<A> {
     /// Starts from the defaults, on this adapter.
     ///

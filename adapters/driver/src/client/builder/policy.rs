@@ -112,7 +112,7 @@ impl<A: Adapter> Builder<A> {
 }
 
 /// What a builder sets over the rules.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PolicySettings {
     layer: PolicyLayer,
     /// The base of the layer, instead of the policies of the rules.

@@ -99,7 +99,7 @@ pub(crate) fn representation(parts: &ResponseParts) -> RepresentationSummary {
 /// that are not sent, because the origin is another than that which they were given for.
 pub(crate) fn outgoing_request(
     attempt: &Attempt,
-    request: &mut Request,
+    request: &Request,
     has_body: bool,
     common: &Arc<HeaderMap>,
 ) -> (OutgoingRequest, Vec<HeaderName>) {

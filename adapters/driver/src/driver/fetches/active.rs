@@ -322,6 +322,7 @@ impl ActiveFetch {
             permit,
             reason,
             saved,
+            source,
             wire_bytes,
         } = self
             .result
@@ -363,6 +364,7 @@ impl ActiveFetch {
                     detail,
                     head,
                     reason,
+                    source,
                 };
                 Err(Error::failed(
                     error,

@@ -6,6 +6,7 @@ use fetch_proto::{AttemptId, ResumePoint};
 
 use crate::driver::exchange::{BodyChunks, ResponseParts};
 use crate::driver::permits::AttemptPermit;
+use crate::model::error::ErrorSource;
 use crate::model::save::SaveReceipt;
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::connection::ConnectionInfo;
@@ -47,6 +48,8 @@ pub(crate) struct AttemptResult {
     /// The permit for the outcome, if the attempt ended and was not aborted.
     pub(crate) permit: Option<AttemptPermit>,
     pub(crate) saved: Option<SaveReceipt>,
+    /// The native error.
+    pub(crate) source: Option<ErrorSource>,
     pub(crate) wire_bytes: u64,
 }
 
@@ -64,6 +67,7 @@ impl AttemptResult {
             permit: None,
             // Fetches whose bodies are saved share no responses.
             saved: None,
+            source: self.source.clone(),
             wire_bytes: self.wire_bytes,
         }
     }

@@ -221,6 +221,23 @@ mod tests {
     }
 
     #[test]
+    fn the_attached_value_comes_back_with_every_error() {
+        let ends: [fn(OutcomeSender); 3] = [
+            drop,
+            |mut sender| sender.cancel(),
+            |mut sender| sender.reject("not possible"),
+        ];
+        for end in ends {
+            let request = Request::get("http://a.test/").unwrap();
+            let mut request = request.attach(Arc::new(7_u32));
+            let (sender, receiver) = outcome_queue();
+            end(OutcomeSender::to_queue(&mut request, sender));
+            let attached = block_on(receiver.next()).outcome.attached.unwrap();
+            assert_eq!(*attached.downcast::<u32>().unwrap(), 7);
+        }
+    }
+
+    #[test]
     fn exactly_one_outcome_is_sent() {
         let (mut sender, receiver) = queued();
         sender.cancel();

@@ -1,10 +1,13 @@
 //! The body of a request before it is sent.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use fetch_proto::RequestBodyKind;
+use futures_lite::stream;
 
+use crate::lock::lock;
 use crate::transport::message::{BodyStream, RequestBody};
 
 /// A request body that is produced while it is sent, and again for each retry: a file, a form with
@@ -53,32 +56,78 @@ impl fmt::Debug for dyn BodySource {
     }
 }
 
+/// A source that calls a function for each attempt.
+pub(super) struct BodyFactory<F> {
+    pub(super) length: Option<u64>,
+    pub(super) open: F,
+}
+
+impl<F: Fn() -> BodyStream + Send + Sync> BodySource for BodyFactory<F> {
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    fn open(&self) -> BodyStream {
+        (self.open)()
+    }
+}
+
 /// The body of a request.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum RequestContent {
-    /// Bytes, a stream that can be sent only once, or nothing.
-    Body(RequestBody),
+    #[default]
+    Empty,
+    Bytes(Bytes),
+    /// A stream that can be sent only once, by one of the clones of the request.
+    Once(Arc<OnceBody>),
     /// A stream for each attempt.
     Source(Arc<dyn BodySource>),
 }
 
+#[derive(Debug)]
+pub(crate) struct OnceBody {
+    length: Option<u64>,
+    stream: Mutex<OnceStream>,
+}
+
+struct OnceStream(Option<BodyStream>);
+
+impl fmt::Debug for OnceStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "stream" } else { "sent" })
+    }
+}
+
 impl RequestContent {
-    pub(crate) const EMPTY: Self = Self::Body(RequestBody::Empty);
+    pub(super) fn once(length: Option<u64>, stream: BodyStream) -> Self {
+        let stream = Mutex::new(OnceStream(Some(stream)));
+        Self::Once(Arc::new(OnceBody { length, stream }))
+    }
 
     /// Whether and how often it can be sent.
     pub(crate) fn kind(&self) -> RequestBodyKind {
         match self {
-            Self::Body(RequestBody::Empty) => RequestBodyKind::None,
-            Self::Body(RequestBody::Stream { .. }) => RequestBodyKind::Once,
-            Self::Body(RequestBody::Bytes(_)) | Self::Source(_) => RequestBodyKind::Replayable,
+            Self::Empty => RequestBodyKind::None,
+            Self::Once(_) => RequestBodyKind::Once,
+            Self::Bytes(_) | Self::Source(_) => RequestBodyKind::Replayable,
         }
     }
 
-    /// The body of one attempt. A stream that can be sent only once is taken.
-    pub(crate) fn open(&mut self) -> RequestBody {
+    /// The body of one attempt.
+    pub(crate) fn open(&self) -> RequestBody {
         match self {
-            Self::Body(RequestBody::Bytes(bytes)) => RequestBody::Bytes(bytes.clone()),
-            Self::Body(once) => core::mem::take(once),
+            Self::Empty => RequestBody::Empty,
+            Self::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
+            Self::Once(once) => {
+                let sent = || {
+                    let why = "the stream of the body was sent before, by a clone of the request";
+                    Box::pin(stream::once(Err(why.into()))) as BodyStream
+                };
+                RequestBody::Stream {
+                    length: once.length,
+                    stream: lock(&once.stream).0.take().unwrap_or_else(sent),
+                }
+            }
             Self::Source(source) => RequestBody::Stream {
                 length: source.length(),
                 stream: source.open(),

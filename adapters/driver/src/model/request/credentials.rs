@@ -7,14 +7,14 @@ use percent_encoding::percent_decode_str;
 /// The `Authorization` field for the percent-encoded user name and password of a URL (RFC 7617).
 pub(crate) fn basic_credentials(user: &str, password: &str) -> HeaderValue {
     let decode = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
-    let mut pair = decode(user);
-    pair.push(b':');
-    pair.extend(decode(password));
-    let text = format!(
-        "Basic {}",
-        base64::engine::general_purpose::STANDARD.encode(pair)
-    );
-    let mut value = HeaderValue::try_from(text).expect("base64 is valid in a header field");
+    basic(&decode(user), &decode(password))
+}
+
+/// The `Authorization` field for a user name and a password (RFC 7617).
+pub(super) fn basic(user: &[u8], password: &[u8]) -> HeaderValue {
+    let pair = base64::engine::general_purpose::STANDARD.encode([user, password].join(&b':'));
+    let value = HeaderValue::try_from(format!("Basic {pair}"));
+    let mut value = value.expect("base64 is valid in a header field");
     value.set_sensitive(true);
     value
 }

@@ -1,8 +1,13 @@
 //! One request, and how it is carried out.
 
+mod authentication;
 mod content;
 pub(crate) mod credentials;
+mod interop;
 mod into;
+#[cfg(feature = "json")]
+mod json;
+mod methods;
 mod parse;
 mod path;
 mod response;
@@ -11,6 +16,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fetch_proto::{Method, Policy, PolicyPatch, ResumePoint};
+use futures_core::Stream;
+use futures_lite::StreamExt;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
@@ -20,7 +27,8 @@ use crate::model::attachment::Attachment;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::redirect_check::RedirectCheck;
 use crate::model::save::BodySink;
-use crate::transport::message::{BodyStream, RequestBody};
+use crate::transport::message::BodyStream;
+use content::BodyFactory;
 pub use content::BodySource;
 pub(crate) use content::RequestContent;
 pub use into::IntoRequest;
@@ -36,7 +44,7 @@ pub use response::BodyRetention;
 ///     .tag(42);
 /// # Ok::<(), fetch_driver::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) attached: Option<Attachment>,
     pub(crate) body: RequestContent,
@@ -65,23 +73,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A GET of `url`.
-    ///
-    /// User name and password in the URL become an `Authorization` field.
-    ///
-    /// ```
-    /// let request = fetch_driver::Request::get("http://a.test/")?;
-    /// # Ok::<(), fetch_driver::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the text is not an absolute http or https URL.
-    pub fn get(url: impl Into<String>) -> Result<Self, Error> {
-        Self::new(Method::Get, url)
-    }
-
-    /// A request with another method.
+    /// A request with any method.
     ///
     /// ```
     /// use fetch_driver::{Method, Request};
@@ -122,7 +114,7 @@ impl Request {
         }
         Ok(Self {
             attached: None,
-            body: RequestContent::EMPTY,
+            body: RequestContent::Empty,
             body_retention: BodyRetention::Collect,
             headers,
             idempotent: false,
@@ -152,12 +144,14 @@ impl Request {
     /// ```
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = RequestContent::Body(RequestBody::Bytes(body.into()));
+        self.body = RequestContent::Bytes(body.into());
         self
     }
 
     /// Sets a body that is sent while it is produced. It can be sent once only, so such a request is
-    /// not retried. A known length is sent as `Content-Length`.
+    /// not retried, and of several clones of it only the first sends the body: the others fail with
+    /// [`FailureKind::RequestBody`](crate::FailureKind::RequestBody). A known length is sent as
+    /// `Content-Length`. [`body_from`](Self::body_from) sets one that can be sent again.
     ///
     /// ```
     /// use fetch_driver::{Method, Request};
@@ -167,7 +161,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn body_stream(mut self, length: Option<u64>, stream: BodyStream) -> Self {
-        self.body = RequestContent::Body(RequestBody::Stream { length, stream });
+        self.body = RequestContent::once(length, stream);
         self
     }
 
@@ -214,6 +208,33 @@ impl Request {
         let value = HeaderValue::try_from(value).map_err(|error| invalid(&error))?;
         self.headers.append(field, value);
         Ok(self)
+    }
+
+    /// Sets a body that `open` produces anew for each attempt, so that it can be retried, hedged and
+    /// redirected. The driver calls `open`, so it must not block. A known length is sent as
+    /// `Content-Length`, else the body is sent in chunks.
+    ///
+    /// ```
+    /// use fetch_driver::Request;
+    /// use futures_lite::stream;
+    ///
+    /// let lines = || stream::iter((1..=3).map(|n| std::io::Result::Ok(format!("{n}\n").into())));
+    /// let request = Request::put("http://a.test/")?.body_from(Some(6), lines);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[must_use]
+    pub fn body_from<S, E>(
+        self,
+        length: Option<u64>,
+        open: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        let open =
+            move || -> BodyStream { Box::pin(open().map(|piece| piece.map_err(Into::into))) };
+        self.body_source(Arc::new(BodyFactory { length, open }))
     }
 
     /// Adds header fields. They replace fields of the same names that were added before.
@@ -277,11 +298,11 @@ impl Request {
     ///
     /// ```
     /// use fetch_driver::{PolicyPatch, Request};
-    /// let request = Request::get("http://a.test/")?.patch(PolicyPatch::default().attempts(1));
+    /// let request = Request::get("http://a.test/")?.policy_patch(PolicyPatch::default().attempts(1));
     /// # Ok::<(), fetch_driver::Error>(())
     /// ```
     #[must_use]
-    pub fn patch(mut self, patch: PolicyPatch) -> Self {
+    pub fn policy_patch(mut self, patch: PolicyPatch) -> Self {
         let lower = self.patch.take().map(Arc::unwrap_or_clone);
         self.patch = Some(Arc::new(patch.over(lower.unwrap_or_default())));
         self
@@ -374,6 +395,15 @@ impl Request {
     #[must_use]
     pub fn tag_value(&self) -> u64 {
         self.tag
+    }
+
+    /// The same request of another URL, which has no user name and no password.
+    #[cfg(feature = "json")]
+    fn with_url(mut self, url: Url) -> Self {
+        self.text = url.to_string();
+        self.path_as_is = None;
+        self.url = Arc::new(url);
+        self
     }
 
     /// Whether its URL has a user name or a password.
