@@ -14,15 +14,13 @@ use fetch_transport_util::lock;
 use hashbrown::HashMap;
 
 /// How long a server usually takes at most to accept a connection: the rest at a server of which
-/// nothing is known, and the longest one unless a connection failed.
+/// nothing is known, and the longest one.
 const ACCEPT_TIME: Duration = Duration::from_millis(10);
 
 /// The rest in multiples of the longest recent answer time.
 const ANSWER_TIMES: u32 = 4;
 
-/// How long a connection rests after another one failed within the last [`CAUTION`]: the server may
-/// be restarting, and busy with that.
-const CAUTIOUS_TIME: Duration = Duration::from_millis(50);
+/// How long the full rest applies after a connection failed, because the server may be restarting.
 const CAUTION: Duration = Duration::from_secs(2);
 
 /// The most servers that are remembered.
@@ -52,7 +50,7 @@ impl AnswerTimes {
         let times = lock(&self.0);
         let time = times.get(&server).copied().unwrap_or_default();
         let accept = match (time.failed_at, time.longest) {
-            (Some(at), _) if now.saturating_duration_since(at) < CAUTION => CAUTIOUS_TIME,
+            (Some(at), _) if now.saturating_duration_since(at) < CAUTION => ACCEPT_TIME,
             (_, Some(longest)) => (longest * ANSWER_TIMES).min(ACCEPT_TIME),
             (_, None) => ACCEPT_TIME,
         };
@@ -114,7 +112,7 @@ mod tests {
         let (times, now) = (AnswerTimes::default(), Instant::now());
         times.record(server(1), MS);
         times.record_failure(server(1), now);
-        assert_eq!(times.rest(server(1), MS, now), 51 * MS);
+        assert_eq!(times.rest(server(1), MS, now), 11 * MS);
         assert_eq!(times.rest(server(1), MS, now + CAUTION), 5 * MS);
     }
 
