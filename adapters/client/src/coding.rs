@@ -14,6 +14,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
 
 /// The most codings on one body. Servers use one; more than this is an attack.
 const MAX_CODINGS: usize = 5;
+/// The longest name of a coding in a message, in characters.
+const MAX_SHOWN_NAME: usize = 40;
 /// The largest window that zstd may use on the web, 8 MiB (RFC 9659).
 #[cfg(feature = "zstd")]
 const ZSTD_WINDOW_LOG: u32 = 23;
@@ -61,18 +63,21 @@ pub fn accepted_codings() -> Option<HeaderValue> {
 /// Removes the codings of a response from its header fields, together with the length of the coded
 /// body, and returns them in the order in which they were applied.
 ///
-/// If the body has no coding, or one that this build cannot decode, the fields stay and the result is
-/// empty: such a body is passed on unchanged.
+/// If the body has no coding, or if this build cannot decode any, the fields stay and the result is
+/// empty: the body is passed on unchanged.
 ///
 /// # Errors
 ///
-/// [`FailureKind::Decode`] if there are more than five.
+/// [`FailureKind::Decode`] if there are more than five, or if this build can decode others but not
+/// one of these: a consumer would take the body for decoded.
 ///
 /// ```
 /// let mut headers = http::HeaderMap::new();
-/// headers.insert("content-encoding", "exotic".parse()?);
+/// headers.insert("content-encoding", "identity".parse()?);
 /// assert_eq!(fetch_transport_util::remove_codings(&mut headers)?, []);
-/// assert!(headers.contains_key("content-encoding"));
+/// headers.insert("content-encoding", "exotic".parse()?);
+/// let can_decode = fetch_transport_util::accepted_codings().is_some();
+/// assert_eq!(fetch_transport_util::remove_codings(&mut headers).is_err(), can_decode);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn remove_codings(headers: &mut HeaderMap) -> Result<Vec<ContentCoding>, TransportError> {
@@ -113,7 +118,8 @@ fn parse_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, TransportErr
             match parse_coding(name) {
                 ParsedCoding::Known(coding) => codings.push(coding),
                 ParsedCoding::Identity => {}
-                ParsedCoding::Unknown => return Ok(Vec::new()),
+                ParsedCoding::Unknown if accepted_codings().is_none() => return Ok(Vec::new()),
+                ParsedCoding::Unknown => return Err(unknown_coding(name)),
             }
         }
     }
@@ -122,6 +128,12 @@ fn parse_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, TransportErr
         return Err(TransportError::new(FailureKind::Decode, text));
     }
     Ok(codings)
+}
+
+fn unknown_coding(name: &str) -> TransportError {
+    let shown: String = name.chars().take(MAX_SHOWN_NAME).collect();
+    let text = format!("the body has the unknown content coding {shown:?}");
+    TransportError::new(FailureKind::Decode, text)
 }
 
 enum ParsedCoding {
@@ -136,7 +148,8 @@ enum ParsedCoding {
 
 fn parse_coding(name: &str) -> ParsedCoding {
     match name.to_ascii_lowercase().as_str() {
-        "" | "identity" => ParsedCoding::Identity,
+        // As in curl, `none` is the same.
+        "" | "identity" | "none" => ParsedCoding::Identity,
         #[cfg(feature = "brotli")]
         "br" => ParsedCoding::Known(ContentCoding::Brotli),
         #[cfg(feature = "gzip")]
@@ -216,9 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_coding_leaves_the_body_as_it_is() {
-        for values in [&[][..], &["identity"], &["gzip, lzw"], &["", "identity"]] {
+    fn identity_is_no_coding() {
+        for values in [&[][..], &["identity"], &["None"], &["", "identity"]] {
             assert_eq!(parse(values), Ok(Vec::new()), "{values:?}");
+        }
+    }
+
+    #[cfg(feature = "gzip")]
+    #[test]
+    fn an_unknown_coding_is_an_error() {
+        for values in [&["lzw"][..], &["gzip, lzw"], &["identity", "x"]] {
+            assert_eq!(parse(values), Err(FailureKind::Decode), "{values:?}");
         }
     }
 

@@ -47,9 +47,11 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
     ];
     let by_the_adapters = [
         "decode",
+        "expect_timeout",
         "http2",
         "pool.idle_timeout",
         "pool.max_connections",
+        "request_codings",
         "route.address_family",
         "route.connect_to",
         "route.dns_ttl",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fetch_driver::{
-    AttemptProgress, BuildError, IncomingResponse, OutgoingRequest, Settings, Transport,
-    TransportError,
+    AttemptProgress, BuildError, FailureKind, IncomingResponse, OutgoingRequest, Settings,
+    Transport, TransportError,
 };
 use fetch_transport_util::{ContentCoding, coded_headers};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
@@ -100,8 +100,7 @@ impl<R: HttpRuntime> HttpTransport<R> {
     #[must_use]
     pub fn new(runtime: R, config: HttpConfig) -> Self {
         Self(Arc::new(TransportInner {
-            accept: config
-                .decode
+            accept: (config.decode && config.request_codings)
                 .then(fetch_transport_util::accepted_codings)
                 .flatten(),
             connector: Connector::new(runtime, config),
@@ -202,14 +201,27 @@ impl<R: HttpRuntime> TransportInner<R> {
                     true => Box::pin(connector.settle(&conn)).await,
                     false => None,
                 };
-                let sent_at = settled.map(|server| (server, Instant::now()));
+                let mut request = request;
+                let timer = connector.continue_timer(&mut request, &conn);
+                let asked = timer.as_ref().map(|_| conn.origin.clone());
                 let (accept, ours) = (self.accept.as_ref(), (progress, connector.pool()));
-                let exchange = http1::exchange(conn, request, accept, reused, max_head, ours);
+                let sent_at = settled.map(|server| (server, Instant::now()));
+                let exchange =
+                    http1::exchange(conn, request, accept, (reused, timer), max_head, ours);
                 let answer = exchange.await;
                 if let Some((server, sent_at)) = sent_at {
                     connector.record_answer(server, sent_at, answer.is_ok());
                 }
                 let (head, body) = answer?;
+                if let Some(origin) = asked
+                    && head.status == StatusCode::EXPECTATION_FAILED
+                {
+                    connector.expect_refusals.add(&origin);
+                    let text = format!("{} refuses Expect: 100-continue", origin.key());
+                    let others_answered = false;
+                    let kind = FailureKind::Unprocessed { others_answered };
+                    return Err(TransportError::new(kind, text));
+                }
                 let parts = (head.status, head.version, head.headers);
                 (parts, head.transfer_codings, RawBody::Http1(body))
             }

@@ -1,6 +1,7 @@
 //! Parsers of option values. Each error says what is wrong and what to write instead.
 
 mod header;
+mod url_form;
 
 use std::net::IpAddr;
 use std::num::NonZeroU64;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use fetch_proto::{Method, RulePattern, StatusSet};
 
 pub(crate) use self::header::{HeaderOption, HeaderSource, header, header_source, proxy_header};
+pub(crate) use self::url_form::{has_form_of_url, is_file_name};
 use super::RetryConditions;
 
 /// Over 30 years: no clock overflows when it is added.

@@ -3,8 +3,24 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 
+use crate::args::values::{has_form_of_url, is_file_name};
+
 /// The longest line that can be a URL, in bytes.
 pub(crate) const MAX_LINE: usize = 64 << 10;
+
+/// Schemes without `//` that pages have in their links.
+const OPAQUE_SCHEMES: [&str; 10] = [
+    "about",
+    "blob",
+    "cid",
+    "data",
+    "javascript",
+    "magnet",
+    "mailto",
+    "sms",
+    "tel",
+    "urn",
+];
 
 /// The bytes read at once.
 const BUFFER: usize = 16 << 10;
@@ -103,6 +119,24 @@ pub(crate) fn check(line: &[u8]) -> Result<&str, &'static str> {
     Ok(text)
 }
 
+/// A URL of a list, with `http://` if it has no scheme but the form of a host, as on the command line.
+/// Other lines are unchanged, and [`check`] refuses them.
+pub(crate) fn complete(line: &[u8]) -> Cow<'_, [u8]> {
+    // A fast path: nearly all lines have a scheme.
+    if line.starts_with(b"http://") || line.starts_with(b"https://") {
+        return line.into();
+    }
+    let text = std::str::from_utf8(line).unwrap_or_default();
+    let is_word = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let rest = text.strip_prefix("//").unwrap_or(text);
+    // Not http//a.test, which is a typing error.
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match is_word && has_form_of_url(host) && !is_file_name(text) {
+        true => with_scheme(line),
+        false => line.into(),
+    }
+}
+
 /// A URL of the command line, with `http://` if it has no scheme, as in curl.
 pub(crate) fn with_scheme(line: &[u8]) -> Cow<'_, [u8]> {
     let scheme = line.iter().position(|byte| *byte == b':').filter(|end| {
@@ -113,6 +147,8 @@ pub(crate) fn with_scheme(line: &[u8]) -> Cow<'_, [u8]> {
         return match line {
             // A path, which has no host.
             [b'/', second, ..] if *second != b'/' => line.into(),
+            [b'/'] => line.into(),
+            _ if has_opaque_scheme(line) => line.into(),
             _ => [b"http://", line.strip_prefix(b"//").unwrap_or(line)]
                 .concat()
                 .into(),
@@ -127,6 +163,17 @@ pub(crate) fn with_scheme(line: &[u8]) -> Cow<'_, [u8]> {
         1 | 3 if is_http => [scheme, b"://", &rest[1 + slashes..]].concat().into(),
         _ => line.into(),
     }
+}
+
+/// Whether it is a URI that names no server, such as `mailto:me@a.test`, and not a host with a port.
+fn has_opaque_scheme(line: &[u8]) -> bool {
+    let Some(end) = line.iter().position(|byte| *byte == b':') else {
+        return false;
+    };
+    let (scheme, rest) = (&line[..end], &line[end + 1..]);
+    let is_port = rest.first().is_none_or(u8::is_ascii_digit);
+    let is_opaque = |name: &&str| scheme.eq_ignore_ascii_case(name.as_bytes());
+    !is_port && OPAQUE_SCHEMES.iter().any(is_opaque)
 }
 
 fn check_characters(text: &str) -> Result<(), &'static str> {
@@ -206,9 +253,39 @@ mod tests {
             ("http:///a.test", "http://a.test"),
             ("ftp://a.test", "ftp://a.test"),
             ("/path", "/path"),
+            ("mailto:me@a.test", "mailto:me@a.test"),
+            ("tel:+1555", "tel:+1555"),
+            ("data:8080/x", "http://data:8080/x"),
         ] {
             let whole = with_scheme(line.as_bytes());
             assert_eq!(String::from_utf8_lossy(&whole), expected);
+        }
+    }
+
+    #[test]
+    fn lines_with_the_form_of_a_host_need_no_scheme() {
+        for (line, is_completed) in [
+            ("a.test", true),
+            ("a.test/page.html", true),
+            ("a:8080", true),
+            ("localhost", true),
+            ("[::1]/", true),
+            ("word", false),
+            ("http//a.test", false),
+            ("page.html", false),
+            ("/path", false),
+            ("a.test b.test", false),
+            ("javascript:alert(1)", false),
+            ("HTTP://a.test", false),
+        ] {
+            let expected = match is_completed {
+                true => format!("http://{line}"),
+                false => line.to_owned(),
+            };
+            assert_eq!(
+                String::from_utf8_lossy(&complete(line.as_bytes())),
+                expected
+            );
         }
     }
 
@@ -219,7 +296,7 @@ mod tests {
             (b"http://a/\xff", "UTF-8"),
             (b"http://a/ b", "%20"),
             (b"http://a/\tb", "control"),
-            (b"example.com", "http://"),
+            (b"example", "http://"),
             (&[b'x'; MAX_LINE + 1], "64 KiB"),
         ] {
             assert!(check(line).unwrap_err().contains(why), "{why}");

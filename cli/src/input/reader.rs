@@ -1,5 +1,6 @@
 //! Reads the sources on a separate thread, so that slow input delays nothing else.
 
+use std::borrow::Cow;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::duplicates::DuplicateFilter;
-use super::lines::{LineReader, MAX_LINE, check, trim, with_scheme};
+use super::lines::{LineReader, MAX_LINE, check, complete, trim, with_scheme};
 use super::progress::SharedProgress;
 use super::rows::{CsvReader, JsonRows, ListRow, ParquetReader, ParsedRow, TableError};
 use super::template::RequestTemplate;
@@ -137,7 +138,7 @@ impl ListReader {
                     return;
                 }
                 let Some(rows) = &mut rows else {
-                    self.add_line(&source.name, number, line, &mut batch);
+                    self.add_line(&source.name, number, &complete(line), &mut batch);
                     return;
                 };
                 let row = match line.len() > max_length {
@@ -289,7 +290,10 @@ impl ListReader {
             Ok(request) => {
                 // Before the body, whose header fields all requests have.
                 let item = self.writer.attachment(&request).map(Arc::new);
-                let request = self.template.payload.attach_to(request);
+                let request = self
+                    .template
+                    .payload
+                    .attach_to(request, self.template.asks_before_bodies);
                 self.push_wanted(request, item, batch);
             }
             Err(_) if !self.is_wanted(|writer| writer.line_id(line)) => {}
@@ -304,6 +308,9 @@ impl ListReader {
             raw,
             mut row,
         } = parsed;
+        if let Cow::Owned(url) = complete(row.url.trim().as_bytes()) {
+            row.url = String::from_utf8_lossy(&url).into_owned();
+        }
         if error.is_none() && row.is_plain() {
             return self.add_line(source, line, row.url.as_bytes(), batch);
         }

@@ -25,6 +25,8 @@ const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The properties of requests whose rows set no others.
 pub(crate) struct RequestTemplate {
+    /// Whether `Expect: 100-continue` is added where the body is one for which curl does so.
+    pub(crate) asks_before_bodies: bool,
     /// Where the files are that rows may send.
     pub(crate) body_dir: Option<BodyDirectory>,
     /// Whether outcomes have the responses that redirect.
@@ -83,7 +85,7 @@ impl RequestTemplate {
             method,
             out: row.out,
         };
-        Ok((body.attach_to(request), item))
+        Ok((body.attach_to(request, self.asks_before_bodies), item))
     }
 
     /// The request without the header fields of its row and without a body.

@@ -1,5 +1,6 @@
 //! The response heads of one URL in a file: `--dump-header`.
 
+use std::io::Write;
 use std::path::Path;
 
 use fetch_driver::{Outcome, Response};
@@ -10,22 +11,28 @@ use crate::exit::CliError;
 
 /// Collects the heads of a URL's responses, redirects included, for a file.
 pub(crate) struct HeadDump {
-    file: AtomicFile,
+    /// `None` for stdout.
+    file: Option<AtomicFile>,
     text: Vec<u8>,
 }
 
 impl HeadDump {
+    /// `has_stdout`: whether stdout is free, because records go elsewhere.
+    ///
     /// # Errors
     ///
     /// If the file cannot be created.
-    pub(crate) fn new(path: &Path) -> Result<Self, CliError> {
-        if path.as_os_str() == "-" {
-            let why = "-D -: stdout has the records: write -D FILE, or --record-headers, which adds the \
-                       header fields to each record";
+    pub(crate) fn new(path: &Path, has_stdout: bool) -> Result<Self, CliError> {
+        let is_stdout = path.as_os_str() == "-";
+        if is_stdout && !has_stdout {
+            let why = "-D -: stdout has the records: write -D FILE, -o FILE for the records, or \
+                       --record-headers, which adds the header fields to each record";
             return Err(CliError::usage(why));
         }
         Ok(Self {
-            file: AtomicFile::new("--dump-header", path.to_owned())?,
+            file: (!is_stdout)
+                .then(|| AtomicFile::new("--dump-header", path.to_owned()))
+                .transpose()?,
             text: Vec::new(),
         })
     }
@@ -45,7 +52,14 @@ impl HeadDump {
     ///
     /// If it cannot be written.
     pub(crate) fn write(&self) -> Result<(), CliError> {
-        self.file.write(&self.text, FileAccess::Everyone)
+        match &self.file {
+            Some(file) => file.write(&self.text, FileAccess::Everyone),
+            None => std::io::stdout().write_all(&self.text).map_err(|error| {
+                CliError::file(format!(
+                    "--dump-header -: stdout cannot be written: {error}"
+                ))
+            }),
+        }
     }
 }
 

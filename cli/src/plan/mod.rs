@@ -78,7 +78,12 @@ fn head_dump(args: &CliArgs, list: &UrlList) -> Result<Option<HeadDump>, CliErro
              record",
         ));
     }
-    HeadDump::new(path).map(Some)
+    let output = &args.output;
+    let records_in_file = output
+        .output
+        .as_ref()
+        .is_some_and(|path| path.as_os_str() != "-");
+    HeadDump::new(path, records_in_file || output.out_null).map(Some)
 }
 
 /// Everything that `--dry-run` needs. It fetches nothing and writes no file.

@@ -36,7 +36,7 @@ const USUAL_FILES: u64 = 8;
 pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::default();
     settings.threads = args.threads.threads.unwrap_or_else(cores);
-    request::set_headers(args, &mut settings.headers)?;
+    request::set_headers(args, &mut settings)?;
     for path in &args.network.cacert {
         let pem = fs::read(path).map_err(|error| {
             CliError::file(format!(
@@ -49,6 +49,9 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
     // A WARC file has bodies as received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
     settings.tls.insecure = args.network.insecure;
+    if let Some(limit) = args.upload.expect100_timeout {
+        settings.expect_timeout = limit;
+    }
     if let Some(pins) = &args.network.pinnedpubkey {
         settings.tls.pinned_keys = pins::pinned_keys(pins)?;
     }

@@ -12,11 +12,14 @@ use bytes::Bytes;
 use fetch_driver::{BodySource, BodyStream, Request};
 use futures_lite::stream;
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, EXPECT, HeaderValue};
 
 pub(crate) use field::FormField;
 use file::FileSegment;
 pub(crate) use form::{FormStyle, build as build_form};
+
+/// The largest body, in bytes, that is sent without asking the server, unless it is a file of `-T`.
+const MAX_UNASKED_BODY: u64 = 1 << 20;
 
 /// The body of a request.
 #[derive(Clone, Debug, Default)]
@@ -96,8 +99,32 @@ impl RequestPayload {
         }
     }
 
-    /// The request with this body.
-    pub(crate) fn attach_to(&self, request: Request) -> Request {
+    /// Whether the server is asked for permission before the body is sent, as in curl: for the files of
+    /// `-T`, and for bodies that are large or of unknown length.
+    fn expects_continue(&self) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64 > MAX_UNASKED_BODY,
+            Self::Empty => false,
+            Self::Upload(upload) => match upload.body.length {
+                Some(length) if upload.content_type.is_some() => length > MAX_UNASKED_BODY,
+                Some(length) => length > 0,
+                None => true,
+            },
+        }
+    }
+
+    /// The request with this body, and with `Expect: 100-continue` if the body is one for which the
+    /// server is asked, `may_ask`, and the request has no such field.
+    pub(crate) fn attach_to(&self, request: Request, may_ask: bool) -> Request {
+        let asks =
+            may_ask && self.expects_continue() && !request.headers_ref().contains_key(EXPECT);
+        let request = match asks {
+            true => {
+                let value = HeaderValue::from_static("100-continue");
+                request.headers(HeaderMap::from_iter([(EXPECT, value)]))
+            }
+            false => request,
+        };
         match self {
             Self::Bytes(bytes) if bytes.is_empty() => request,
             Self::Bytes(bytes) => request.body(bytes.clone()),
@@ -155,5 +182,20 @@ impl BodySource for UploadBody {
         });
         let streams: Vec<_> = streams.collect();
         Box::pin(futures_lite::StreamExt::flatten(stream::iter(streams)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_asked_before_bodies_over_a_mebibyte() {
+        for (length, asks) in [(1, false), (1 << 20, false), ((1 << 20) + 1, true)] {
+            let payload = RequestPayload::Bytes(vec![0; length].into());
+            let request = Request::get("http://a.test/").unwrap();
+            let sent = payload.attach_to(request, true);
+            assert_eq!(sent.headers_ref().contains_key(EXPECT), asks, "{length}");
+        }
     }
 }

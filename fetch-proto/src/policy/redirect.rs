@@ -25,6 +25,8 @@ pub struct RedirectPolicy {
     pub(crate) max: u16,
     pub(crate) downgrade: bool,
     pub(crate) follow: bool,
+    /// Whether a POST stays one after 301, 302 and 303.
+    pub(crate) keep_post: [bool; 3],
     pub(crate) trusted: bool,
 }
 
@@ -43,6 +45,7 @@ impl RedirectPolicy {
             max,
             downgrade: false,
             follow: true,
+            keep_post: [false; 3],
             trusted: false,
         }
     }
@@ -70,6 +73,33 @@ impl RedirectPolicy {
         self
     }
 
+    /// Keeps a POST a POST, with its body, after redirects with this status: 301, 302 or 303, as with
+    /// curl's `--post301` and so on. Default: it becomes a GET. Other statuses are ignored: 307 and 308
+    /// keep every method.
+    ///
+    /// ```
+    /// let redirects = fetch_proto::RedirectPolicy::default().keep_post(301);
+    /// ```
+    #[must_use]
+    pub const fn keep_post(mut self, status: u16) -> Self {
+        if let 301..=303 = status {
+            self.keep_post[(status - 301) as usize] = true;
+        }
+        self
+    }
+
+    /// Whether a request with this method becomes a GET.
+    fn becomes_get(self, status: u16, method: &Method) -> bool {
+        let is_post = *method == Method::Post;
+        let keeps = |at: usize| is_post && self.keep_post[at];
+        match status {
+            301 => is_post && !keeps(0),
+            302 => is_post && !keeps(1),
+            303 => !matches!(method, Method::Get | Method::Head) && !keeps(2),
+            _ => false,
+        }
+    }
+
     /// Sets whether all fields of the request are sent to every origin that a redirect leads to, as with
     /// curl's `--location-trusted`: also `Authorization`, `Cookie` and the caller's own fields.
     /// Default no: another origin gets only the fields of [`is_sent_to_other_origins`].
@@ -92,7 +122,7 @@ impl Default for RedirectPolicy {
 
 /// The fields that a redirect takes to another origin. They are defined by HTTP to describe the wanted
 /// response or the sent body, so they carry no secrets.
-const HARMLESS_FIELDS: [&str; 18] = [
+const HARMLESS_FIELDS: [&str; 19] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -103,6 +133,7 @@ const HARMLESS_FIELDS: [&str; 18] = [
     "content-length",
     "content-location",
     "content-type",
+    "expect",
     "if-match",
     "if-modified-since",
     "if-none-match",
@@ -189,11 +220,7 @@ pub(crate) fn hop(
     if url.fragment().is_none() {
         url.set_fragment(from.fragment()); // RFC 9110, section 10.2.2
     }
-    let becomes_get = match status {
-        303 => !matches!(method, Method::Get | Method::Head),
-        301 | 302 => *method == Method::Post,
-        _ => false,
-    };
+    let becomes_get = rules.becomes_get(status, method);
     Ok(RedirectHop {
         credentials,
         cross_origin: !same_origin(from, &url),
@@ -257,6 +284,17 @@ mod tests {
                 (expected, body),
                 "{status} {method}"
             );
+        }
+    }
+
+    #[test]
+    fn a_post_stays_one_where_that_is_asked_for() {
+        for kept in [301, 302, 303] {
+            let rules = RedirectPolicy::default().keep_post(kept);
+            for status in [301, 302, 303] {
+                assert_eq!(rules.becomes_get(status, &Method::Post), status != kept);
+            }
+            assert!(rules.becomes_get(303, &Method::Put));
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) const GROUP: BehaviourGroup = BehaviourGroup {
         "header fields are sent, with one User-Agent" => header_fields_are_sent,
         "gzip, brotli and zstd are decoded" => content_codings_are_decoded,
         "decoding can be switched off" => decoding_can_be_switched_off,
+        "compression need not be requested" => compression_need_not_be_requested,
         "the body limit stops a gzip bomb" => gzip_bomb_is_stopped,
         "an invalid URL is an outcome with an error" => invalid_url_is_an_outcome,
     ],
@@ -226,6 +227,20 @@ async fn decoding_can_be_switched_off(context: &TestContext) -> CheckResult {
         &outcome,
     )?;
     check_eq("coding", &response.headers["content-encoding"], "gzip")?;
+    let seen = site
+        .last_request("/gzip")
+        .expect("the request was recorded");
+    check_eq("accept-encoding", seen.header("accept-encoding"), None)
+}
+
+async fn compression_need_not_be_requested(context: &TestContext) -> CheckResult {
+    let site = Site::builder().record(true).start()?;
+    let fetcher = context.fetcher(|settings| settings.request_codings = false)?;
+    let outcome = fetcher.fetch(get_request(site.url("/gzip"))?).await;
+    check_ok(&outcome)?;
+    let response = outcome.response().expect("the fetch succeeded");
+    let is_decoded = response.body.starts_with(b"{\"method\"");
+    check("the body is decoded nevertheless", is_decoded, &outcome)?;
     let seen = site
         .last_request("/gzip")
         .expect("the request was recorded");

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fetch_driver::{
-    AttemptProgress, BuildError, FailureKind, Http2Mode, IncomingResponse, OutgoingRequest,
-    Settings, Transport, TransportError,
+    AttemptProgress, BuildError, DEFAULT_EXPECT_TIMEOUT, FailureKind, Http2Mode, IncomingResponse,
+    OutgoingRequest, Settings, Transport, TransportError,
 };
 use futures_lite::AsyncRead;
 use http::header::{
@@ -103,6 +103,7 @@ struct TransportInner<F: ClientFactory> {
     clients: ClientPool<F::Client>,
     decode: bool,
     factory: F,
+    request_codings: bool,
 }
 
 impl<F: ClientFactory> PooledTransport<F> {
@@ -121,6 +122,7 @@ impl<F: ClientFactory> PooledTransport<F> {
             clients,
             decode: settings.decode,
             factory,
+            request_codings: settings.decode && settings.request_codings,
         })))
     }
 }
@@ -159,7 +161,7 @@ impl<F: ClientFactory> TransportInner<F> {
         mut request: OutgoingRequest,
         progress: AttemptProgress,
     ) -> Result<IncomingResponse<PooledBody<F::Client>>, TransportError> {
-        prepare_request(&mut request, self.decode)?;
+        prepare_request(&mut request, self.request_codings)?;
         let (url, max) = (request.url.clone(), request.max_body);
         let is_head = request.method == Method::HEAD;
         let needs_new = F::needs_new_connection(&request);
@@ -196,14 +198,18 @@ impl<F: ClientFactory> TransportInner<F> {
     }
 }
 
-/// Removes the header fields that the client sets, and offers the codings of this build if `decode`.
-fn prepare_request(request: &mut OutgoingRequest, decode: bool) -> Result<(), TransportError> {
+/// Removes the header fields that the client sets, and requests the codings of this build if
+/// `request_codings`.
+fn prepare_request(
+    request: &mut OutgoingRequest,
+    request_codings: bool,
+) -> Result<(), TransportError> {
     reject_connect(&request.method)?;
     let headers = Arc::make_mut(&mut request.headers);
     for name in [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING] {
         headers.remove(name);
     }
-    if decode
+    if request_codings
         && may_accept_codings(headers)
         && let Some(codings) = accepted_codings()
     {
@@ -219,6 +225,10 @@ fn check_settings(settings: &Settings) -> Result<(), BuildError> {
         let reason =
             "this adapter's client speaks HTTP/1.1 only: take the adapter for smol or tokio";
         return Err(BuildError::new("http2", reason));
+    }
+    if settings.expect_timeout != DEFAULT_EXPECT_TIMEOUT {
+        let reason = "this client has its own limit: take the adapter for smol or tokio";
+        return Err(BuildError::new("expect_timeout", reason));
     }
     if settings.has_first_byte_timeout() {
         let reason = "this client does not tell when it is connected, from where `first_byte` runs: \

@@ -7,6 +7,8 @@ use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
 use http::{HeaderMap, header};
 
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
+#[cfg(feature = "cookies")]
+use crate::driver::exchange::wire::cookie_url;
 use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
 use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode};
 use crate::driver::fetches::active::ActiveFetch;
@@ -100,7 +102,10 @@ where
             .note_request(&attempt.method, &fetch.request.method, withheld);
         let request = self.with_login(request);
         #[cfg(feature = "cookies")]
-        let request = self.with_cookies(request);
+        #[cfg(feature = "cookies")]
+        let cookie_url = cookie_url(&request);
+        #[cfg(feature = "cookies")]
+        let request = self.with_cookies(request, &cookie_url);
         let exchange = (self.start)(&self.transport, request, progress.clone());
         let index = self.exchanges.insert(exchange);
         if let Some(check) = &fetch.request.redirect_check
@@ -115,6 +120,8 @@ where
         self.slots[index] = attempt.id.fetch.slot();
         let span = fetch.span.for_attempt(&fetch.request, &attempt);
         fetch.add_attempt(InFlightAttempt {
+            #[cfg(feature = "cookies")]
+            cookie_url,
             id: attempt.id,
             is_redirect: false,
             index,
@@ -141,9 +148,9 @@ where
     }
 
     #[cfg(feature = "cookies")]
-    fn with_cookies(&self, mut request: OutgoingRequest) -> OutgoingRequest {
+    fn with_cookies(&self, mut request: OutgoingRequest, url: &url::Url) -> OutgoingRequest {
         if let Some(cookies) = &self.cookies {
-            cookies.add_to(Arc::make_mut(&mut request.headers), &request.url);
+            cookies.add_to(Arc::make_mut(&mut request.headers), url);
         }
         request
     }
@@ -235,7 +242,7 @@ where
         if let Some(parts) = update.head {
             #[cfg(feature = "cookies")]
             if let Some(cookies) = &self.cookies {
-                cookies.store(&attempt.url, &parts.headers);
+                cookies.store(&attempt.cookie_url, &parts.headers);
             }
             attempt.span.record_status(parts.status.as_u16());
             let head = engine_head(&parts, keeps_body);

@@ -14,6 +14,7 @@ pub(crate) mod tls;
 pub(crate) mod transport_override;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fetch_proto::EngineConfig;
 use http::{HeaderMap, HeaderValue, header};
@@ -27,6 +28,9 @@ use crate::fields::cookie_jar::CookieJar;
 use crate::fields::hsts::HstsStore;
 use crate::fields::netrc::Netrc;
 use crate::transport::shared_state::SharedState;
+
+/// How long a body waits for `100 Continue` by default: 1 s.
+pub const DEFAULT_EXPECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// All settings of a fetcher: a [`Builder`](crate::Builder) collects them, an
 /// [`Adapter`](crate::Adapter) reads them.
@@ -42,6 +46,9 @@ pub struct Settings {
     pub cookie_jar: Option<CookieJar>,
     /// Whether compressed bodies are requested and decoded. Default yes.
     pub decode: bool,
+    /// How long the body of a request with `Expect: 100-continue` waits for `100 Continue` before it is
+    /// sent without. Default [`DEFAULT_EXPECT_TIMEOUT`], as in curl.
+    pub expect_timeout: Duration,
     /// Responses that replace failures, where a policy's [`Fallback`](fetch_proto::Fallback) asks
     /// for a value.
     pub fallback: FallbackSettings,
@@ -57,6 +64,9 @@ pub struct Settings {
     pub netrc: Option<Arc<Netrc>>,
     /// Limits of the connection pool.
     pub pool: PoolSettings,
+    /// Whether compressed bodies are requested where they are decoded: the default field
+    /// `Accept-Encoding`. Default yes.
+    pub request_codings: bool,
     /// How servers are reached: DNS, proxies, sockets.
     pub route: RouteSettings,
     /// Seed of all random choices, such as jitter. Default: drawn when the fetcher is built.
@@ -87,12 +97,14 @@ impl Default for Settings {
             #[cfg(feature = "cookies")]
             cookie_jar: None,
             decode: true,
+            expect_timeout: DEFAULT_EXPECT_TIMEOUT,
             fallback: FallbackSettings::default(),
             headers,
             hsts: None,
             http2: Http2Mode::default(),
             netrc: None,
             pool: PoolSettings::default(),
+            request_codings: true,
             route: RouteSettings::default(),
             seed: None,
             share: false,
@@ -154,6 +166,8 @@ impl Settings {
     /// The name of a setting that only an HTTP client can apply and that differs from its default.
     fn changed_client_setting(&self) -> Option<&'static str> {
         let http2 = (self.http2 != Http2Mode::default()).then_some("http2");
+        let expect = self.expect_timeout != DEFAULT_EXPECT_TIMEOUT;
+        let http2 = http2.or_else(|| expect.then_some("expect_timeout"));
         let tls = || self.tls.first_changed();
         let route = || self.route.first_changed();
         let pool = || self.pool.first_changed();

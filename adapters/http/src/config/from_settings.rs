@@ -43,7 +43,9 @@ impl HttpConfig {
         }
         let mut config = Self::new()
             .decode(settings.decode)
+            .request_codings(settings.request_codings)
             .dns_ttl(settings.route.dns_ttl)
+            .expect_timeout(settings.expect_timeout)
             .http2(settings.http2)
             .idle_timeout(settings.pool.idle_timeout)
             .max_connections(max_connections(settings, files));

@@ -34,7 +34,9 @@ pub struct HttpConfig {
     /// The fields of `CONNECT`.
     pub(crate) connect_headers: HeaderMap,
     pub(crate) decode: bool,
+    pub(crate) request_codings: bool,
     pub(crate) dns_ttl: Duration,
+    pub(crate) expect_timeout: Duration,
     pub(crate) http2: Http2Mode,
     pub(crate) idle_timeout: Duration,
     pub(crate) local_address: Option<LocalAddress>,
@@ -57,7 +59,9 @@ impl Default for HttpConfig {
             address_family: AddressFamily::Any,
             connect_headers: HeaderMap::new(),
             decode: true,
+            request_codings: true,
             dns_ttl: Duration::from_secs(300),
+            expect_timeout: fetch_driver::DEFAULT_EXPECT_TIMEOUT,
             http2: Http2Mode::Auto,
             idle_timeout: fetch_driver::DEFAULT_IDLE_TIMEOUT,
             local_address: None,
@@ -132,6 +136,32 @@ impl HttpConfig {
     #[must_use]
     pub fn decode(mut self, on: bool) -> Self {
         self.decode = on;
+        self
+    }
+
+    /// How long the body of a request with `Expect: 100-continue` waits for the server's permission; 1 s
+    /// by default. Then it is sent without. Applies to HTTP/1.1; over HTTP/2 the field is not sent.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().expect_timeout(std::time::Duration::from_millis(100));
+    /// ```
+    #[must_use]
+    pub fn expect_timeout(mut self, limit: Duration) -> Self {
+        self.expect_timeout = limit;
+        self
+    }
+
+    /// Whether to request compressed bodies where they are decoded; on by default.
+    ///
+    /// When off, no `Accept-Encoding` is sent unless the request has one, and bodies are decoded if the
+    /// server compresses them nevertheless.
+    ///
+    /// ```
+    /// let config = fetch_http::HttpConfig::new().request_codings(false);
+    /// ```
+    #[must_use]
+    pub fn request_codings(mut self, on: bool) -> Self {
+        self.request_codings = on;
         self
     }
 

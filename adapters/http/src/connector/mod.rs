@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use fetch_driver::Http2Mode;
+use fetch_driver::{Http2Mode, OutgoingRequest};
 use futures_lite::future;
 
 use crate::config::HttpConfig;
@@ -21,7 +21,7 @@ use crate::connect::addresses::FailedAddresses;
 use crate::connect::dns::DnsCache;
 use crate::connect::settling::AnswerTimes;
 use crate::connect::verdicts::ProxyVerdicts;
-use crate::http1::H1Connection;
+use crate::http1::{ContinueTimer, ExpectRefusals, H1Connection};
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 use crate::pool::ConnectionPool;
@@ -34,6 +34,7 @@ pub(crate) struct Connector<R> {
     pool: Arc<ConnectionPool>,
     failed_addresses: Arc<FailedAddresses>,
     verdicts: Arc<ProxyVerdicts>,
+    pub(crate) expect_refusals: ExpectRefusals,
     runtime: R,
     #[cfg(feature = "tls")]
     tls: futures_rustls::TlsConnector,
@@ -50,6 +51,7 @@ impl<R: HttpRuntime> Connector<R> {
             pool: ConnectionPool::new(config.connection_limit(), config.idle_timeout),
             failed_addresses: Arc::default(),
             verdicts: config.proxy_verdicts(),
+            expect_refusals: ExpectRefusals::default(),
             runtime,
             #[cfg(feature = "tls")]
             tls: config.tls.connector(config.http2 != Http2Mode::Off),
@@ -95,6 +97,17 @@ impl<R: HttpRuntime> Connector<R> {
         }
         let _ = origin;
         &self.tls
+    }
+
+    /// For a request whose body waits for `100 Continue`: ends when it waits no longer.
+    pub(crate) fn continue_timer(
+        &self,
+        request: &mut OutgoingRequest,
+        conn: &H1Connection,
+    ) -> Option<ContinueTimer> {
+        let waits = self.expect_refusals.prepare(request, &conn.origin);
+        let (runtime, limit) = (self.runtime.clone(), self.config.expect_timeout);
+        waits.then(|| Box::pin(async move { runtime.sleep(limit).await }) as ContinueTimer)
     }
 
     /// Waits before a request that must not be lost goes out on a new connection without TLS, until

@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, StatusCode};
 
 use super::body::H1Body;
 use super::connection::H1Connection;
+use super::expect::ContinueTimer;
 use super::head::{HeadError, HeadParser, ResponseHead};
 use super::request;
 use super::upload::{Upload, UploadError};
@@ -23,16 +24,18 @@ use fetch_transport_util::BodyStreamError;
 /// the connection.
 ///
 /// `accept` is sent as `Accept-Encoding` if the request has none. `reused` is true if the
-/// connection served another request before.
+/// connection served another request before. With a timer the body waits for `100 Continue`, until the
+/// timer ends.
 pub(crate) async fn exchange(
     mut conn: Box<H1Connection>,
     mut outgoing: OutgoingRequest,
     accept: Option<&HeaderValue>,
-    reused: bool,
+    (reused, timer): (bool, Option<ContinueTimer>),
     max_head: usize,
     (progress, pool): (AttemptProgress, &Arc<ConnectionPool>),
 ) -> Result<(ResponseHead, H1Body), TransportError> {
     let parser = HeadParser {
+        has_continue: false,
         informational: 0,
         is_head_request: outgoing.method == Method::HEAD,
         max_head,
@@ -44,7 +47,7 @@ pub(crate) async fn exchange(
         return Err(closed_before_sending(&conn));
     }
     let body = std::mem::take(&mut outgoing.body);
-    let upload = Upload::new(body, |out, body| {
+    let upload = Upload::new(body, timer.is_some(), |out, body| {
         request::write(out, &outgoing, body.length(), &conn.origin, accept)
     })?;
     progress.set_request_head(upload.head_size());
@@ -55,6 +58,7 @@ pub(crate) async fn exchange(
         received_any: false,
         reused,
         sent_any: false,
+        timer,
         upload,
         write_error: None,
     };
@@ -70,9 +74,11 @@ pub(crate) async fn exchange(
         let text = format!("{} switched to another protocol", conn.origin.key());
         return Err(TransportError::new(FailureKind::Protocol, text));
     }
-    // After a write error the request stays incomplete.
-    let keep_alive = head.keep_alive && write_error.is_none();
-    let upload = (write_error.is_none() && !upload.is_done()).then(|| Box::new(upload));
+    // After a write error the request stays incomplete, and so it does if the server has answered
+    // without permission for the body.
+    let is_sending = write_error.is_none() && !upload.is_waiting();
+    let keep_alive = head.keep_alive && is_sending;
+    let upload = (is_sending && !upload.is_done()).then(|| Box::new(upload));
     let framing = (head.framing, keep_alive, head.idle_limit);
     let body = H1Body::new(conn, framing, upload, progress, pool.clone());
     Ok((head, body))
@@ -94,6 +100,8 @@ struct H1Exchange {
     reused: bool,
     /// Whether any byte of the request was written.
     sent_any: bool,
+    /// While the body waits for `100 Continue`.
+    timer: Option<ContinueTimer>,
     upload: Upload,
     /// Why writing stopped. The server may still have answered.
     write_error: Option<io::Error>,
@@ -101,12 +109,17 @@ struct H1Exchange {
 
 impl H1Exchange {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, TransportError>> {
-        if let Err(error) = self.write(cx) {
-            let text = format!("sending the request body to {}", self.conn.origin.key());
-            return Poll::Ready(Err(describe(FailureKind::RequestBody, text, error)));
+        if let Some(timer) = &mut self.timer
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            self.stop_waiting();
         }
-        let (parser, received_any) = (&mut self.parser, &mut self.received_any);
         loop {
+            if let Err(error) = self.write(cx) {
+                let text = format!("sending the request body to {}", self.conn.origin.key());
+                return Poll::Ready(Err(describe(FailureKind::RequestBody, text, error)));
+            }
+            let (parser, received_any) = (&mut self.parser, &mut self.received_any);
             let polled = self.conn.poll_read(cx, |received, unread| {
                 *received_any |= !received.is_empty();
                 (!received.is_empty()).then(|| parser.parse(received, unread))
@@ -128,10 +141,17 @@ impl H1Exchange {
                     self.progress.set_response_head(self.parser.size);
                     return Poll::Ready(Ok(head));
                 }
+                Ok(None) if self.parser.has_continue => self.stop_waiting(),
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(self.invalid_head(error))),
             }
         }
+    }
+
+    /// Lets the body follow the head.
+    fn stop_waiting(&mut self) {
+        self.timer = None;
+        self.upload.stop_waiting();
     }
 
     /// Writes as much of the request as the stream takes. The error is that of the caller's body.

@@ -54,6 +54,8 @@ pub(super) enum HeadError {
 /// Parses the head of one response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeadParser {
+    /// Whether `100 Continue` was skipped.
+    pub(super) has_continue: bool,
     /// How many informational heads were skipped.
     pub(super) informational: usize,
     /// Whether the request was HEAD: the response has no body, whatever its head says.
@@ -95,6 +97,7 @@ impl HeadParser {
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Some(head));
             }
+            self.has_continue |= head.status == StatusCode::CONTINUE;
             self.informational += 1;
             if self.informational > MAX_INFORMATIONAL {
                 return Err(HeadError::Flood);

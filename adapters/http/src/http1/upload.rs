@@ -42,6 +42,8 @@ enum UploadState {
         left: Option<u64>,
         stream: BodyStream,
     },
+    /// The body is sent when [`Upload::stop_waiting`] is called.
+    Waiting(RequestBody),
 }
 
 /// Why an upload stopped.
@@ -52,9 +54,10 @@ pub(super) enum UploadError {
 }
 
 impl Upload {
-    /// A request whose head `write_head` writes.
+    /// A request whose head `write_head` writes. If it `waits`, its body is not sent yet.
     pub(super) fn new<E>(
         body: RequestBody,
+        waits: bool,
         write_head: impl FnOnce(&mut Vec<u8>, &RequestBody) -> Result<(), E>,
     ) -> Result<Self, E> {
         let mut out = SPARE_BUFFER.take();
@@ -68,19 +71,41 @@ impl Upload {
             state: UploadState::Last,
         };
         match body {
-            RequestBody::Empty => {}
+            body if waits => this.state = UploadState::Waiting(body),
             RequestBody::Bytes(bytes) if bytes.len() <= MAX_COPIED_BODY => {
                 this.out.extend_from_slice(&bytes);
             }
-            RequestBody::Bytes(bytes) => this.chunk = bytes,
+            body => this.set_body(body),
+        }
+        Ok(this)
+    }
+
+    /// Sends the body after what is buffered.
+    fn set_body(&mut self, body: RequestBody) {
+        self.state = UploadState::Last;
+        match body {
+            RequestBody::Empty => {}
+            RequestBody::Bytes(bytes) => self.chunk = bytes,
             RequestBody::Stream { length, stream } => {
-                this.state = UploadState::Stream {
+                self.state = UploadState::Stream {
                     left: length,
                     stream,
                 };
             }
         }
-        Ok(this)
+    }
+
+    /// Whether the body is not sent yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state, UploadState::Waiting(_))
+    }
+
+    /// Lets the body follow the head.
+    pub(super) fn stop_waiting(&mut self) {
+        if let UploadState::Waiting(body) = &mut self.state {
+            let body = std::mem::take(body);
+            self.set_body(body);
+        }
     }
 
     /// Whether everything was written.
@@ -129,6 +154,10 @@ impl Upload {
                     let chunk =
                         check_body_length(left, ready!(polled)).map_err(UploadError::Body)?;
                     self.buffer_chunk(chunk, is_chunked);
+                }
+                UploadState::Waiting(_) => {
+                    ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(UploadError::Io)?;
+                    return Poll::Pending;
                 }
                 UploadState::Done => return Poll::Ready(Ok(())),
             }

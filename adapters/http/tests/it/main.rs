@@ -4,6 +4,7 @@ mod bodies;
 mod client;
 mod connections;
 mod decoding;
+mod expect;
 mod failures;
 mod floods;
 mod h2_server;

@@ -49,6 +49,18 @@ pub(crate) struct RequestArgs {
     #[arg(long, visible_alias = "no-follow", overrides_with = "location")]
     pub(crate) no_location: bool,
 
+    /// Keep POST requests POST after a redirect with status 301
+    #[arg(long)]
+    pub(crate) post301: bool,
+
+    /// Keep POST requests POST after a redirect with status 302
+    #[arg(long)]
+    pub(crate) post302: bool,
+
+    /// Keep POST requests POST after a redirect with status 303
+    #[arg(long)]
+    pub(crate) post303: bool,
+
     /// Maximum redirects to follow, one more is an error; -1 means no limit [default: 10]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::redirects)]
     pub(crate) max_redirs: Option<u16>,

@@ -1,6 +1,7 @@
 //! The options for uploads, forms, and data in the URL.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Args as Group, Command, FromArgMatches};
 
@@ -22,6 +23,13 @@ pub(crate) struct UploadArgs {
     /// Escape names in forms with backslashes, instead of percent-encoding their quotes
     #[arg(long)]
     pub(crate) form_escape: bool,
+
+    /// How long a body waits for the server's permission, after Expect: 100-continue [default: 1]
+    ///
+    /// The field is sent with the files of -T and with bodies over 1 MiB, over HTTP/1.1. -H Expect:
+    /// removes it.
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) expect100_timeout: Option<Duration>,
 
     /// Let rows of JSONL lists send files below this directory: their key `body_file`
     #[arg(long, value_name = "DIR", value_parser = values::path)]

@@ -22,6 +22,8 @@ pub(crate) struct ReportArgs {
     pub(crate) report: Option<PathBuf>,
 
     /// Write the heads of all responses for a single URL, redirects included, to this file
+    ///
+    /// - means stdout, if the records go to a file.
     #[arg(short = 'D', long, value_name = "FILE", value_parser = values::path)]
     pub(crate) dump_header: Option<PathBuf>,
 

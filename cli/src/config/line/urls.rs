@@ -1,18 +1,12 @@
 //! Words that are no options: URLs.
 
 use std::ffi::OsStr;
-use std::path::Path;
 
 use clap::Command;
 
+use crate::args::values::{has_form_of_url, is_file_name};
 use crate::display::sanitize;
 use crate::exit::CliError;
-
-/// Endings of files that are no top-level domains.
-const FILE_ENDINGS: [&str; 24] = [
-    "bz2", "css", "csv", "gif", "gz", "htm", "html", "iso", "jpeg", "jpg", "json", "jsonl",
-    "ndjson", "parquet", "pdf", "png", "svg", "tar", "tsv", "txt", "webp", "xml", "xz", "zst",
-];
 
 /// Quotes of texts, which are none to a shell.
 const TEXT_QUOTES: [char; 6] = [
@@ -80,18 +74,6 @@ pub(super) fn check(command: &Command, word: &OsStr) -> Result<(), CliError> {
     Err(CliError::usage(format!(
         "{shown}: neither a URL nor a command: {advice}"
     )))
-}
-
-fn has_form_of_url(text: &str) -> bool {
-    let host = text.split(['?', '#']).next().unwrap_or_default();
-    text.contains(['.', ':', '/']) || host.eq_ignore_ascii_case("localhost")
-}
-
-/// Whether it is the name of a file rather than a host.
-fn is_file_name(text: &str) -> bool {
-    let ending = Path::new(text).extension().and_then(OsStr::to_str);
-    let ending = ending.map(str::to_ascii_lowercase);
-    !text.contains([':', '/']) && ending.is_some_and(|ending| FILE_ENDINGS.contains(&&*ending))
 }
 
 #[cfg(test)]

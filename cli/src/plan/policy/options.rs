@@ -125,11 +125,17 @@ impl OptionLayer {
 
 fn request_patch(request: &RequestArgs) -> PolicyPatch {
     let mut patch = PolicyPatch::default();
-    let redirects = request.max_redirs.map(RedirectPolicy::limit);
-    if let Some(redirects) =
-        redirects.or_else(|| request.location_trusted.then(RedirectPolicy::default))
-    {
-        patch = patch.redirects(redirects.trusted(request.location_trusted));
+    let limit = request.max_redirs.map(RedirectPolicy::limit);
+    let redirects = limit.unwrap_or_default().trusted(request.location_trusted);
+    let kept_posts = [
+        (301, request.post301),
+        (302, request.post302),
+        (303, request.post303),
+    ];
+    let kept_posts = kept_posts.iter().filter(|(_, kept)| *kept);
+    let redirects = kept_posts.fold(redirects, |rules, (status, _)| rules.keep_post(*status));
+    if limit.is_some() || redirects != RedirectPolicy::default() {
+        patch = patch.redirects(redirects);
     }
     if request.no_location {
         patch = patch.redirects(RedirectPolicy::NONE);

@@ -5,11 +5,15 @@ mod header_file;
 mod payload;
 
 use base64::Engine as _;
+use fetch_driver::Settings;
 use fetch_proto::Method;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, REFERER, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, EXPECT, RANGE, REFERER, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue};
 
 use crate::args::CliArgs;
+use crate::args::values::HeaderSource;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
 use crate::robots::{is_product_token, product_name};
@@ -25,7 +29,9 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
         None if args.upload.get || args.body.0.is_empty() && args.form.0.is_empty() => Method::Get,
         None => Method::Post,
     };
+    let sets_expect = |source: &HeaderSource| matches!(source, HeaderSource::Field(field) if field.name == EXPECT);
     Ok(RequestTemplate {
+        asks_before_bodies: !args.request.header.iter().any(sets_expect),
         has_login: false,
         body_dir: payload::body_dir(args)?,
         keeps_redirects: args.report.dump_header.is_some(),
@@ -44,8 +50,9 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
     })
 }
 
-/// Adds the fields of the options to the defaults in `headers`. Those of `-H` win.
-pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(), CliError> {
+/// Adds the fields of the options to the defaults. Those of `-H` win.
+pub(super) fn set_headers(args: &CliArgs, settings: &mut Settings) -> Result<(), CliError> {
+    let headers = &mut settings.headers;
     let request = &args.request;
     if args.body.is_json() {
         let json = HeaderValue::from_static("application/json");
@@ -96,6 +103,9 @@ pub(super) fn set_headers(args: &CliArgs, headers: &mut HeaderMap) -> Result<(),
     for option in &options {
         // `-H` replaces defaults; several fields of the same name are all sent.
         headers.remove(&option.name);
+        if option.name == ACCEPT_ENCODING && option.value.is_none() {
+            settings.request_codings = false;
+        }
     }
     for option in &options {
         if let Some(value) = &option.value {
@@ -161,10 +171,11 @@ mod tests {
     }
 
     fn fields(options: &[&str]) -> Vec<String> {
-        let mut map = HeaderMap::new();
-        map.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        set_headers(&args(options), &mut map).unwrap();
-        let mut all: Vec<_> = map
+        let mut settings = Settings::default();
+        settings.headers.remove(USER_AGENT);
+        set_headers(&args(options), &mut settings).unwrap();
+        let mut all: Vec<_> = settings
+            .headers
             .iter()
             .map(|(n, v)| format!("{n}: {}", v.to_str().unwrap()))
             .collect();
@@ -197,6 +208,6 @@ mod tests {
         assert!(fields(&["--range", "0-9"]).contains(&"range: bytes=0-9".to_owned()));
         let bearer = fields(&["--oauth2-bearer", "t"]);
         assert!(bearer.contains(&"authorization: Bearer t".to_owned()));
-        assert!(set_headers(&args(&["-e", "a\nb"]), &mut HeaderMap::new()).is_err());
+        assert!(set_headers(&args(&["-e", "a\nb"]), &mut Settings::default()).is_err());
     }
 }

@@ -47,7 +47,7 @@ fn malformed_lines_are_reported_and_the_rest_is_fetched() {
         b"",
         good.as_bytes(),
         b"  ",
-        b"example.com/x",
+        b"example",
         b"http://a/\0\x1b[31m",
     ] {
         text.extend_from_slice(line);
@@ -67,10 +67,7 @@ fn malformed_lines_are_reported_and_the_rest_is_fetched() {
         (2, 6, 8)
     );
     for (line, why) in [
-        (
-            5,
-            "no scheme: write http:// or https:// before it: example.com/x",
-        ),
+        (5, "no scheme: write http:// or https:// before it: example"),
         (
             6,
             "contains a NUL byte: is this a text file in UTF-8?: http://a/\\u{0}\\u{1b}[31m",
@@ -86,6 +83,40 @@ fn malformed_lines_are_reported_and_the_rest_is_fetched() {
     assert!(!ran.stderr.contains("secret") && !ran.stdout.contains("secret"));
     assert!(ran.stderr.contains("6 malformed lines"), "{}", ran.stderr);
     assert_eq!(ran.code, 2);
+}
+
+#[test]
+fn urls_of_lists_need_no_scheme() {
+    let site = site();
+    let host = site.url("").replace("http://", "");
+    let host = host.trim_end_matches('/');
+    let list = List::new(format!("{host}/get?line\n//{host}/get?slashes\n"));
+    let csv = list.path("rows.csv");
+    std::fs::write(&csv, format!("url,id\n{host}/get?csv,1\n")).unwrap();
+    let jsonl = list.path("rows.jsonl");
+    std::fs::write(&jsonl, format!("{{\"url\": \"{host}/get?jsonl\"}}\n")).unwrap();
+    let curl = list.path("options");
+    std::fs::write(&curl, format!("url = {host}/get?curl\n")).unwrap();
+    let ran = fetch_all(&[
+        "-i",
+        &list.path("list"),
+        "-i",
+        &csv,
+        "-i",
+        &jsonl,
+        "-K",
+        &curl,
+    ]);
+    let mut urls: Vec<_> = ran.records();
+    urls.sort_by_key(|record| record["seq"].as_u64());
+    let expected =
+        ["curl", "line", "slashes", "csv", "jsonl"].map(|query| site.url("/get?") + query);
+    let urls: Vec<_> = urls
+        .iter()
+        .map(|record| record["url"].as_str().unwrap())
+        .collect();
+    assert_eq!(urls, expected, "{ran:?}");
+    assert_eq!(ran.code, 0);
 }
 
 #[test]

@@ -46,6 +46,21 @@ fn referer_range_and_bearer_token_are_sent() {
 }
 
 #[test]
+fn accept_encoding_can_be_removed_and_bodies_are_decoded_nevertheless() {
+    let site = site();
+    for option in ["Accept-Encoding:", "accept-encoding: "] {
+        let ran = fetch_all(&["-H", option, "--record-body", "text", &site.url("/gzip")]);
+        let seen = site.last_request("/gzip").unwrap();
+        assert_eq!(seen.header("accept-encoding"), None);
+        let record = ran.record();
+        assert!(
+            record["body"].as_str().unwrap().starts_with('{'),
+            "{record}"
+        );
+    }
+}
+
+#[test]
 fn path_as_is_sends_the_path_unchanged() {
     let site = site();
     let url = site.url("/anything/../get?a={b}");
@@ -350,4 +365,31 @@ fn unusable_files_are_reported_before_anything_is_sent() {
         );
     }
     assert_eq!(site.hits("/get"), 0);
+}
+
+#[test]
+fn cookies_are_those_of_the_host_that_the_field_host_names() {
+    let (site, list) = (site(), List::new(""));
+    let jar = list.path("jar");
+    let set = site.url("/set-cookie?c=a%3D1%3B%20Path%3D/%3B%20Domain%3Dshop.test");
+    let host = ["-H", "Host: www.shop.test"];
+    fetch_all(&[&host[..], &["-c", &jar, &set]].concat());
+    let text = fs::read_to_string(&jar).unwrap();
+    assert!(text.contains("shop.test\tTRUE\t/"), "{text}");
+    let sent = |options: &[&str]| {
+        fetch_all(&[options, &["-b", &jar, &site.url("/get")]].concat());
+        let seen = site.last_request("/get").unwrap();
+        seen.header("cookie").map(str::to_owned)
+    };
+    assert_eq!(sent(&host).as_deref(), Some("a=1"));
+    assert_eq!(sent(&[]), None);
+}
+
+#[test]
+fn heads_go_to_stdout_if_records_do_not() {
+    let (site, list) = (site(), List::new(""));
+    let records = list.path("records.jsonl");
+    let ran = fetch_all(&["-D", "-", "-o", &records, &site.url("/get")]);
+    assert!(ran.stdout.starts_with("HTTP/1.1 200 OK\r\n"), "{ran:?}");
+    assert_eq!(fetch_all(&["-D", "-", &site.url("/get")]).code, 2);
 }

@@ -103,6 +103,11 @@ const RESPONSES: &[(&str, &str, u8)] = &[
         56,
     ),
     (
+        "HTTP/1.1 200 OK\r\nContent-Encoding: foo\r\nContent-Length: 3\r\n\r\nabc",
+        "protocol",
+        61,
+    ),
+    (
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
         "protocol",
         61,

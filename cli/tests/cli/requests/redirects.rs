@@ -159,3 +159,23 @@ fn a_warc_file_has_every_hop() {
         "{request}"
     );
 }
+
+#[test]
+fn a_post_stays_a_post_where_that_is_asked_for() {
+    let site = site();
+    for status in [301, 302, 303] {
+        let target = format!("/redirect-to?status={status}&url=/anything");
+        let hop = site.url(&target);
+        for (option, method) in [(format!("--post{status}"), "POST"), ("-L".into(), "GET")] {
+            let ran = fetch_all(&["-d", "a=1", &option, &hop]);
+            assert_eq!(ran.code, 0, "{ran:?}");
+            let seen = site.last_request("/anything").unwrap();
+            let body = if method == "POST" { &b"a=1"[..] } else { b"" };
+            assert_eq!(
+                (seen.method.as_str(), &seen.body[..]),
+                (method, body),
+                "{status}"
+            );
+        }
+    }
+}

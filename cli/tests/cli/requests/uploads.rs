@@ -181,3 +181,22 @@ fn contradictions_are_reported_before_anything_is_sent() {
     }
     assert_eq!(site.hits("/anything"), 0);
 }
+
+#[test]
+fn servers_are_asked_before_files_are_sent() {
+    let site = site();
+    let list = List::new("content");
+    let file = list.path("list");
+    let url = site.url("/anything");
+    let asks = |options: &[&str]| {
+        let ran = fetch_all(&[&["--expect100-timeout", "0"], options, &[&url]].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let seen = site.last_request("/anything").unwrap();
+        seen.header("expect").map(str::to_owned)
+    };
+    let asked = Some("100-continue".to_owned());
+    assert_eq!(asks(&["-T", &file]), asked);
+    assert_eq!(asks(&["-d", "small"]), None);
+    assert_eq!(asks(&["-d", "small", "-H", "Expect: 100-continue"]), asked);
+    assert_eq!(asks(&["-T", &file, "-H", "Expect:"]), None);
+}

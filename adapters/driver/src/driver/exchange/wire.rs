@@ -148,6 +148,21 @@ pub(crate) fn outgoing_request(
     (outgoing, withheld)
 }
 
+/// The URL whose cookies belong to the request: that of the server which `Host` names, as in curl, if
+/// the caller has set it.
+#[cfg(feature = "cookies")]
+pub(crate) fn cookie_url(request: &OutgoingRequest) -> Arc<Url> {
+    let host = request.headers.get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok());
+    let named = host.and_then(|host| Url::parse(&format!("http://{host}/")).ok());
+    let mut url = request.url.clone();
+    if let Some(named) = named {
+        // A host that a URL cannot have is ignored.
+        _ = Arc::make_mut(&mut url).set_host(named.host_str());
+    }
+    url
+}
+
 /// The fields that ask for the rest of a body.
 fn with_range(headers: &HeaderMap, point: &ResumePoint) -> HeaderMap {
     let mut headers = headers.clone();
@@ -199,6 +214,7 @@ fn remove_body_fields(headers: &mut HeaderMap) {
     for name in names {
         headers.remove(name);
     }
+    headers.remove(header::EXPECT);
 }
 
 fn http_method(method: &fetch_proto::Method) -> http::Method {

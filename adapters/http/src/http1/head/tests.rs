@@ -24,6 +24,7 @@ fn keep_alive_limits_the_idle_time_with_a_margin() {
 }
 
 const GET: HeadParser = HeadParser {
+    has_continue: false,
     informational: 0,
     is_head_request: false,
     max_head: 1_000,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use fetch_driver::{AttemptProgress, FailureKind, OutgoingRequest, TransportError};
 use http::Request;
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{Authority, Parts, PathAndQuery, Scheme, Uri};
 use url::{Position, Url};
@@ -36,6 +36,8 @@ pub(super) fn build(
     // A field of the caller replaces the host of the URL.
     let own_host = headers.remove(HOST);
     remove_connection_fields(&mut headers);
+    // The body is sent at once: flow control holds it back if the server wants that.
+    headers.remove(EXPECT);
     if let Some(accept) = accept.filter(|_| may_accept_codings(&headers)) {
         headers.insert(ACCEPT_ENCODING, accept);
     }
