@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fetch_driver::{
     AttemptProgress, BuildError, FailureKind, IncomingResponse, OutgoingRequest, Settings,
@@ -196,16 +197,22 @@ impl<R: HttpRuntime> TransportInner<R> {
         let max_head = connector.config().max_head;
         let (parts, transfer, body) = match acquired {
             AcquiredConnection::Exclusive(conn) => {
-                if !request.repeatable && !reused {
-                    Box::pin(connector.settle(&conn)).await;
-                }
+                let settled = match !request.repeatable && !reused {
+                    true => Box::pin(connector.settle(&conn)).await,
+                    false => None,
+                };
                 let mut request = request;
                 let timer = connector.continue_timer(&mut request, &conn);
                 let asked = timer.as_ref().map(|_| conn.origin.clone());
                 let (accept, ours) = (self.accept.as_ref(), (progress, connector.pool()));
+                let sent_at = settled.map(|server| (server, Instant::now()));
                 let exchange =
                     http1::exchange(conn, request, accept, (reused, timer), max_head, ours);
-                let (head, body) = exchange.await?;
+                let answer = exchange.await;
+                if let Some((server, sent_at)) = sent_at {
+                    connector.record_answer(server, sent_at, answer.is_ok());
+                }
+                let (head, body) = answer?;
                 if let Some(origin) = asked
                     && head.status == StatusCode::EXPECTATION_FAILED
                 {

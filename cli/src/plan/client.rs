@@ -43,8 +43,9 @@ impl ClientPlan {
             }
         };
         let save = &args.save;
-        let saves_bodies = save.output_dir.is_some() || save.tar.is_some() || save.warc.is_some();
-        settings::limit_connections(&mut settings, saves_bodies, warnings);
+        let archives = u64::from(save.tar.is_some()) + u64::from(save.warc.is_some());
+        let saves_bodies = archives > 0 || save.directory().is_some();
+        settings::limit_connections(&mut settings, saves_bodies.then_some(archives), warnings);
         if args.output.record.is_some() {
             // A recording has the events of one engine, and each thread has one.
             settings.threads = 1;

@@ -53,8 +53,8 @@ impl RunPlan {
         let heads = head_dump(args, &list)?;
         let input = InputPlan::new(args, list, &client.settings)?;
         let view = console::view(args);
-        let headers = &client.settings.headers;
-        let output = OutputPlan::new(args, view, &input.template, headers, &mut warnings)?;
+        let settings = &client.settings;
+        let output = OutputPlan::new(args, view, &input.template, settings, &mut warnings)?;
         Ok(Self {
             client,
             heads,

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::IsTerminal;
 use std::path::Path;
 
-use http::HeaderMap;
+use fetch_driver::Settings;
 use ring::digest;
 
 use crate::args::CliArgs;
@@ -49,7 +49,7 @@ impl OutputPlan {
         args: &CliArgs,
         view: ProgressView,
         template: &RequestTemplate,
-        headers: &HeaderMap,
+        settings: &Settings,
         warnings: &mut Vec<String>,
     ) -> Result<Self, CliError> {
         let format = format(args, view)?;
@@ -73,8 +73,11 @@ impl OutputPlan {
             true => {
                 let options = SaveOptions {
                     all_statuses: args.output.fail_with_body,
-                    ..args.save.options(args.report.body_recording())
+                    ..args
+                        .save
+                        .options(args.report.body_recording(), settings.connection_limit())
                 };
+                let headers = &settings.headers;
                 BodyStore::open(&options, &template.method, headers, resume, warnings)?
             }
             false => BodyStore::checks_only(&template.method, args.report.body_recording()),

@@ -170,21 +170,23 @@ fn open_files() -> u64 {
 }
 
 /// How many connections have a descriptor, and a second one for the body's file if bodies are saved. At
-/// least 1.
-fn connection_room(limit: u64, in_use: u64, threads: usize, saves_bodies: bool) -> usize {
+/// least 1. `saved`: how many archives are written, if bodies are saved.
+fn connection_room(limit: u64, in_use: u64, threads: usize, saved: Option<u64>) -> usize {
     let least = MIN_SPARE_FILES + FILES_PER_THREAD * threads as u64;
     let spare = SPARE_FILES.min(limit / 4).max(least);
-    let free = limit.saturating_sub(in_use).saturating_sub(spare);
-    let per_connection = if saves_bodies { 2 } else { 1 };
+    // The file of one complete body, and those of archives.
+    let (files, per_connection) = saved.map_or((0, 1), |archives| (1 + archives, 2));
+    let free = limit.saturating_sub(in_use + files + spare);
     usize::try_from(free / per_connection)
         .unwrap_or(usize::MAX)
         .max(1)
 }
 
-/// Limits connections to the number of files that this process may open.
+/// Limits connections to the number of files that this process may open. `saved`: how many archives
+/// are written, if bodies are saved.
 pub(super) fn limit_connections(
     settings: &mut Settings,
-    saves_bodies: bool,
+    saved: Option<u64>,
     warnings: &mut Vec<String>,
 ) {
     let concurrency = settings.config.concurrency_limit();
@@ -197,7 +199,7 @@ pub(super) fn limit_connections(
     };
     let threads = usize::try_from(files / FILES_FOR_THREAD).unwrap_or(usize::MAX);
     settings.threads = settings.threads.min(threads.max(1));
-    let room = connection_room(files, open_files(), settings.threads, saves_bodies);
+    let room = connection_room(files, open_files(), settings.threads, saved);
     if concurrency > room {
         warnings.push(format!(
             "-j {concurrency} is reduced to {room}: this process may have {files} files open; \
@@ -214,9 +216,10 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_to_what_is_open_and_to_files() {
-        let room = |limit, saving| connection_room(limit, 4, 1, saving);
-        assert_eq!((room(20, false), room(20, true)), (8, 4));
-        assert_eq!((room(10, false), room(1_024, false)), (1, 956));
-        assert_eq!(connection_room(64, 4, 8, false), 38);
+        let room = |limit, saved| connection_room(limit, 4, 1, saved);
+        assert_eq!((room(20, None), room(20, Some(0))), (8, 3));
+        assert_eq!(room(20, Some(2)), 2);
+        assert_eq!((room(10, None), room(1_024, None)), (1, 956));
+        assert_eq!(connection_room(64, 4, 8, None), 38);
     }
 }

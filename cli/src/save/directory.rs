@@ -88,6 +88,8 @@ impl BodyDirectory {
             }
             BodyBytes::File(file) => Ok(file),
             BodyBytes::Memory(chunks) => {
+                let permit = &mut body.permit;
+                permit.get_or_insert_with(|| self.disk.files.acquire(true));
                 let mut file = create_temporary(&self.root)
                     .map_err(|error| self.disk.record_error(&self.root, &error))?;
                 write_chunks(&mut file, &chunks)
@@ -296,7 +298,7 @@ mod tests {
             template.map(|template| FileNaming::Template(NameTemplate::parse(template).unwrap()));
         BodyDirectory {
             clobber: false,
-            disk: Arc::default(),
+            disk: DiskStatus::new(9),
             log: None,
             naming: naming.unwrap_or(FileNaming::Content),
             root: root.to_owned(),
@@ -309,7 +311,7 @@ mod tests {
             algorithm: None,
             all: true,
             directory: Some(directory.root.clone()),
-            disk: Arc::default(),
+            disk: DiskStatus::new(9),
         };
         let mut body = spool.spooled(None, text.into()).take().unwrap().unwrap();
         let (url, hash) = (Url::parse("http://a.test/x").unwrap(), body.digests.sha256);

@@ -3,6 +3,7 @@
 mod directory;
 mod disposition;
 mod extension;
+mod file_budget;
 mod name;
 mod open;
 mod partial;
@@ -31,6 +32,7 @@ use crate::outcome::saved_body::{SaveError, SavedBody};
 use crate::output::record::{RecordBuilder, RecordInput};
 use directory::BodyDirectory;
 use extension::extension;
+use file_budget::FileBudget;
 use name::NameInputs;
 pub(crate) use name::NameTemplate;
 pub(crate) use open::{SaveOptions, SaveResume};
@@ -377,7 +379,7 @@ impl BodyStore {
 
     /// The error that makes further saving impossible, if there was one.
     pub(crate) fn full_reason(&self) -> Option<String> {
-        lock(&self.disk.0).clone()
+        lock(&self.disk.error).clone()
     }
 
     /// Makes the archives durable. Files are durable when they get their names.
@@ -469,11 +471,23 @@ fn content_type(response: &Response) -> &str {
         .unwrap_or_default()
 }
 
-/// A disk error that would also fail every later write.
-#[derive(Debug, Default)]
-struct DiskStatus(Mutex<Option<String>>);
+/// What all files of bodies have in common.
+#[derive(Debug)]
+struct DiskStatus {
+    /// A disk error that would also fail every later write.
+    error: Mutex<Option<String>>,
+    files: Arc<FileBudget>,
+}
 
 impl DiskStatus {
+    /// `max_files`: how many files bodies may have open.
+    fn new(max_files: usize) -> Arc<Self> {
+        Arc::new(Self {
+            error: Mutex::default(),
+            files: FileBudget::new(max_files),
+        })
+    }
+
     /// The message of an error. An error that concerns the whole disk is remembered.
     fn record_error(&self, path: &Path, error: &io::Error) -> String {
         use io::ErrorKind as E;
@@ -482,7 +496,7 @@ impl DiskStatus {
             error.kind(),
             E::QuotaExceeded | E::ReadOnlyFilesystem | E::StorageFull
         ) {
-            lock(&self.0).get_or_insert_with(|| text.clone());
+            lock(&self.error).get_or_insert_with(|| text.clone());
         }
         text
     }

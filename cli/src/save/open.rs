@@ -28,6 +28,8 @@ pub(crate) struct SaveOptions {
     /// `-C -`: whether files that exist are continued.
     pub(crate) continues: bool,
     pub(crate) directory: Option<PathBuf>,
+    /// How many files bodies may have open at once.
+    pub(crate) max_files: usize,
     pub(crate) name_template: Option<NameTemplate>,
     /// The bodies that are also in the records.
     pub(crate) recording: Option<BodyRecording>,
@@ -71,7 +73,8 @@ impl SaveResume {
 impl BodyStore {
     /// Saves nothing: verifies the checksums of rows while their bodies pass, and records bodies.
     pub(crate) fn checks_only(method: &Method, recording: Option<BodyRecording>) -> Self {
-        let disk = Arc::new(DiskStatus::default());
+        // Without a directory there are no files.
+        let disk = DiskStatus::new(1);
         Self {
             algorithm: None,
             archives: None,
@@ -108,7 +111,7 @@ impl BodyStore {
         resume: Option<&SaveResume>,
         notes: &mut Vec<String>,
     ) -> Result<Self, CliError> {
-        let disk = Arc::new(DiskStatus::default());
+        let disk = DiskStatus::new(save.max_files);
         let naming = match (&save.name_template, save.remote_name) {
             (Some(template), _) => FileNaming::Template(template.clone()),
             (None, true) if save.remote_header_name => FileNaming::Header,

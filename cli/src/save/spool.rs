@@ -13,6 +13,7 @@ use smol::Task;
 use tempfile::NamedTempFile;
 
 use super::DiskStatus;
+use super::file_budget::FilePermit;
 use super::partial::{EarlierFile, PartialBody};
 use super::temporary::create_temporary;
 use crate::mutex::lock;
@@ -77,6 +78,7 @@ impl BodySpool {
                 file: None,
                 hasher: BodyHasher::new(expected.into_iter().chain(self.algorithm)),
                 partial: None,
+                permit: None,
                 size: 0,
             }),
         }
@@ -106,6 +108,8 @@ struct SpoolState {
     hasher: BodyHasher,
     /// With `--state` or `-C -`: what a later run needs to continue.
     partial: Option<PartialBody>,
+    /// From the moment on when the body may have a file.
+    permit: Option<FilePermit>,
     size: u64,
 }
 
@@ -121,6 +125,9 @@ impl Drop for SpoolState {
 impl SpoolState {
     /// Digests these chunks, and writes them to the file unless bodies are dropped.
     fn write(mut self, chunks: &[Bytes]) -> Result<Self, String> {
+        if self.directory.is_some() && self.permit.is_none() {
+            self.permit = Some(self.disk.files.acquire(false));
+        }
         self.open_earlier(false)?;
         self.hasher.update(chunks);
         self.size += chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
@@ -148,6 +155,9 @@ impl SpoolState {
         };
         if let Some(error) = partial.error.take() {
             return Err(error);
+        }
+        if partial.has_earlier() && self.permit.is_none() {
+            self.permit = Some(self.disk.files.acquire(true));
         }
         let opened = partial.open_earlier(directory, &mut self.hasher, is_complete);
         let opened = opened.map_err(|error| self.disk.record_error(directory, &error))?;
@@ -210,6 +220,8 @@ pub(crate) struct SpooledBody(Mutex<Option<(SpoolState, Vec<Bytes>)>>);
 pub(crate) struct FinishedBody {
     pub(super) bytes: BodyBytes,
     pub(super) digests: BodyDigests,
+    /// The right to have a file open. Dropped last.
+    pub(super) permit: Option<FilePermit>,
     /// Whether it replaces the file of its name.
     pub(super) replaces: bool,
     pub(super) size: u64,
@@ -308,6 +320,7 @@ fn finish(
         partial.complete();
     }
     FinishedBody {
+        permit: state.permit.take(),
         bytes: bytes(state.file.take()),
         digests: std::mem::replace(&mut state.hasher, BodyHasher::new([])).finish(),
         replaces: partial.is_some_and(|partial| partial.replaces),
@@ -338,7 +351,7 @@ mod tests {
             algorithm: None,
             all: false,
             directory: Some(directory.to_owned()),
-            disk: Arc::default(),
+            disk: DiskStatus::new(9),
         };
         let mut saving = spool.start(None, true);
         for _ in 0..pieces {

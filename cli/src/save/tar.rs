@@ -343,7 +343,7 @@ mod tests {
 
     fn shards(directory: &Path) -> TarShards {
         let limits = (100, 1 << 30);
-        TarShards::open(directory, limits, Arc::default(), None, &mut Vec::new()).unwrap()
+        TarShards::open(directory, limits, DiskStatus::new(9), None, &mut Vec::new()).unwrap()
     }
 
     fn add(shards: &mut TarShards, seq: u64) {
@@ -351,7 +351,7 @@ mod tests {
             algorithm: None,
             all: true,
             directory: Some(shards.directory.clone()),
-            disk: Arc::default(),
+            disk: DiskStatus::new(9),
         };
         let text = format!("body {seq}").repeat(100);
         let body = spool.spooled(None, text.into()).take().unwrap().unwrap();

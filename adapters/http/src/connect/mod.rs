@@ -8,6 +8,7 @@ pub(crate) mod exhaustion;
 pub(crate) mod private_addresses;
 pub(crate) mod race;
 pub(crate) mod route;
+pub(crate) mod settling;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 pub(crate) mod tunnel;

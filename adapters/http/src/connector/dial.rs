@@ -180,6 +180,7 @@ impl<R: HttpRuntime> Connector<R> {
         self.failed_addresses.sort(&mut addrs);
         let (count, started) = (addrs.len(), Instant::now());
         let local = self.config.local_address.as_ref();
+        let first = addrs.first().copied();
         let connected = race::connect_any(&self.runtime, addrs, local).await;
         let (stream, addr) = connected.map_err(|error| {
             if error.is_exhausted() {
@@ -190,6 +191,9 @@ impl<R: HttpRuntime> Connector<R> {
                     error,
                 )
             } else {
+                if let Some(first) = first {
+                    self.answer_times.record_failure(first, Instant::now());
+                }
                 // A target that is an address is not named twice.
                 let target = target();
                 match error.into_sole(&target) {

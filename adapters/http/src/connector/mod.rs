@@ -10,7 +10,8 @@ use std::sync::Arc;
 #[cfg(all(feature = "tls", feature = "http2"))]
 use std::sync::OnceLock;
 
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::Instant;
 
 use fetch_driver::{Http2Mode, OutgoingRequest};
 use futures_lite::future;
@@ -18,17 +19,16 @@ use futures_lite::future;
 use crate::config::HttpConfig;
 use crate::connect::addresses::FailedAddresses;
 use crate::connect::dns::DnsCache;
+use crate::connect::settling::AnswerTimes;
 use crate::connect::verdicts::ProxyVerdicts;
 use crate::http1::{ContinueTimer, ExpectRefusals, H1Connection};
 use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 use crate::pool::ConnectionPool;
 
-/// How long a server usually takes at most to accept a connection.
-const ACCEPT_TIME: Duration = Duration::from_millis(10);
-
 /// Takes connections from the pool, and opens new ones.
 pub(crate) struct Connector<R> {
+    answer_times: AnswerTimes,
     config: HttpConfig,
     dns: Arc<DnsCache>,
     pool: Arc<ConnectionPool>,
@@ -46,6 +46,7 @@ pub(crate) struct Connector<R> {
 impl<R: HttpRuntime> Connector<R> {
     pub(crate) fn new(runtime: R, config: HttpConfig) -> Self {
         Self {
+            answer_times: AnswerTimes::default(),
             dns: Arc::new(DnsCache::new(config.resolver.clone(), config.dns_ttl)),
             pool: ConnectionPool::new(config.connection_limit(), config.idle_timeout),
             failed_addresses: Arc::default(),
@@ -109,16 +110,31 @@ impl<R: HttpRuntime> Connector<R> {
         waits.then(|| Box::pin(async move { runtime.sleep(limit).await }) as ContinueTimer)
     }
 
-    /// Waits before a request that must not be lost goes out on a new connection without TLS, for
-    /// longer than a round trip. A server that shuts down resets the connections that it has not
-    /// accepted yet. After this pause, that has been noticed.
-    pub(crate) fn settle(&self, conn: &H1Connection) -> impl Future<Output = ()> + Send + use<R> {
+    /// Waits before a request that must not be lost goes out on a new connection without TLS, until
+    /// the server has accepted it. Returns the server, whose answer is to be
+    /// [recorded](Self::record_answer).
+    pub(crate) fn settle(
+        &self,
+        conn: &H1Connection,
+    ) -> impl Future<Output = Option<SocketAddr>> + Send + use<R> {
         let connect_time = conn.connect_time.filter(|_| !conn.origin.key().tls);
-        let runtime = self.runtime.clone();
+        let rest = conn.info.remote.zip(connect_time).map(|(server, time)| {
+            let rest = self.answer_times.rest(server, time, Instant::now());
+            (server, self.runtime.clone(), rest)
+        });
         async move {
-            if let Some(connect_time) = connect_time {
-                runtime.sleep(connect_time + ACCEPT_TIME).await;
-            }
+            let (server, runtime, rest) = rest?;
+            runtime.sleep(rest).await;
+            Some(server)
+        }
+    }
+
+    /// Records how a server answered a request that was sent at `since` on a new connection.
+    pub(crate) fn record_answer(&self, server: SocketAddr, since: Instant, is_ok: bool) {
+        let now = Instant::now();
+        match is_ok {
+            true => self.answer_times.record(server, now - since),
+            false => self.answer_times.record_failure(server, now),
         }
     }
 

@@ -118,13 +118,18 @@ impl SaveArgs {
     }
 
     /// These options for the body store, and which bodies are also in records.
-    pub(crate) fn options(&self, recording: Option<BodyRecording>) -> SaveOptions {
+    pub(crate) fn options(
+        &self,
+        recording: Option<BodyRecording>,
+        max_files: usize,
+    ) -> SaveOptions {
         SaveOptions {
             algorithm: self.checksum,
             all_statuses: false,
             clobber: self.clobber,
             continues: self.continue_at.is_some(),
             directory: self.directory().map(Path::to_owned),
+            max_files,
             name_template: self.name_template.clone(),
             recording,
             remote_name: self.remote_name,

@@ -92,28 +92,29 @@ fn few_open_files_are_enough_for_any_number_of_requests() {
 #[test]
 #[cfg(unix)]
 fn with_twenty_open_files_each_url_is_requested_once_and_counted_once() {
-    const COUNT: usize = 2_000;
-    for saving in [false, true] {
+    for (count, size, save) in [
+        (2_000, 10, ""),
+        (2_000, 10, "--output-dir bodies"),
+        // Larger than the buffer, so that bodies have files while they are received.
+        (200, 200_000, "--output-dir bodies"),
+        (200, 200_000, "--tar bodies --warc bodies.warc"),
+    ] {
         let site = site();
-        let urls = (0..COUNT).map(|n| site.url(&format!("/bytes/10?{n}\n")));
+        let urls = (0..count).map(|n| site.url(&format!("/bytes/{size}?{n}\n")));
         let list = List::new(urls.collect::<String>());
-        let (out, bodies) = (list.path("out"), list.path("bodies"));
-        let save = match saving {
-            true => format!("--output-dir {bodies}"),
-            false => String::new(),
-        };
+        let (out, directory) = (list.path("out"), list.dir.path().display());
         let line = format!(
-            "ulimit -n 20; exec {} --no-config --per-host 0 -i {} -o {out} {save}",
+            "ulimit -n 20; cd {directory}; exec {} --no-config --per-host 0 -i {} -o {out} {save}",
             env!("CARGO_BIN_EXE_fetch-all"),
             list.path("list"),
         );
         let ran = ran(Command::new("sh").args(["-c", &line]).output().unwrap());
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        let sent = format!("sent      {COUNT} requests, 0 retries");
+        let sent = format!("sent      {count} requests, 0 retries");
         assert!(ran.stderr.contains(&sent), "{}", ran.stderr);
-        assert_eq!(site.observed().requests, COUNT as u64);
+        assert_eq!(site.observed().requests, count);
         let records = parse(&std::fs::read_to_string(&out).unwrap());
-        assert_eq!(records.len(), COUNT);
+        assert_eq!(records.len() as u64, count);
         assert!(records.iter().all(|record| record["outcome"] == "ok"));
     }
 }
