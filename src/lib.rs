@@ -145,6 +145,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `smol`, `tokio`, `async-std`, `isahc`, `surf` | a runtime; `smol` is a default |
+//! | `blocking` | [`blocking`]: iterators and functions that wait, without async |
 //! | `tls` (default) | https |
 //! | `http2` (default) | HTTP/2, except with isahc and surf |
 //! | `structured-fields` (default) | pauses by the header field `RateLimit` in its current form |
@@ -185,6 +186,7 @@
 //!
 // A link to a module that this build does not have leads to the section that explains why.
 #![cfg_attr(not(feature = "async-std"), doc = "[`async_std`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "blocking"), doc = "[`blocking`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "isahc"), doc = "[`isahc`]: #without-a-runtime")]
 #![cfg_attr(
     not(feature = "policy-file"),
@@ -212,6 +214,10 @@ pub use fetch_smol as smol;
 pub use fetch_surf as surf;
 #[cfg(feature = "tokio")]
 pub use fetch_tokio as tokio;
+
+// Without async.
+#[cfg(feature = "blocking")]
+pub mod blocking;
 
 // The layers below, and optional modules.
 pub use fetch_driver as driver;
