@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use fetch_state::{BodyLog, relative_path};
 use tempfile::NamedTempFile;
 
-use super::DiskStatus;
+use super::disk::DiskStatus;
 use super::name::{FileNaming, NameInputs};
 use super::spool::{BodyBytes, FinishedBody, write_chunks};
 use super::temporary::create_temporary;

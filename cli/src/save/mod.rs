@@ -1,9 +1,10 @@
 //! Saving of bodies: files in a directory, archives, digests.
 
+mod archives;
 mod directory;
+mod disk;
 mod disposition;
 mod extension;
-mod file_budget;
 mod name;
 mod open;
 mod partial;
@@ -13,8 +14,6 @@ mod tar;
 mod temporary;
 mod warc;
 
-use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
@@ -30,9 +29,10 @@ use crate::outcome::result::FetchResult;
 use crate::outcome::row::RowAttachment;
 use crate::outcome::saved_body::{SaveError, SavedBody};
 use crate::output::record::{RecordBuilder, RecordInput};
+use archives::Archives;
 use directory::BodyDirectory;
+use disk::DiskStatus;
 use extension::extension;
-use file_budget::FileBudget;
 use name::NameInputs;
 pub(crate) use name::NameTemplate;
 pub(crate) use open::{SaveOptions, SaveResume};
@@ -70,13 +70,6 @@ pub(crate) struct BodyStore {
     spool: Arc<BodySpool>,
     /// Removes the temporary files of killed runs, and keeps others from removing those of this run.
     _temporary: Option<DirectoryUse>,
-}
-
-/// The archives, locked together, because their bodies have one order.
-#[derive(Debug)]
-struct Archives {
-    tar: Option<tar::TarShards>,
-    warc: Option<warc::WarcWriter>,
 }
 
 impl BodyStore {
@@ -248,61 +241,6 @@ impl BodyStore {
         result
     }
 
-    /// Archives the redirects of a fetch that failed.
-    fn archive_redirects<'a>(
-        &'a self,
-        outcome: &Outcome,
-        builder: &RecordBuilder,
-        saved: &mut SavedBody,
-        archives: &mut Option<MutexGuard<'a, Archives>>,
-    ) -> Result<(), SaveError> {
-        let Some(all) = &self.archives else {
-            return Ok(());
-        };
-        if let Some(warc) = &mut archives.insert(lock(all)).warc {
-            self.append(warc, outcome, builder, None)
-                .map_err(SaveError::Write)?;
-            saved.archived.warc = warc.end();
-        }
-        Ok(())
-    }
-
-    /// Adds the responses that redirect, then the last one, to the archive.
-    fn append(
-        &self,
-        warc: &mut warc::WarcWriter,
-        outcome: &Outcome,
-        builder: &RecordBuilder,
-        last: Option<ArchivedExchange<'_>>,
-    ) -> Result<(), String> {
-        let redirects = &outcome.redirect_responses;
-        let method = RowAttachment::of(outcome).map_or(&self.method, |row| &row.method);
-        let mut bodies = Vec::with_capacity(redirects.len());
-        for redirect in redirects {
-            let body = self.spool.spooled(None, redirect.response.body.clone());
-            bodies.extend(body.take()?);
-        }
-        let attempt = |number| outcome.attempts.iter().find(|a| a.number == number);
-        let first = outcome.attempts.first().map(|first| first.url.origin());
-        let mut has_left = false;
-        let hops = redirects.iter().zip(&bodies);
-        let hops = hops.map(|(redirect, body)| {
-            has_left |= first.as_ref() != Some(&redirect.response.url.origin());
-            ArchivedExchange {
-                body,
-                connection: redirect.connection,
-                date: builder.date(attempt(redirect.attempt)),
-                has_lost_body: redirect.method != *method,
-                is_complete: redirect.is_complete,
-                method: &redirect.method,
-                response: &redirect.response,
-                // Once a redirect has left the first origin, no request has these fields.
-                withheld: if has_left { &outcome.withheld } else { &[] },
-            }
-        });
-        warc.append(&hops.chain(last).collect::<Vec<_>>())
-    }
-
     /// Saves a body under its name in the directory, and returns the path relative to it.
     fn save_file(
         &self,
@@ -379,7 +317,7 @@ impl BodyStore {
 
     /// The error that makes further saving impossible, if there was one.
     pub(crate) fn full_reason(&self) -> Option<String> {
-        lock(&self.disk.error).clone()
+        self.disk.full_reason()
     }
 
     /// Makes the archives durable. Files are durable when they get their names.
@@ -388,12 +326,8 @@ impl BodyStore {
     ///
     /// If that fails.
     pub(crate) fn sync(&self) -> Result<(), String> {
-        let Some(archives) = &self.archives else {
-            return Ok(());
-        };
-        let archives = &mut *lock(archives);
-        archives.warc.as_mut().map_or(Ok(()), |warc| warc.sync())?;
-        archives.tar.as_mut().map_or(Ok(()), |tar| tar.sync())
+        let archives = self.archives.as_ref();
+        archives.map_or(Ok(()), |archives| lock(archives).sync())
     }
 
     /// Waits for bodies that broke off, so that a later run can continue them. All fetches must have
@@ -410,12 +344,8 @@ impl BodyStore {
     ///
     /// If one cannot be completed.
     pub(crate) fn finish(&self) -> Result<(), String> {
-        let Some(archives) = &self.archives else {
-            return Ok(());
-        };
-        let archives = &mut *lock(archives);
-        archives.warc.as_mut().map_or(Ok(()), |warc| warc.sync())?;
-        archives.tar.as_mut().map_or(Ok(()), |tar| tar.finish())
+        let archives = self.archives.as_ref();
+        archives.map_or(Ok(()), |archives| lock(archives).finish())
     }
 }
 
@@ -469,35 +399,4 @@ fn content_type(response: &Response) -> &str {
     field
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
-}
-
-/// What all files of bodies have in common.
-#[derive(Debug)]
-struct DiskStatus {
-    /// A disk error that would also fail every later write.
-    error: Mutex<Option<String>>,
-    files: Arc<FileBudget>,
-}
-
-impl DiskStatus {
-    /// `max_files`: how many files bodies may have open.
-    fn new(max_files: usize) -> Arc<Self> {
-        Arc::new(Self {
-            error: Mutex::default(),
-            files: FileBudget::new(max_files),
-        })
-    }
-
-    /// The message of an error. An error that concerns the whole disk is remembered.
-    fn record_error(&self, path: &Path, error: &io::Error) -> String {
-        use io::ErrorKind as E;
-        let text = format!("{}: cannot be written: {error}", path.display());
-        if matches!(
-            error.kind(),
-            E::QuotaExceeded | E::ReadOnlyFilesystem | E::StorageFull
-        ) {
-            lock(&self.error).get_or_insert_with(|| text.clone());
-        }
-        text
-    }
 }

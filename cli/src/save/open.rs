@@ -9,13 +9,15 @@ use fetch_proto::Method;
 use fetch_state::{BodyLog, CompletionKind, StateLedger};
 use http::HeaderMap;
 
+use super::archives::Archives;
 use super::directory::{BodyDirectory, FileLog};
+use super::disk::DiskStatus;
 use super::name::{FileNaming, NameTemplate};
 use super::partial::PartialStore;
 use super::resume::{ArchiveResume, DirectoryUse, remove_temporary};
 use super::spool::BodySpool;
 use super::warc::WarcWriter;
-use super::{Archives, BodyStore, DiskStatus, tar};
+use super::{BodyStore, tar};
 use crate::exit::CliError;
 use crate::outcome::checksum::DigestAlgorithm;
 use crate::outcome::recorded_body::BodyRecording;

@@ -12,8 +12,7 @@ use fetch_driver::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 use smol::Task;
 use tempfile::NamedTempFile;
 
-use super::DiskStatus;
-use super::file_budget::FilePermit;
+use super::disk::{DiskStatus, FilePermit};
 use super::partial::{EarlierFile, PartialBody};
 use super::temporary::create_temporary;
 use crate::mutex::lock;
@@ -340,9 +339,9 @@ pub(super) fn write_chunks(file: &mut NamedTempFile, chunks: &[Bytes]) -> io::Re
 
 #[cfg(test)]
 mod tests {
-    use futures_lite::future::{block_on, poll_fn};
-
     use std::path::Path;
+
+    use futures_lite::future::{block_on, poll_fn};
 
     use super::*;
 

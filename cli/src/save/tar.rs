@@ -14,7 +14,7 @@ use fetch_state::ArchiveEnd;
 use fs4::FileExt;
 use tar::{Archive, Builder, Header};
 
-use super::DiskStatus;
+use super::disk::DiskStatus;
 use super::resume::{ArchiveResume, cut, cut_note, remove_stale};
 use super::spool::FinishedBody;
 use crate::outcome::saved_body::SavedBody;

@@ -7,14 +7,14 @@ use crate::mutex::lock;
 /// The number of files that bodies may have open, so that files and connections together need no
 /// more descriptors than this process may have.
 #[derive(Debug)]
-pub(super) struct FileBudget {
+pub(in crate::save) struct FileBudget {
     free: Mutex<usize>,
     freed: Condvar,
 }
 
 /// The right of one body to have one file open, until it is dropped.
 #[derive(Debug)]
-pub(super) struct FilePermit(Arc<FileBudget>);
+pub(in crate::save) struct FilePermit(Arc<FileBudget>);
 
 impl FileBudget {
     /// A budget of `files`, at least 1, and one more for bodies that are complete.
@@ -27,7 +27,7 @@ impl FileBudget {
 
     /// Waits for a permit. Blocks. Bodies that are still being received leave one permit to complete ones:
     /// these are saved soon, and return theirs.
-    pub(super) fn acquire(self: &Arc<Self>, is_complete: bool) -> FilePermit {
+    pub(in crate::save) fn acquire(self: &Arc<Self>, is_complete: bool) -> FilePermit {
         let least = if is_complete { 1 } else { 2 };
         let free = self
             .freed
