@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use h2::Reason;
 use h2::server::SendResponse;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+
+use crate::raw::tokio_listener;
 
 /// What the server does with a request.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +45,8 @@ impl H2Server {
         streams: u32,
         act: impl Fn(usize, usize) -> H2Action + Send + Sync + 'static,
     ) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let (runtime, listener, addr) = tokio_listener();
         let (counts, act) = (Arc::<ServerCounts>::default(), Arc::new(act));
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let addr = listener.local_addr().unwrap();
         let shared = counts.clone();
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {

@@ -82,3 +82,16 @@ pub(crate) fn closed_port() -> u16 {
         .unwrap()
         .port()
 }
+
+/// A tokio runtime with one thread, for servers that need it, and a listener on it.
+pub(crate) fn tokio_listener() -> (tokio::runtime::Runtime, tokio::net::TcpListener, SocketAddr) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let bound = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));
+    let listener = bound.unwrap();
+    let addr = listener.local_addr().unwrap();
+    (runtime, listener, addr)
+}

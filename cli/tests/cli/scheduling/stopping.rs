@@ -1,7 +1,7 @@
 //! Runs that end early: signals, deadlines, failures.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::*;
@@ -17,6 +17,16 @@ fn signal(child: &Child, name: &str) {
             .unwrap()
             .success()
     );
+}
+
+/// Sends a first signal, waits until the run has said so, and returns the rest of stderr.
+#[cfg(unix)]
+fn signal_once(child: &mut Child, name: &str) -> Lines<BufReader<ChildStderr>> {
+    signal(child, name);
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = stderr.next().unwrap().unwrap();
+    assert!(first.contains("Ctrl-C again to abort"), "{first}");
+    stderr
 }
 
 #[test]
@@ -65,15 +75,7 @@ fn the_second_signal_aborts() {
         .spawn()
         .unwrap();
     site.wait_for(LONG, |seen| seen.in_flight == 1).unwrap();
-    signal(&child, "TERM");
-    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(
-        stderr
-            .next()
-            .unwrap()
-            .unwrap()
-            .contains("Ctrl-C again to abort")
-    );
+    let stderr = signal_once(&mut child, "TERM");
     signal(&child, "TERM");
     let summary: Vec<_> = stderr.map(Result::unwrap).collect();
     let ran = ran(child.wait_with_output().unwrap());
@@ -146,15 +148,7 @@ fn a_run_with_a_blocked_stdout_can_be_stopped() {
     let mut child = command(&["-i", &list.path("list")]).spawn().unwrap();
     // The records exceed the pipe's buffer: the run will soon be blocked.
     site.wait_for(LONG, |seen| seen.requests > 100).unwrap();
-    signal(&child, "INT");
-    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(
-        stderr
-            .next()
-            .unwrap()
-            .unwrap()
-            .contains("Ctrl-C again to abort")
-    );
+    let _stderr = signal_once(&mut child, "INT");
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }

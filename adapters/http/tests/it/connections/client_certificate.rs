@@ -6,7 +6,6 @@ use fetch_http::{HttpConfig, TlsOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use smol::block_on;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -14,6 +13,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::client::{client_with, fetch};
+use crate::raw::tokio_listener;
 
 /// An authority that signs certificates of servers and clients.
 struct TestAuthority(CertifiedIssuer<'static, KeyPair>);
@@ -53,13 +53,7 @@ impl TestAuthority {
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let addr = listener.local_addr().unwrap();
+        let (runtime, listener, addr) = tokio_listener();
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let mut stream = match acceptor.accept(socket).into_fallible().await {

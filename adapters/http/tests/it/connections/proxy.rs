@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use fetch_driver::{FailureKind, Proxy, ProxyRules};
+use fetch_driver::{FailureKind, OutgoingRequest, Proxy, ProxyRules};
 use fetch_http::{DnsResolver, HttpConfig, TlsOptions};
 use fetch_testbed::{Certificate, Site};
 use futures_lite::future;
@@ -124,6 +124,22 @@ fn http_requests_are_forwarded_over_one_proxy_connection() {
     }
     assert_eq!((proxy.connections(), client.open_connections()), (1, 1));
     assert_eq!(sites[0].observed().requests, 2);
+}
+
+#[test]
+fn the_target_asterisk_has_no_path_at_a_proxy() {
+    // It refuses every request, so that nothing is forwarded.
+    let (proxy, log) = http_proxy(Some("never"));
+    let client = client_with(through(&at(&proxy, "http://")));
+    let url = Arc::new("http://name.test/ignored".parse().unwrap());
+    let mut request = OutgoingRequest::new(http::Method::OPTIONS, url);
+    request.path_as_is = Some("*".parse().unwrap());
+    let _refused = block_on(send(&client, request));
+    let head = log.lock().unwrap().pop().unwrap();
+    assert!(
+        head.starts_with("OPTIONS http://name.test HTTP/1.1\r\n"),
+        "{head}"
+    );
 }
 
 #[test]
