@@ -82,7 +82,15 @@ table! {
 }
 
 table! { RetryAfter { cap: DurationText, over: OverCap, } }
-table! { Redirects { downgrade: bool, follow: bool, max: u16, trusted: bool, } }
+table! {
+    Redirects {
+        downgrade: bool,
+        follow: bool,
+        keep_post: Vec<u16>,
+        max: u16,
+        trusted: bool,
+    }
+}
 table! { Stall { grace: DurationText, min_bytes_per_second: u64, window: DurationText, } }
 table! { Fallback { url: Url, value: bool, } }
 table! {

@@ -245,6 +245,16 @@ pub(crate) fn retry_conditions(text: &str) -> Result<RetryConditions, String> {
     Ok(conditions)
 }
 
+/// The field `Referer`. curl's `;auto` is no part of it.
+pub(crate) fn referer(text: &str) -> Result<String, String> {
+    match text.strip_suffix(";auto") {
+        Some(url) => Err(format!(
+            "redirects do not change Referer here: write \"{url}\", without ;auto"
+        )),
+        None => Ok(text.to_owned()),
+    }
+}
+
 /// The part of `Range` after `bytes=` (RFC 9110, 14.1.2).
 pub(crate) fn range(text: &str) -> Result<String, String> {
     let is_one = |part: &str| {

@@ -144,5 +144,9 @@ async fn status_can_be_an_error(context: &TestContext) -> CheckResult {
         &error,
     )?;
     let body = error.partial_response().map(|response| response.body.len());
-    check("it has the body", body > Some(0), format_args!("{body:?}"))
+    check("it has the body", body > Some(0), format_args!("{body:?}"))?;
+    let retried = get_request(site.url("/status/503"))?;
+    let outcome = context.fetcher(|_| {})?.fetch(retried).await;
+    let error = outcome.into_success().err();
+    check_eq("attempts", error.map(|error| error.attempts()), Some(3))
 }

@@ -102,10 +102,7 @@ where
             .note_request(&attempt.method, &fetch.request.method, withheld);
         let request = self.with_login(request);
         #[cfg(feature = "cookies")]
-        #[cfg(feature = "cookies")]
-        let cookie_url = cookie_url(&request);
-        #[cfg(feature = "cookies")]
-        let request = self.with_cookies(request, &cookie_url);
+        let (request, cookie_url) = self.with_cookies(request);
         let exchange = (self.start)(&self.transport, request, progress.clone());
         let index = self.exchanges.insert(exchange);
         if let Some(check) = &fetch.request.redirect_check
@@ -148,11 +145,16 @@ where
     }
 
     #[cfg(feature = "cookies")]
-    fn with_cookies(&self, mut request: OutgoingRequest, url: &url::Url) -> OutgoingRequest {
-        if let Some(cookies) = &self.cookies {
-            cookies.add_to(Arc::make_mut(&mut request.headers), url);
-        }
-        request
+    fn with_cookies(
+        &self,
+        mut request: OutgoingRequest,
+    ) -> (OutgoingRequest, Option<Arc<url::Url>>) {
+        let url = self.cookies.as_ref().map(|cookies| {
+            let url = cookie_url(&request);
+            cookies.add_to(Arc::make_mut(&mut request.headers), &url);
+            url
+        });
+        (request, url)
     }
 
     /// Drops an attempt: it timed out, another one was faster, or the fetch was cancelled.
@@ -241,8 +243,8 @@ where
         }
         if let Some(parts) = update.head {
             #[cfg(feature = "cookies")]
-            if let Some(cookies) = &self.cookies {
-                cookies.store(&attempt.cookie_url, &parts.headers);
+            if let (Some(cookies), Some(url)) = (&self.cookies, &attempt.cookie_url) {
+                cookies.store(url, &parts.headers);
             }
             attempt.span.record_status(parts.status.as_u16());
             let head = engine_head(&parts, keeps_body);

@@ -15,6 +15,8 @@ use super::save::SaveReceipt;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Response {
+    /// How many attempts were started for it; 0 if it was made by the caller.
+    pub(crate) attempts: usize,
     /// The body, decoded; empty if it was saved or discarded.
     pub body: Bytes,
     /// The size of the decoded body, whether it was saved, discarded or collected.
@@ -52,6 +54,7 @@ impl Response {
     pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         Self {
+            attempts: 0,
             bytes: body.len() as u64,
             body,
             coded_headers: None,

@@ -6,11 +6,10 @@ pub(crate) mod open;
 #[cfg(feature = "socks")]
 mod socks;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 #[cfg(all(feature = "tls", feature = "http2"))]
 use std::sync::OnceLock;
-
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use fetch_driver::{Http2Mode, OutgoingRequest};

@@ -25,7 +25,8 @@ pub(super) fn write(
     let url = &request.url;
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    if let NextHop::Proxy(..) = origin.next_hop() {
+    let is_proxied = matches!(origin.next_hop(), NextHop::Proxy(..));
+    if is_proxied {
         // The absolute form: the whole URL without user name and password.
         out.extend_from_slice(url.scheme().as_bytes());
         out.extend_from_slice(b"://");
@@ -36,7 +37,10 @@ pub(super) fn write(
         .path_as_is
         .as_ref()
         .map_or(path, PathAndQuery::as_str);
-    out.extend_from_slice(path.as_bytes());
+    // `*` has an absolute form without a path (RFC 9112, section 3.2.4).
+    if !(is_proxied && path == "*") {
+        out.extend_from_slice(path.as_bytes());
+    }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     // A field of the caller replaces the host of the URL.
     let own_host = request.headers.get(HOST);

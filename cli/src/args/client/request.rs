@@ -83,7 +83,7 @@ pub(crate) struct RequestArgs {
 #[command(next_help_heading = "Request")]
 pub(crate) struct RequestDetailArgs {
     /// The header field Referer; "" removes it
-    #[arg(short = 'e', long, value_name = "URL")]
+    #[arg(short = 'e', long, value_name = "URL", value_parser = values::referer)]
     pub(crate) referer: Option<String>,
 
     /// Request a range of each body, such as 0-99: the header field Range

@@ -70,6 +70,7 @@ const SETTINGS: &[Setting] = &[
     ("rate", "'7/s'", "8/s", &[]),
     ("redirects.downgrade", "true", "false", &[]),
     ("redirects.follow", "false", "true", &["--no-location"]),
+    ("redirects.keep_post", "[301]", "[302]", &["--post303"]),
     ("redirects.max", "7", "8", &["--max-redirs", "9"]),
     ("redirects.trusted", "true", "false", &[]),
     ("retry_after.cap", "'7s'", "8s", &["--max-retry-after", "9"]),
@@ -150,11 +151,10 @@ fn the_table_has_every_setting() {
     for (name, value) in policy.as_object().unwrap() {
         // A setting with parts that is off by default serializes as null.
         let is_known = match value.as_object() {
-            // Whether a limit covers a body follows from whether it was set. A POST is kept by
-            // --post301 and so on, which have no key.
+            // Whether a limit covers a body follows from whether it was set.
             Some(parts) => parts
                 .keys()
-                .filter(|part| !part.ends_with("_covers_body") && *part != "keep_post")
+                .filter(|part| !part.ends_with("_covers_body"))
                 .all(|part| has(&format!("{name}.{part}"))),
             None => SETTINGS.iter().any(|(key, ..)| key.starts_with(name)),
         };

@@ -208,6 +208,8 @@ mod tests {
         assert!(fields(&["--range", "0-9"]).contains(&"range: bytes=0-9".to_owned()));
         let bearer = fields(&["--oauth2-bearer", "t"]);
         assert!(bearer.contains(&"authorization: Bearer t".to_owned()));
+        let auto = CliArgs::try_parse_from(["fetch-all", "-e", "http://a.test/;auto"]).unwrap_err();
+        assert!(auto.to_string().contains("without ;auto"), "{auto}");
         assert!(set_headers(&args(&["-e", "a\nb"]), &mut Settings::default()).is_err());
     }
 }

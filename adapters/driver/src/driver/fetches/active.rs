@@ -152,7 +152,7 @@ impl ActiveFetch {
                 connection: result.connection,
                 is_complete: result.is_complete,
                 method: self.trail.method().unwrap_or(&self.request.method).clone(),
-                response: response(parts, body, bytes, None, attempt.url),
+                response: response(id.number().into(), parts, body, bytes, None, attempt.url),
             });
         }
         self.result = Some(result);
@@ -355,11 +355,20 @@ impl ActiveFetch {
                     version: http::Version::default(),
                 });
                 let body = join(chunks);
-                Ok(response(parts, body, finish.bytes, saved, end.url))
+                Ok(response(
+                    attempts.len(),
+                    parts,
+                    body,
+                    finish.bytes,
+                    saved,
+                    end.url,
+                ))
             }
             Err(error) => {
                 let bytes = attempts.last().map_or(0, |last| last.bytes);
-                let head = parts.map(|parts| response(parts, Bytes::new(), bytes, None, end.url));
+                let head = parts.map(|parts| {
+                    response(attempts.len(), parts, Bytes::new(), bytes, None, end.url)
+                });
                 let cause = FailedAttempt {
                     detail,
                     head,
@@ -413,6 +422,7 @@ impl ActiveFetch {
 }
 
 fn response(
+    attempts: usize,
     parts: ResponseParts,
     body: Bytes,
     bytes: u64,
@@ -420,6 +430,7 @@ fn response(
     url: Arc<url::Url>,
 ) -> Response {
     Response {
+        attempts,
         body,
         bytes,
         coded_headers: parts.coded_headers,

@@ -15,9 +15,9 @@ use crate::transport::progress::{AttemptProgress, PhaseTimes, ReportedPhases};
 
 /// An attempt in flight.
 pub(crate) struct InFlightAttempt {
-    /// The URL whose cookies are sent and stored.
+    /// The URL whose cookies are sent and stored, if there is a jar.
     #[cfg(feature = "cookies")]
-    pub(crate) cookie_url: Arc<url::Url>,
+    pub(crate) cookie_url: Option<Arc<url::Url>>,
     pub(crate) id: AttemptId,
     /// Whether its response redirects and is kept.
     pub(crate) is_redirect: bool,

@@ -15,7 +15,7 @@ impl Error {
         source: Option<ErrorSource>,
     ) -> Self {
         Self(Box::new(ErrorDetails {
-            attempts: 1,
+            attempts: response.attempts,
             detail,
             gave_up: None,
             kind,
