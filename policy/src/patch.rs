@@ -65,7 +65,8 @@ pub(crate) fn of(
         let kept = keys.keep_post.as_deref().unwrap_or_default();
         if let Some(status) = kept.iter().find(|status| !(301..=303).contains(*status)) {
             let why = format!("{status} does not change the method: use 301, 302, 303");
-            return Err(key_error(text, path, "redirects.keep_post", &why));
+            let path = &[path, &["redirects"]].concat();
+            return Err(key_error(text, path, "keep_post", &why));
         }
         let keep = |redirects: RedirectPolicy, status: &u16| redirects.keep_post(*status);
         patch = patch.redirects(kept.iter().fold(redirects, keep));

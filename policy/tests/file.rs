@@ -104,6 +104,10 @@ const ERRORS: &[(&str, &[&str])] = &[
     ),
     ("default.backoff.jitter = \"big\"", &["unknown", "`equal`"]),
     (
+        "default.redirects.keep_post = [301, 307]",
+        &["p.toml:1:", "307", "use 301, 302, 303"],
+    ),
+    (
         "default.retry_statuses = [503, 999]",
         &["999 is not a status"],
     ),

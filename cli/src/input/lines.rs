@@ -114,7 +114,10 @@ pub(crate) fn check(line: &[u8]) -> Result<&str, &'static str> {
         check_characters(text)?;
     }
     if !text.contains("://") {
-        return Err("no scheme: write http:// or https:// before it");
+        return Err(match has_opaque_scheme(line) {
+            true => "not a URL of a web server: only http and https can be fetched",
+            false => "no scheme: write http:// or https:// before it",
+        });
     }
     Ok(text)
 }
@@ -297,6 +300,7 @@ mod tests {
             (b"http://a/ b", "%20"),
             (b"http://a/\tb", "control"),
             (b"example", "http://"),
+            (b"mailto:me@a.test", "http and https"),
             (&[b'x'; MAX_LINE + 1], "64 KiB"),
         ] {
             assert!(check(line).unwrap_err().contains(why), "{why}");
