@@ -18,7 +18,7 @@ pub(crate) struct SessionArgs {
 
     /// Store the cookies that servers set, send them back, and write them to this file at the end
     ///
-    /// The jar holds at most 50 cookies of a domain and 3,000 in all; the oldest are dropped first.
+    /// The jar holds at most 180 cookies of a domain and 3,300 in all; those unused for the longest time go first.
     #[arg(short = 'c', long, value_name = "FILE", value_parser = values::path)]
     pub(crate) cookie_jar: Option<PathBuf>,
 
