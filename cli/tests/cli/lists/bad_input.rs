@@ -19,7 +19,7 @@ const LINES: &[(&[u8], &str)] = &[
     (b"http://a.test/ http://b.test/", "contains a space"),
     (b"word", "no scheme"),
     (b"page.html", "no scheme"),
-    (b"mailto:me@a.test", "no scheme"),
+    (b"mailto:me@a.test", "only http and https can be fetched"),
     (b"/path", "no scheme"),
     (b"{\"url\": 1}", "contains a space"),
     (b"ftp://a.test/", "neither http nor https"),
