@@ -272,7 +272,7 @@ mod tests {
         for _ in 0..3 {
             let error = log.write_line(b"x\n").unwrap_err().to_string();
             assert!(
-                error.contains("cannot write the log file \"/dev/full\""),
+                error.contains("cannot write the log file /dev/full:"),
                 "{error}"
             );
         }
