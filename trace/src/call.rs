@@ -132,7 +132,7 @@ impl fmt::Display for TraceCall {
 
 fn input_name(input: &Input) -> String {
     match input {
-        Input::Body { bytes } => format!("{} of the body", plural(*bytes as u64, "byte", "bytes")),
+        Input::Body { bytes } => format!("{} of the body", plural(*bytes, "byte", "bytes")),
         Input::End(Ok(())) => "end".to_owned(),
         Input::End(Err(failure)) => format!("failure ({failure})"),
         Input::Head(head) => format!("head with status {}", head.status),

@@ -55,7 +55,7 @@ pub(super) fn describe_input(
     now: Timestamp,
 ) -> String {
     let what = match input {
-        Input::Body { bytes } => format!("{} of the body", plural(*bytes as u64, "byte", "bytes")),
+        Input::Body { bytes } => format!("{} of the body", plural(*bytes, "byte", "bytes")),
         Input::End(Ok(())) => "the response is complete".to_owned(),
         Input::End(Err(failure)) => failure.to_string(),
         Input::Head(head) => format!("status {}", head.status),
