@@ -237,6 +237,11 @@ pub use fetch_driver::{
     Response, StreamedBody, StreamedResponse,
 };
 
+// Authentication by tokens that many requests share.
+pub use fetch_driver::{
+    AccessToken, AuthProfile, CredentialError, CredentialSource, TokenFailure, TokenPolicy,
+};
+
 // Settings of a fetcher, and limits over all its fetches.
 pub use fetch_driver::{BuildError, Rate, Settings};
 pub use fetch_proto::{

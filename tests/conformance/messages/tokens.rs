@@ -8,7 +8,9 @@ use fetch_all::{AccessToken, AuthProfile, CredentialError, Request, Settings};
 use fetch_testbed::Site;
 
 use crate::harness::behaviour::{BehaviourGroup, CheckResult, behaviours};
-use crate::harness::context::{Mismatch, TestContext, check_eq, check_ok, get_request, outcome_label};
+use crate::harness::context::{
+    Mismatch, TestContext, check_eq, check_ok, get_request, outcome_label,
+};
 
 pub(crate) const GROUP: BehaviourGroup = BehaviourGroup {
     name: "Tokens",
@@ -41,7 +43,9 @@ async fn requests_share_one_token(context: &TestContext) -> CheckResult {
     let site = Site::start()?;
     let mut count = Ok(Arc::default());
     let fetcher = context.fetcher(|settings| count = count_tokens(settings, &site))?;
-    let requests = (0..20).map(|_| fetcher.fetch(get_request(&site.url("/bearer/1"))));
+    let requests =
+        (0..20).map(|_| get_request(site.url("/bearer/1")).map(|request| fetcher.fetch(request)));
+    let requests = requests.collect::<Result<Vec<_>, _>>()?;
     for outcome in futures::future::join_all(requests).await {
         check_ok(&outcome)?;
     }
@@ -90,9 +94,15 @@ async fn token_stays_at_its_origin(context: &TestContext) -> CheckResult {
     let mut count = Ok(Arc::default());
     let fetcher = context.fetcher(|settings| count = count_tokens(settings, &from))?;
     let target = to.url("/anything/else");
-    let outcome = fetcher.fetch(Request::head(from.url(&format!("/redirect-to?url={target}")))?).await;
+    let outcome = fetcher
+        .fetch(Request::head(
+            from.url(&format!("/redirect-to?url={target}")),
+        )?)
+        .await;
     check_ok(&outcome)?;
-    let seen = to.last_request("/anything/else").expect("the request was recorded");
+    let seen = to
+        .last_request("/anything/else")
+        .expect("the request was recorded");
     check_eq("authorization", seen.header("authorization"), None)?;
     check_eq("acquisitions", count?.load(Ordering::SeqCst), 1)
 }
