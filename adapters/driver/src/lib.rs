@@ -31,20 +31,12 @@ pub use client::fetcher::Fetcher;
 pub use client::streamed::{StreamedBody, StreamedResponse};
 pub use fetch_proto::FetchError;
 pub use fetch_proto::{
-<<<<<<< HEAD
     ActiveDownload, AttemptEnd, AttemptPhase, AttemptReport, AuthProfile, Backoff, BatchStats,
     EngineConfig, EngineStats, FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OutageWait,
-    OverCap, Policy, PolicyPatch, PolicyRules, Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy,
-    RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch, Timestamp,
-    TokenFailure, TokenPolicy, Validator, WaitReason, WaitingHost, is_secret_parameter, url_host,
-    url_origin,
-=======
-    ActiveDownload, AttemptEnd, AttemptPhase, AttemptReport, Backoff, BatchStats, EngineConfig,
-    EngineStats, FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OutageWait, OverCap,
-    Policy, PolicyPatch, PolicyRules, Quoted, Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy,
-    RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch, Timestamp, Validator,
-    WaitReason, WaitingHost, is_secret_parameter, url_host, url_origin,
->>>>>>> main
+    OverCap, Policy, PolicyPatch, PolicyRules, Quoted, Rate, RedirectPolicy, ResumePoint,
+    RetryAfterPolicy, RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch,
+    Timestamp, TokenFailure, TokenPolicy, Validator, WaitReason, WaitingHost, is_secret_parameter,
+    url_host, url_origin,
 };
 #[cfg(feature = "cookies")]
 pub use fields::cookies::jar::CookieJar;
