@@ -50,6 +50,12 @@ pub use model::redirect_check::{RedirectCheck, RedirectVerdict};
 pub use model::request::{BodyRetention, BodySource, IntoRequest, Request};
 pub use model::response::Response;
 pub use model::save::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
+#[cfg(feature = "multipart")]
+pub use model::upload::{
+    file::FileBody,
+    form::{Form, FormBody, FormError},
+    part::Part,
+};
 pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;
 pub use settings::connect_to::ConnectTo;

@@ -51,6 +51,11 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         mismatch: "\"io, io, io\", not \"tls\"",
     },
     UnsupportedBehaviour {
+        behaviour: "a response has the server's certificate",
+        reason: "isahc does not give curl's certificate information",
+        mismatch: "there is no certificate",
+    },
+    UnsupportedBehaviour {
         behaviour: "an error keeps its source",
         reason: "the source is curl's error, which has curl's code instead of the system's error",
         mismatch: "no refused connection is the source of",

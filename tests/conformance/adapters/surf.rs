@@ -34,6 +34,16 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         mismatch: "first_byte",
     },
     UnsupportedBehaviour {
+        behaviour: "a response has the server's certificate",
+        reason: "surf does not report connections",
+        mismatch: "there is no certificate",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a response has the server's address",
+        reason: "surf does not report connections",
+        mismatch: "there is no address",
+    },
+    UnsupportedBehaviour {
         behaviour: "an error keeps its source",
         reason: "surf's pool turns the system's error into text",
         mismatch: "no refused connection is the source of",
