@@ -23,7 +23,10 @@ mod telemetry;
 mod transport;
 
 pub use bytes;
-pub use client::builder::{Builder, build::fetch_all};
+pub use client::builder::{
+    Builder,
+    build::{fetch_all, fetch_all_with_concurrency},
+};
 pub use client::fetch_all::FetchAll;
 pub use client::fetcher::Fetcher;
 pub use client::streamed::{StreamedBody, StreamedResponse};

@@ -1,6 +1,6 @@
 //! isahc, with smol as the executor.
 
-use fetch_all::isahc::{Isahc, fetch_all};
+use fetch_all::isahc::{Isahc, fetch_all, fetch_all_with_concurrency};
 
 use crate::adapters::{CONNECT_NOT_REPORTED, HTTP1_ONLY};
 use crate::harness::adapter::{AdapterUnderTest, build_fetcher};
@@ -11,6 +11,7 @@ pub(crate) static ISAHC: AdapterUnderTest = AdapterUnderTest {
     block_on: |work| smol::block_on(work),
     build_fetcher: build_fetcher::<Isahc>,
     fetch_all: |urls| Box::pin(fetch_all(urls)),
+    fetch_all_with_concurrency: |urls, n| Box::pin(fetch_all_with_concurrency(urls, n)),
     unsupported: UNSUPPORTED,
 };
 

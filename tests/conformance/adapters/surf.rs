@@ -1,6 +1,6 @@
 //! surf, on async-std.
 
-use fetch_all::surf::{Surf, fetch_all};
+use fetch_all::surf::{Surf, fetch_all, fetch_all_with_concurrency};
 
 use crate::adapters::{CONNECT_NOT_REPORTED, HTTP1_ONLY};
 use crate::harness::adapter::{AdapterUnderTest, build_fetcher};
@@ -11,6 +11,7 @@ pub(crate) static SURF: AdapterUnderTest = AdapterUnderTest {
     block_on: |work| async_std::task::block_on(work),
     build_fetcher: build_fetcher::<Surf>,
     fetch_all: |urls| Box::pin(fetch_all(urls)),
+    fetch_all_with_concurrency: |urls, n| Box::pin(fetch_all_with_concurrency(urls, n)),
     unsupported: UNSUPPORTED,
 };
 

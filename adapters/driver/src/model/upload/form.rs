@@ -113,7 +113,7 @@ impl Form {
     ///
     /// let body = Form::new().text("a", "b").into_body()?;
     /// assert!(body.content_type().to_str()?.starts_with("multipart/form-data; boundary="));
-    /// assert_eq!(body.length(), Some(143));
+    /// assert_eq!(body.length(), Some(137));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -185,6 +185,6 @@ impl Part {
     }
 
     fn refuse(&mut self, why: String) {
-        self.fault.get_or_insert(FormError::new(why));
+        self.fault.get_or_insert_with(|| FormError::new(why));
     }
 }
