@@ -1,5 +1,6 @@
 //! The forms of `-F`, with curl's rules for the names and types of files.
 
+use crate::display::Quoted;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -191,7 +192,8 @@ fn fields(headers: &[String]) -> Result<Vec<String>, String> {
         .find(|field| !field.contains(':') || field.contains(char::is_control))
     {
         Some(wrong) => Err(format!(
-            "headers={wrong:?}: write one such as headers=\"X-Name: value\""
+            "headers={}: write one such as headers=\"X-Name: value\"",
+            Quoted(wrong)
         )),
         None => Ok(all),
     }

@@ -13,6 +13,7 @@ use fetch_driver::{BodySource, Request};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, EXPECT, HeaderValue};
 
+use crate::display::plural;
 pub(crate) use field::FormField;
 use file::UploadFile;
 pub(crate) use form::{FormStyle, build as build_form};
@@ -83,11 +84,11 @@ impl RequestPayload {
     /// The description in a summary.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Bytes(bytes) => format!("{} bytes", bytes.len()),
+            Self::Bytes(bytes) => plural(bytes.len() as u64, "byte", "bytes"),
             Self::Empty => "none".to_owned(),
             Self::Upload(upload) => match (upload.body.length(), &upload.content_type) {
-                (Some(length), Some(_)) => format!("form of {length} bytes"),
-                (Some(length), None) => format!("file of {length} bytes"),
+                (Some(length), Some(_)) => format!("form of {}", plural(length, "byte", "bytes")),
+                (Some(length), None) => format!("file of {}", plural(length, "byte", "bytes")),
                 (None, _) => "stdin or pipe".to_owned(),
             },
         }
