@@ -25,7 +25,10 @@ mod transport;
 
 pub use auth::source::{AccessToken, CredentialError, CredentialSource, TokenFuture};
 pub use bytes;
-pub use client::builder::{Builder, build::fetch_all};
+pub use client::builder::{
+    Builder,
+    build::{fetch_all, fetch_all_with_concurrency},
+};
 pub use client::fetch_all::FetchAll;
 pub use client::fetcher::Fetcher;
 pub use client::streamed::{StreamedBody, StreamedResponse};
@@ -53,6 +56,12 @@ pub use model::redirect_check::{RedirectCheck, RedirectVerdict};
 pub use model::request::{BodyRetention, BodySource, IntoRequest, Request};
 pub use model::response::Response;
 pub use model::save::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
+#[cfg(feature = "multipart")]
+pub use model::upload::{
+    file::FileBody,
+    form::{Form, FormBody, FormError},
+    part::Part,
+};
 pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;
 pub use settings::connect_to::ConnectTo;

@@ -65,7 +65,7 @@ async fn refused_token_is_replaced(context: &TestContext) -> CheckResult {
 }
 
 async fn useless_token_ends(context: &TestContext) -> CheckResult {
-    let site = Site::start()?;
+    let site = Site::builder().record(true).start()?;
     let mut count = Ok(Arc::default());
     let fetcher = context.fetcher(|settings| count = count_tokens(settings, &site))?;
     let outcome = fetcher.fetch(Request::head(site.url("/bearer/9"))?).await;
@@ -75,7 +75,7 @@ async fn useless_token_ends(context: &TestContext) -> CheckResult {
 }
 
 async fn requests_without_token_fail(context: &TestContext) -> CheckResult {
-    let site = Site::start()?;
+    let site = Site::builder().record(true).start()?;
     let scope = site.url("/bearer/").parse()?;
     let fetcher = context.fetcher(|settings| {
         let profile = AuthProfile::new("api").scope(scope);
