@@ -300,6 +300,26 @@ fn contradictions_are_reported_at_their_position() {
 }
 
 #[test]
+fn limits_that_just_fit_are_no_contradiction() {
+    for text in [
+        "default.attempts = 1\n[default.timeouts]\nattempt = \"6s\"\ntotal = \"6s\"\n",
+        "[default]\nattempts = 3\nbackoff = { base = \"1s\", factor = 1, jitter = \"none\" }\n\
+         timeouts = { attempt = \"100ms\", total = \"2500ms\" }\n",
+    ] {
+        let findings = parse(text).lint();
+        assert!(findings.is_empty(), "{text}: {}", findings[0]);
+    }
+}
+
+#[test]
+fn the_share_of_injected_faults_is_explained_in_percent() {
+    let file = parse("default.chaos = [{ percent = 5, fault = \"reset\" }]");
+    let url = "http://a.test/".parse().unwrap();
+    let explained = file.explain(&Method::Get, &url).unwrap().to_string();
+    assert!(explained.contains("injected in 5 % of attempts"), "{explained}");
+}
+
+#[test]
 fn findings_that_rules_inherit_are_reported_once() {
     let text =
         "[default]\ntimeouts.attempt = \"9m\"\n[[rule]]\nmatch = \"/x\"\n[[rule]]\nmatch = \"/y\"";

@@ -118,3 +118,33 @@ pub struct HostStats {
     /// How many retries and hedges its budget allows now, if it has one.
     pub retries_left: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_two_engines_is_added() {
+        let each = |n: u64| EngineStats {
+            attempts: n,
+            circuits_closed: n,
+            circuits_opened: n,
+            cancelled: n,
+            failed: n,
+            hosts: n as usize,
+            hosts_down: n as usize,
+            hosts_given_up: n as usize,
+            in_flight: n as usize,
+            live: n as usize,
+            redirects: n,
+            responded: n,
+            retries: n,
+            shared: n,
+            stale_inputs: n,
+            submitted: n,
+            time_regressions: n,
+            waiting_for_hosts: n as usize,
+        };
+        assert_eq!(each(3).plus(each(4)), each(7));
+    }
+}
