@@ -316,7 +316,10 @@ fn the_share_of_injected_faults_is_explained_in_percent() {
     let file = parse("default.chaos = [{ percent = 5, fault = \"reset\" }]");
     let url = "http://a.test/".parse().unwrap();
     let explained = file.explain(&Method::Get, &url).unwrap().to_string();
-    assert!(explained.contains("injected in 5 % of attempts"), "{explained}");
+    assert!(
+        explained.contains("injected in 5 % of attempts"),
+        "{explained}"
+    );
 }
 
 #[test]
