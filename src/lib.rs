@@ -151,6 +151,7 @@
 //! | `structured-fields` (default) | pauses by the header field `RateLimit` in its current form |
 //! | `json` | `Request::json`, `form`, `query`, and `Response::json`: values of serde |
 //! | `multipart` | [`Request::multipart`] and [`Request::body_file`]: forms with files, and files |
+//! | `logging` | [`logging`]: the log of a program, to the console, a rotating file, or both |
 //! | `charset` | `Response::text` in any encoding of the web, not in UTF-8 only |
 //! | `cookies` | storing cookies and sending them back |
 //! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
@@ -222,6 +223,8 @@ pub mod blocking;
 
 // The layers below, and optional modules.
 pub use fetch_driver as driver;
+#[cfg(feature = "logging")]
+pub use fetch_logging as logging;
 #[cfg(feature = "policy-file")]
 pub use fetch_policy as policy_file;
 pub use fetch_proto as proto;
