@@ -9,6 +9,7 @@ mod known;
 mod line;
 mod message;
 mod print;
+mod set_options;
 pub(crate) mod toml_file;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ pub(crate) use file::toml_options;
 use known::OptionIndex;
 pub(crate) use line::curl_options;
 pub(crate) use print::print;
+pub(crate) use set_options::SetOptions;
 
 /// A source of option values other than the command line and the defaults.
 #[derive(Clone, Debug, Eq, PartialEq)]
