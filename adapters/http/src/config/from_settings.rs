@@ -116,7 +116,7 @@ fn check_socks(_: &ProxyRules) -> Result<(), BuildError> {
 
 /// # Errors
 ///
-/// If http or https URLs go through a SOCKS5 proxy.
+/// If http or https URLs go through a SOCKS proxy.
 #[cfg(not(feature = "socks"))]
 fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
     for url in ["http://example.com/", "https://example.com/"] {
@@ -124,7 +124,7 @@ fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
         let Some(proxy) = rules.choose(&url) else {
             continue;
         };
-        if matches!(proxy.kind(), ProxyKind::Socks5 | ProxyKind::Socks5h) {
+        if proxy.kind() != ProxyKind::Http {
             let why = format!("{proxy}: built without the feature `socks`");
             return Err(BuildError::new("proxy", why));
         }

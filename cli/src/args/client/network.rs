@@ -37,8 +37,8 @@ pub(crate) struct NetworkArgs {
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct RouteArgs {
-    /// Proxy: http://, socks5:// or socks5h://HOST:PORT, or "" for none [default: http_proxy,
-    /// https_proxy, all_proxy]
+    /// Proxy: http://, socks4://, socks4a://, socks5:// or socks5h://HOST:PORT, or "" for none
+    /// [default: http_proxy, https_proxy, all_proxy]
     #[arg(short = 'x', long, value_name = "URL", value_parser = values::proxy)]
     pub(crate) proxy: Option<String>,
 

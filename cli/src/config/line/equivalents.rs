@@ -37,6 +37,8 @@ const EQUIVALENTS: &[(&[&str], Equivalent)] = &[
     (&["disable"], Equivalent::Flag("no-config")),
     (&["no-progress-meter"], Equivalent::Flag("no-progress")),
     (&["data-ascii"], Equivalent::Flag("data")),
+    (&["socks4"], Equivalent::Proxy("socks4://")),
+    (&["socks4a"], Equivalent::Proxy("socks4a://")),
     (&["socks5"], Equivalent::Proxy("socks5://")),
     (&["socks5-hostname"], Equivalent::Proxy("socks5h://")),
 ];

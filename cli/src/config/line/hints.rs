@@ -59,8 +59,8 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "leave it out: TLS 1.2 and 1.3 are negotiated with current ciphers, which cannot be chosen",
     ),
     (
-        &["socks4", "socks4a", "preproxy"],
-        "write -x socks5://HOST:PORT, or socks5h:// to resolve names at the proxy",
+        &["preproxy"],
+        "write -x with the proxy nearest to the server: one proxy is used, not two",
     ),
     (
         &["proxy1.0"],

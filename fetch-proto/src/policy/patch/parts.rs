@@ -229,7 +229,7 @@ whole!(HedgePatch from Hedge { max, on_failure, } nested { delay, });
 /// `None` is a maximum of 0.
 impl From<Option<Hedge>> for HedgePatch {
     fn from(hedge: Option<Hedge>) -> Self {
-        hedge.unwrap_or(Hedge::default().max(0)).into()
+        hedge.unwrap_or_else(|| Hedge::default().max(0)).into()
     }
 }
 
