@@ -143,6 +143,9 @@ fn redirects(
     if let Some(follow) = keys.follow {
         patch = patch.follow(follow);
     }
+    if let Some(only) = keys.https_only {
+        patch = patch.https_only(only);
+    }
     if let Some(kept) = &keys.keep_post {
         const STATUSES: [u16; 3] = [301, 302, 303];
         if let Some(status) = kept.iter().find(|status| !STATUSES.contains(*status)) {

@@ -136,7 +136,8 @@ fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
 fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
     let mut options = crate::connect::tls::TlsOptions::new()
         .insecure(settings.tls.insecure)
-        .pinned_keys(settings.tls.pinned_keys.iter().copied());
+        .pinned_keys(settings.tls.pinned_keys.iter().copied())
+        .version(settings.tls.version);
     for pem in &settings.tls.ca_certificates {
         let added = options.add_root_pem(pem);
         options = added.map_err(|error| BuildError::new("ca_certificate", error.to_string()))?;

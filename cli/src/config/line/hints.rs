@@ -43,12 +43,11 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "write --http2; HTTP/3 is not supported",
     ),
     (
-        &["2", "3", "sslv2", "sslv3", "ssl-allow-beast", "tls-max"],
+        &["2", "3", "sslv2", "sslv3", "ssl-allow-beast"],
         "leave it out: TLS 1.2 and 1.3 are supported, and nothing older",
     ),
     (
         &[
-            "tlsv1.3",
             "tls13-ciphers",
             "ciphers",
             "curves",
@@ -93,10 +92,6 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["etag-save", "etag-compare", "z", "time-cond"],
         "write -H 'If-None-Match: …' or -H 'If-Modified-Since: …'",
     ),
-    (
-        &["proto", "proto-redir"],
-        "leave it out: only http and https are ever used",
-    ),
     (&["ssl", "ssl-reqd"], "write https:// in the URL"),
     (
         &["ignore-content-length"],
@@ -110,7 +105,6 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["disallow-username-in-url"],
         "leave it out, and check the list for @",
     ),
-    (&["capath"], "write --cacert FILE, once for each file"),
     (
         &[
             "crlfile",
@@ -281,7 +275,8 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["no-check-certificate", "check-certificate", "verify"],
         "write -k (--insecure)",
     ),
-    (&["ca-certificate", "ca-directory"], "write --cacert FILE"),
+    (&["ca-certificate"], "write --cacert FILE"),
+    (&["ca-directory"], "write --capath DIR"),
     (
         &["certificate", "private-key"],
         "write --cert FILE --key FILE",

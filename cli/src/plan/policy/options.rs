@@ -86,7 +86,7 @@ impl OptionLayer {
     /// The options of a run.
     pub(super) fn of_run(args: &CliArgs) -> Self {
         let mut layer = Self::new(&args.explicit, &args.limits, &args.retry, &args.timeouts);
-        let request = request_patch(&args.request);
+        let request = request_patch(&args.request, args.input.redirects_allow_http());
         layer.policies = layer.policies.update_base(|base| request.on_top_of(base));
         layer
     }
@@ -121,7 +121,8 @@ impl OptionLayer {
     }
 }
 
-fn request_patch(request: &RequestArgs) -> PolicyPatch {
+/// `schemes`: whether redirects may lead to http, if an option says so.
+fn request_patch(request: &RequestArgs, schemes: Option<bool>) -> PolicyPatch {
     let mut patch = PolicyPatch::default();
     let mut redirects = RedirectPatch::default();
     if let Some(max) = request.max_redirs {
@@ -140,6 +141,9 @@ fn request_patch(request: &RequestArgs) -> PolicyPatch {
     }
     if request.no_location {
         redirects = redirects.follow(false);
+    }
+    if let Some(allows_http) = schemes {
+        redirects = redirects.https_only(!allows_http);
     }
     patch = patch.redirects(redirects);
     if let Some(bytes) = request.max_filesize {

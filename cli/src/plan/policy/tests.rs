@@ -70,6 +70,12 @@ const SETTINGS: &[Setting] = &[
     ("rate", "'7/s'", "8/s", &[]),
     ("redirects.downgrade", "true", "false", &[]),
     ("redirects.follow", "false", "true", &["--no-location"]),
+    (
+        "redirects.https_only",
+        "true",
+        "false",
+        &["--proto-redir", "=https"],
+    ),
     ("redirects.keep_post", "[301]", "[302]", &[]),
     ("redirects.max", "7", "8", &["--max-redirs", "9"]),
     (

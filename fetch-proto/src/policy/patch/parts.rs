@@ -116,6 +116,7 @@ patch! {
         fields {
             downgrade: bool,
             follow: bool,
+            https_only: bool,
             max: u16,
             trusted: bool,
         }
@@ -127,7 +128,7 @@ patch! {
         derived {}
     }
 }
-whole!(RedirectPatch from RedirectPolicy { downgrade, follow, max, trusted, } nested { keep_post, });
+whole!(RedirectPatch from RedirectPolicy { downgrade, follow, https_only, max, trusted, } nested { keep_post, });
 
 /// For which statuses a POST stays one: the part [`keep_post`](RedirectPatch::keep_post()) of a
 /// [`RedirectPatch`].

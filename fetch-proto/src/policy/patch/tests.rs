@@ -145,6 +145,10 @@ fn responses() -> Vec<Setting> {
             "redirects.follow",
             redirects([false, true].map(|follow| part().follow(follow))),
         ),
+        (
+            "redirects.https_only",
+            redirects([true, false].map(|only| part().https_only(only))),
+        ),
         ("redirects.keep_post.301", kept(301)),
         ("redirects.keep_post.302", kept(302)),
         ("redirects.keep_post.303", kept(303)),
