@@ -117,11 +117,10 @@ fn socks4_proxy(refusals: &'static [u8]) -> (RawServer, RequestLog<Vec<u8>>) {
         // A user name, and for SOCKS4a a host name; each ends with a zero.
         let is_name = received[4..7] == [0, 0, 0] && received[7] != 0;
         for _ in 0..1 + u8::from(is_name) {
-            while let Some(byte) = (&stream).bytes().next().map(Result::unwrap) {
-                received.push(byte);
-                if byte == 0 {
-                    break;
-                }
+            let mut byte = [1];
+            while byte != [0] {
+                stream.read_exact(&mut byte).unwrap();
+                received.extend(byte);
             }
         }
         let port = u16::from_be_bytes([received[2], received[3]]);
