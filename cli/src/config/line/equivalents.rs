@@ -34,6 +34,8 @@ const EQUIVALENTS: &[(&[&str], Equivalent)] = &[
         Equivalent::Always,
     ),
     (&["styled-output"], Equivalent::Always),
+    // The heads of -D never have the answer to CONNECT.
+    (&["suppress-connect-headers"], Equivalent::Always),
     (&["disable"], Equivalent::Flag("no-config")),
     (&["no-progress-meter"], Equivalent::Flag("no-progress")),
     (&["data-ascii"], Equivalent::Flag("data")),

@@ -166,15 +166,22 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["M", "manual"],
         "write --help, or --generate man for the man page",
     ),
+    (&["P"], "write --output-dir DIR"),
+    (
+        &["t"],
+        "write --retry N: N attempts after the first, or -m SECONDS for a timeout",
+    ),
+    (
+        &["local-port"],
+        "write --interface ADDRESS; the system chooses the port of each connection",
+    ),
     (
         &[
-            "P",
             "ftp-port",
             "l",
             "list-only",
             "Q",
             "quote",
-            "t",
             "telnet-option",
             "ftp-account",
             "ftp-create-dirs",
@@ -196,8 +203,7 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
             "compressed-ssh",
             "tftp-blksize",
         ],
-        "write --output-dir DIR for a directory, --retry N for retries; options of other protocols than \
-         HTTP do not exist",
+        "leave it out: only http and https are fetched",
     ),
     (&["metalink"], "write -i FILE with the URLs"),
     (&["parallel-min"], "write -j N"),
@@ -289,7 +295,7 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "write --cookie-jar FILE",
     ),
     (
-        &["http-user", "http-password", "http-passwd", "auth"],
+        &["http-user", "http-password", "http-passwd", "password", "auth"],
         "write -u USER:PASSWORD",
     ),
     (&["proxy-password"], "write -U USER:PASSWORD"),
