@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     BackoffPatch, ChaosPolicy, FallbackPatch, HedgeDelayPatch, HedgePatch, InjectedFault, Jitter,
-    KeptPostsPatch, PolicyPatch, RedirectPatch, RetryAfterPatch, RetryClasses, StallPatch,
+    KeptPostsPatch, PolicyPatch, Quoted, RedirectPatch, RetryAfterPatch, RetryClasses, StallPatch,
     StatusSet, TimeoutsPatch,
 };
 
@@ -280,7 +280,8 @@ fn chaos(
                 let why = "not a failure: use connect, decode, dns, dropped, empty_reply, io, \
                            protocol, tls, unanswered or unknown_host";
                 InjectedFault::Error(
-                    parse_failure(name).ok_or_else(|| wrong(&format!("{name:?} is {why}")))?,
+                    parse_failure(name)
+                        .ok_or_else(|| wrong(&format!("{} is {why}", Quoted(name))))?,
                 )
             }
             FaultKind::Latency => InjectedFault::Latency {

@@ -295,7 +295,13 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "write --cookie-jar FILE",
     ),
     (
-        &["http-user", "http-password", "http-passwd", "password", "auth"],
+        &[
+            "http-user",
+            "http-password",
+            "http-passwd",
+            "password",
+            "auth",
+        ],
         "write -u USER:PASSWORD",
     ),
     (&["proxy-password"], "write -U USER:PASSWORD"),
