@@ -150,6 +150,7 @@
 //! | `http2` (default) | HTTP/2, except with isahc and surf |
 //! | `structured-fields` (default) | pauses by the header field `RateLimit` in its current form |
 //! | `json` | `Request::json`, `form`, `query`, and `Response::json`: values of serde |
+//! | `multipart` | [`Request::multipart`] and [`Request::body_file`]: forms with files, and files |
 //! | `charset` | `Response::text` in any encoding of the web, not in UTF-8 only |
 //! | `cookies` | storing cookies and sending them back |
 //! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
@@ -236,6 +237,9 @@ pub use fetch_driver::{
     FetchError, FetchTimings, GiveUpReason, IntoRequest, Method, Outcome, RedactedUrl, Request,
     Response, StreamedBody, StreamedResponse,
 };
+
+#[cfg(feature = "multipart")]
+pub use fetch_driver::{FileBody, Form, FormBody, FormError, Part};
 
 // Settings of a fetcher, and limits over all its fetches.
 pub use fetch_driver::{BuildError, Rate, Settings};
