@@ -11,6 +11,7 @@ use smol::Executor;
 use super::ActiveRun;
 use super::body_saver::BodySaver;
 use super::outcomes::RunOutcomes;
+use crate::config::SetOptions;
 use crate::exit::CliError;
 use crate::input::backlog::{HostBacklog, HostLimits};
 use crate::input::{ListReader, RequestStream, SharedProgress};
@@ -36,7 +37,7 @@ use crate::writer::{OutputOptions, OutputThread};
 /// # Errors
 ///
 /// If something cannot be started, or the records cannot be written.
-pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
+pub(crate) fn run(mut plan: RunPlan, options: SetOptions) -> Result<u8, CliError> {
     let signals = signals::listen(screen::restore).map_err(CliError::internal)?;
     let progress = ProgressDisplay::new(plan.console.view, &signals);
     let _cleared = ClearOnDrop(progress.clone());
@@ -100,7 +101,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     }
     .start()?;
     let has_display = plan.console.view != ProgressView::None;
-    let has_backlog = has_display || !plan.console.silent;
+    let has_backlog = has_display || !plan.console.silent || plan.output.report.is_some();
     let shared = Arc::new(SharedProgress::new(has_backlog.then(HostBacklog::default)));
     let reader = ListReader {
         payload: None,
@@ -151,6 +152,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         long_downloads: LongDownloads::default(),
         max_errors: plan.stop.max_errors,
         monitor,
+        options,
         painted: Duration::ZERO,
         progress,
         reload: plan.client.reload,
