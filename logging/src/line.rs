@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 
 /// Formats `TIME LEVEL target: message key=value …`.
-pub(super) fn text(time: &str, record: &Record<'_>) -> String {
+pub(crate) fn text(time: &str, record: &Record<'_>) -> String {
     let mut line = format!("{time} {:5} ", record.level());
     push_escaped(&mut line, record.target());
     line.push_str(": ");
@@ -28,7 +28,7 @@ pub(super) fn text(time: &str, record: &Record<'_>) -> String {
 }
 
 /// Formats one JSON object; `fields` has the key-values with their types.
-pub(super) fn json(time: &str, record: &Record<'_>) -> String {
+pub(crate) fn json(time: &str, record: &Record<'_>) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
         time: &'a str,
