@@ -258,8 +258,9 @@ pub use fetch_driver::{
     RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch,
 };
 pub use fetch_proto::{
-    BalanceStrategy, BalancedTarget, ChaosPolicy, Fallback, Hedge, HedgeDelay, InjectedFault,
-    RetryClass, RetryClasses, StallGuard, TargetEndpoint,
+    BackoffPatch, BalanceStrategy, BalancedTarget, ChaosPolicy, Fallback, FallbackPatch, Hedge,
+    HedgeDelay, HedgeDelayPatch, HedgePatch, InjectedFault, KeptPostsPatch, RedirectPatch,
+    RetryAfterPatch, RetryClass, RetryClasses, StallGuard, StallPatch, TargetEndpoint,
 };
 
 /// Compiles the examples in `docs/policies.md`.

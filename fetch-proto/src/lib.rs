@@ -168,9 +168,10 @@ pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
 pub use model::url_parts::{SECRET_PARAMETERS, is_secret_parameter, url_host, url_origin};
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
-    Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, PolicyPatch, RedirectPolicy,
-    RetryAfterPolicy, RetryClass, RetryClasses, StatusSet, Timeouts, TimeoutsPatch,
-    is_sent_to_other_origins, location_text,
+    Backoff, BackoffPatch, ChaosPolicy, Fallback, FallbackPatch, HedgeDelayPatch, HedgePatch,
+    Jitter, KeptPostsPatch, OverCap, Policy, PolicyPatch, RedirectPatch, RedirectPolicy,
+    RetryAfterPatch, RetryAfterPolicy, RetryClass, RetryClasses, StallPatch, StatusSet, Timeouts,
+    TimeoutsPatch, is_sent_to_other_origins, location_text,
 };
 pub use rules::{
     PolicyLayer, PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern,

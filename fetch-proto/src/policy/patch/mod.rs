@@ -2,27 +2,35 @@
 
 use core::time::Duration;
 
-use super::{
-    Backoff, ChaosPolicy, Fallback, Policy, RedirectPolicy, RetryAfterPolicy, RetryClasses,
-    StatusSet, Timeouts,
-};
-use crate::guards::hedge::Hedge;
+use super::{ChaosPolicy, Policy, RetryClasses, StatusSet, Timeouts};
 use crate::guards::rate::Rate;
-use crate::guards::stall::StallGuard;
+
+mod parts;
+#[cfg(test)]
+mod tests;
+
+pub use parts::{
+    BackoffPatch, FallbackPatch, HedgeDelayPatch, HedgePatch, KeptPostsPatch, RedirectPatch,
+    RetryAfterPatch, StallPatch,
+};
 
 /// Defines a patch: a struct with an optional value for each setting of another struct.
 ///
-/// - `values` are replaced.
+/// - `values` are replaced, by the setter of this name.
+/// - `fields` are replaced too, without a setter.
 /// - `optional` settings are replaced too; `None` switches the setting off.
 /// - `nested` settings have a separate patch, so each part of them is a separate setting.
+/// - `switched` settings are nested ones that may be off: a part that is set changes the default.
 /// - `derived` settings follow from the others, whose setters set them.
 macro_rules! patch {
     (
         $(#[$meta:meta])*
         pub struct $patch:ident for $target:ident {
             values { $($(#[$value_meta:meta])* $value:ident: $value_type:ty,)* }
+            fields { $($field:ident: $field_type:ty,)* }
             optional { $($optional:ident: $optional_type:ty,)* }
             nested { $($nested:ident: $nested_type:ty,)* }
+            switched { $($switched:ident: $switched_type:ty,)* }
             derived { $($derived:ident,)* }
         }
     ) => {
@@ -39,7 +47,20 @@ macro_rules! patch {
             $(
                 #[cfg_attr(
                     feature = "serde",
-                    serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")
+                    serde(
+                        deserialize_with = "crate::policy::patch::present",
+                        skip_serializing_if = "Option::is_none",
+                    )
+                )]
+                $field: Option<$field_type>,
+            )*
+            $(
+                #[cfg_attr(
+                    feature = "serde",
+                    serde(
+                        deserialize_with = "crate::policy::patch::present",
+                        skip_serializing_if = "Option::is_none",
+                    )
                 )]
                 $optional: Option<Option<$optional_type>>,
             )*
@@ -50,6 +71,13 @@ macro_rules! patch {
                 )]
                 $nested: $nested_type,
             )*
+            $(
+                #[cfg_attr(
+                    feature = "serde",
+                    serde(skip_serializing_if = "crate::policy::patch::is_unset")
+                )]
+                $switched: $switched_type,
+            )*
         }
 
         impl $patch {
@@ -58,6 +86,14 @@ macro_rules! patch {
                 #[must_use]
                 pub fn $value(mut self, value: $value_type) -> Self {
                     self.$value = Some(value);
+                    self
+                }
+            )*
+            $(
+                #[doc = concat!("Sets `", stringify!($field), "` of [`", stringify!($target), "`].")]
+                #[must_use]
+                pub fn $field(mut self, value: $field_type) -> Self {
+                    self.$field = Some(value);
                     self
                 }
             )*
@@ -75,11 +111,23 @@ macro_rules! patch {
             $(
                 #[doc = concat!(
                     "Sets parts of [`", stringify!($target), "::", stringify!($nested),
-                    "`], over those set before.",
+                    "`], over those set before. A whole value sets all parts.",
                 )]
                 #[must_use]
-                pub fn $nested(mut self, patch: $nested_type) -> Self {
-                    self.$nested = patch.over(self.$nested);
+                pub fn $nested(mut self, patch: impl Into<$nested_type>) -> Self {
+                    self.$nested = patch.into().on_top_of(self.$nested);
+                    self
+                }
+            )*
+            $(
+                #[doc = concat!(
+                    "Sets parts of [`", stringify!($target), "::", stringify!($switched), "`](",
+                    stringify!($target), "::", stringify!($switched), "()), over those set before. ",
+                    "A whole value sets all parts; `None` switches the setting off.",
+                )]
+                #[must_use]
+                pub fn $switched(mut self, patch: impl Into<$switched_type>) -> Self {
+                    self.$switched = patch.into().on_top_of(self.$switched);
                     self
                 }
             )*
@@ -87,11 +135,13 @@ macro_rules! patch {
             /// The settings of this patch, and for those that it does not set, the settings of
             /// `lower`.
             #[must_use]
-            pub fn over(self, lower: Self) -> Self {
+            pub fn on_top_of(self, lower: Self) -> Self {
                 Self {
                     $($value: self.$value.or(lower.$value),)*
+                    $($field: self.$field.or(lower.$field),)*
                     $($optional: self.$optional.or(lower.$optional),)*
-                    $($nested: self.$nested.over(lower.$nested),)*
+                    $($nested: self.$nested.on_top_of(lower.$nested),)*
+                    $($switched: self.$switched.on_top_of(lower.$switched),)*
                 }
             }
 
@@ -100,7 +150,8 @@ macro_rules! patch {
             pub fn apply(&self, target: &$target) -> $target {
                 // Names every field, so that a new setting cannot be left out of the patch.
                 let $target {
-                    $($value: _,)* $($optional: _,)* $($nested: _,)* $($derived: _,)*
+                    $($value: _,)* $($field: _,)* $($optional: _,)* $($nested: _,)*
+                    $($switched: _,)* $($derived: _,)*
                 } = target;
                 let mut changed = target.clone();
                 $(
@@ -113,12 +164,24 @@ macro_rules! patch {
                         changed = changed.$optional(*value);
                     }
                 )*
-                $(changed = changed.$nested(self.$nested.apply(&target.$nested));)*
+                $(
+                    if let Some(value) = &self.$field {
+                        changed.$field = value.clone();
+                    }
+                )*
+                $(changed.$nested = self.$nested.apply(&target.$nested);)*
+                $(
+                    if !crate::policy::patch::is_unset(&self.$switched) {
+                        let current = target.$switched.unwrap_or_default();
+                        changed = changed.$switched(self.$switched.apply(&current));
+                    }
+                )*
                 changed
             }
         }
     };
 }
+use patch;
 
 patch! {
     /// Changes of single settings of a [`Policy`]. A setting that the patch does not set keeps its
@@ -135,8 +198,9 @@ patch! {
     ///
     /// A source that has rules for some URLs is a [`PolicyLayer`](crate::PolicyLayer).
     ///
-    /// A setting is replaced as a whole: a [`Backoff`] replaces the backoff below it, including the
-    /// parts that have default values. Only each of the [`Timeouts`] is a separate setting.
+    /// Each part of a setting is a separate setting: a patch of the backoff's base keeps its cap. A whole
+    /// [`Backoff`](crate::Backoff) sets all parts. Only lists are replaced as a whole:
+    /// [`retry_statuses`](Self::retry_statuses), and the faults of [`chaos`](Self::chaos).
     ///
     /// ```
     /// use core::time::Duration;
@@ -144,7 +208,7 @@ patch! {
     ///
     /// let file = PolicyPatch::default().attempts(5).max_body(1 << 20);
     /// let option = PolicyPatch::default().attempts(1);
-    /// let policy = option.over(file).apply(&Policy::default());
+    /// let policy = option.on_top_of(file).apply(&Policy::default());
     /// assert_eq!(policy, Policy::default().attempts(1).max_body(1 << 20));
     ///
     /// let minute = TimeoutsPatch::default().total(Duration::from_secs(60));
@@ -154,26 +218,29 @@ patch! {
     pub struct PolicyPatch for Policy {
         values {
             attempts: u16,
-            backoff: Backoff,
             chaos: ChaosPolicy,
-            classes: RetryClasses,
             drain: u64,
-            fallback: Fallback,
             max_body: u64,
             #[cfg_attr(feature = "serde", serde(rename = "useful"))]
             min_attempt_time: Duration,
-            redirects: RedirectPolicy,
-            retry_after: RetryAfterPolicy,
             retry_non_idempotent: bool,
             retry_statuses: StatusSet,
         }
+        fields {}
         optional {
-            hedge: Hedge,
             rate: Rate,
-            stall: StallGuard,
         }
         nested {
+            backoff: BackoffPatch,
+            classes: RetryClasses,
+            fallback: FallbackPatch,
+            redirects: RedirectPatch,
+            retry_after: RetryAfterPatch,
             timeouts: TimeoutsPatch,
+        }
+        switched {
+            hedge: HedgePatch,
+            stall: StallPatch,
         }
         derived {}
     }
@@ -191,6 +258,7 @@ patch! {
     /// ```
     pub struct TimeoutsPatch for Timeouts {
         values {}
+        fields {}
         optional {
             attempt: Duration,
             connect: Duration,
@@ -200,6 +268,7 @@ patch! {
             total: Duration,
         }
         nested {}
+        switched {}
         derived {
             attempt_covers_body,
             total_covers_body,
@@ -245,158 +314,4 @@ where
     T: serde::Deserialize<'de>,
 {
     T::deserialize(deserializer).map(Some)
-}
-
-#[cfg(test)]
-mod tests {
-    use alloc::string::String;
-    use alloc::vec;
-    use alloc::vec::Vec;
-
-    use super::*;
-    use crate::policy::{Jitter, RetryClass};
-    use crate::{InjectedFault, OverCap};
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    /// For each setting: its name, a patch that sets only it, and one that sets it otherwise.
-    fn settings() -> Vec<(&'static str, [PolicyPatch; 2])> {
-        let new = PolicyPatch::default;
-        let cap = |cap| RetryAfterPolicy {
-            cap,
-            over: OverCap::Clamp,
-        };
-        let timeouts = |timeouts: [TimeoutsPatch; 2]| timeouts.map(|patch| new().timeouts(patch));
-        let limits = TimeoutsPatch::default;
-        vec![
-            ("attempts", [7, 8].map(|n| new().attempts(n))),
-            (
-                "backoff",
-                [None, Some(Jitter::Full)]
-                    .map(|jitter| new().backoff(Backoff::DEFAULT.jitter(jitter))),
-            ),
-            (
-                "chaos",
-                [1, 2].map(|n| new().chaos(ChaosPolicy::default().fault(n, InjectedFault::Reset))),
-            ),
-            (
-                "classes",
-                [404, 405].map(|status| {
-                    new().classes(RetryClasses::default().status(status, RetryClass::Server))
-                }),
-            ),
-            ("drain", [1, 2].map(|n| new().drain(n))),
-            (
-                "fallback",
-                ["http://a.test/", "http://b.test/"]
-                    .map(|url| new().fallback(Fallback::to(url.parse().unwrap()))),
-            ),
-            (
-                "hedge",
-                [Some(Hedge::default()), None].map(|hedge| new().hedge(hedge)),
-            ),
-            ("max_body", [1, 2].map(|n| new().max_body(n))),
-            (
-                "rate",
-                ["1/s".parse::<Rate>().ok(), None].map(|rate| new().rate(rate)),
-            ),
-            (
-                "redirects",
-                [1, 2].map(|n| new().redirects(RedirectPolicy::limit(n))),
-            ),
-            (
-                "retry_after",
-                [SECOND, 2 * SECOND].map(|time| new().retry_after(cap(time))),
-            ),
-            (
-                "retry_non_idempotent",
-                [true, false].map(|retry| new().retry_non_idempotent(retry)),
-            ),
-            (
-                "retry_statuses",
-                [404, 405].map(|status| new().retry_statuses(StatusSet::EMPTY.with(status))),
-            ),
-            (
-                "stall",
-                [Some(StallGuard::default()), None].map(|guard| new().stall(guard)),
-            ),
-            (
-                "timeouts.attempt",
-                timeouts([limits().attempt(SECOND), limits().attempt(None)]),
-            ),
-            (
-                "timeouts.connect",
-                timeouts([limits().connect(SECOND), limits().connect(None)]),
-            ),
-            (
-                "timeouts.first_byte",
-                timeouts([limits().first_byte(SECOND), limits().first_byte(None)]),
-            ),
-            (
-                "timeouts.idle_read",
-                timeouts([limits().idle_read(SECOND), limits().idle_read(None)]),
-            ),
-            (
-                "timeouts.queue",
-                timeouts([limits().queue(SECOND), limits().queue(None)]),
-            ),
-            (
-                "timeouts.total",
-                timeouts([limits().total(SECOND), limits().total(None)]),
-            ),
-            (
-                "useful",
-                [SECOND, 2 * SECOND].map(|time| new().min_attempt_time(time)),
-            ),
-        ]
-    }
-
-    #[test]
-    fn each_setting_is_changed_alone_and_the_higher_patch_wins() {
-        let base = Policy::default();
-        for (name, [low, high]) in settings() {
-            let (with_low, with_high) = (low.apply(&base), high.apply(&base));
-            assert_ne!(with_low, base, "{name}");
-            assert_ne!(with_low, with_high, "{name}");
-            assert_eq!(high.clone().over(low.clone()), high, "{name}");
-            assert_eq!(high.apply(&with_low), with_high, "{name}");
-            assert_eq!(PolicyPatch::default().over(low.clone()), low, "{name}");
-            for (other, [patch, _]) in settings() {
-                if other != name {
-                    let both = low.clone().over(patch.clone());
-                    assert_eq!(both, patch.over(low.clone()), "{name}, {other}");
-                    assert_eq!(both.apply(&base), low.apply(&both.apply(&base)));
-                    assert_ne!(both.apply(&base), with_low, "{name}, {other}");
-                }
-            }
-        }
-        assert_eq!(PolicyPatch::default().apply(&base), base);
-    }
-
-    #[cfg(feature = "serde")]
-    #[test]
-    fn each_setting_is_stored_under_the_key_of_the_policy() {
-        let keys = |value: &serde_json::Value| -> Vec<String> {
-            value.as_object().unwrap().keys().cloned().collect()
-        };
-        let policy = serde_json::to_value(Policy::default()).unwrap();
-        let mut names: Vec<String> = settings().iter().map(|(name, _)| (*name).into()).collect();
-        for (name, patches) in settings() {
-            for patch in patches {
-                let json = serde_json::to_value(&patch).unwrap();
-                assert_eq!(keys(&json), [name.split('.').next().unwrap()], "{json}");
-                assert_eq!(serde_json::from_value::<PolicyPatch>(json).unwrap(), patch);
-            }
-        }
-        names.retain(|name| !name.starts_with("timeouts."));
-        names.push("timeouts".into());
-        names.sort();
-        let mut expected = keys(&policy);
-        expected.sort();
-        assert_eq!(names, expected);
-        assert_eq!(
-            serde_json::to_string(&PolicyPatch::default()).unwrap(),
-            "{}"
-        );
-    }
 }
