@@ -170,9 +170,10 @@ pub use model::token::{TokenFailure, TokenUse};
 pub use model::url_parts::{SECRET_PARAMETERS, is_secret_parameter, url_host, url_origin};
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
-    Backoff, ChaosPolicy, Fallback, Jitter, OverCap, Policy, PolicyPatch, RedirectPolicy,
-    RetryAfterPolicy, RetryClass, RetryClasses, StatusSet, Timeouts, TimeoutsPatch,
-    is_sent_to_other_origins, location_text,
+    Backoff, BackoffPatch, ChaosPolicy, Fallback, FallbackPatch, HedgeDelayPatch, HedgePatch,
+    Jitter, KeptPostsPatch, OverCap, Policy, PolicyPatch, RedirectPatch, RedirectPolicy,
+    RetryAfterPatch, RetryAfterPolicy, RetryClass, RetryClasses, StallPatch, StatusSet, Timeouts,
+    TimeoutsPatch, is_sent_to_other_origins, location_text,
 };
 pub use rules::{
     PolicyLayer, PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern,

@@ -86,6 +86,7 @@ table! {
     Redirects {
         downgrade: bool,
         follow: bool,
+        https_only: bool,
         keep_post: Vec<u16>,
         max: u16,
         trusted: bool,

@@ -1,18 +1,19 @@
 //! Converts a table of the file to a policy patch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_proto::{
-    Backoff, ChaosPolicy, Fallback, Hedge, HedgeDelay, InjectedFault, Jitter, PolicyPatch, Quoted,
-    RedirectPolicy, RetryAfterPolicy, RetryClasses, StallGuard, StatusSet, TimeoutsPatch,
+    BackoffPatch, ChaosPolicy, FallbackPatch, HedgeDelayPatch, HedgePatch, InjectedFault, Jitter,
+    KeptPostsPatch, PolicyPatch, Quoted, RedirectPatch, RetryAfterPatch, RetryClasses, StallPatch,
+    StatusSet, TimeoutsPatch,
 };
 
 use crate::keys::{self, FaultKind, parse_failure};
 use crate::source::{PolicyError, PolicyErrorKind, SourceText};
 use crate::values::{DurationText, Percent, TimeLimit};
 
-/// The patch that the table at `path` describes. Missing keys of a nested table have their
-/// defaults, but missing timeouts stay unset.
+/// The patch that the table at `path` describes. Missing keys stay unset, also those of a nested table.
 pub(crate) fn of(
     keys: &keys::Policy,
     text: &SourceText,
@@ -51,25 +52,10 @@ pub(crate) fn of(
         patch = patch.timeouts(timeouts(keys));
     }
     if let Some(keys) = &keys.retry_after {
-        let default = RetryAfterPolicy::DEFAULT;
-        patch = patch.retry_after(RetryAfterPolicy {
-            cap: or(keys.cap, default.cap),
-            over: keys.over.unwrap_or(default.over),
-        });
+        patch = patch.retry_after(retry_after(keys));
     }
     if let Some(keys) = &keys.redirects {
-        let redirects = RedirectPolicy::limit(keys.max.unwrap_or(10))
-            .allow_downgrade(keys.downgrade.unwrap_or(false))
-            .follow(keys.follow.unwrap_or(true))
-            .trusted(keys.trusted.unwrap_or(false));
-        let kept = keys.keep_post.as_deref().unwrap_or_default();
-        if let Some(status) = kept.iter().find(|status| !(301..=303).contains(*status)) {
-            let why = format!("{status} does not change the method: use 301, 302, 303");
-            let path = &[path, &["redirects"]].concat();
-            return Err(key_error(text, path, "keep_post", &why));
-        }
-        let keep = |redirects: RedirectPolicy, status: &u16| redirects.keep_post(*status);
-        patch = patch.redirects(kept.iter().fold(redirects, keep));
+        patch = patch.redirects(redirects(keys, text, path)?);
     }
     if let Some(keys) = &keys.stall {
         patch = patch.stall(stall(keys));
@@ -110,28 +96,74 @@ fn status_set(
     Ok(statuses.iter().fold(StatusSet::EMPTY, add))
 }
 
-fn backoff(keys: &keys::Backoff) -> Backoff {
-    let mut backoff = Backoff::default();
+fn backoff(keys: &keys::Backoff) -> BackoffPatch {
+    let mut patch = BackoffPatch::default();
     if let Some(base) = keys.base {
-        backoff = backoff.base(base.0);
+        patch = patch.base(base.0);
     }
     if let Some(cap) = keys.cap {
-        backoff = backoff.cap(cap.0);
+        patch = patch.cap(cap.0);
     }
     if let Some(factor) = keys.factor {
-        backoff = backoff.factor(factor);
+        patch = patch.factor(factor);
     }
     if let Some(step) = keys.step {
-        backoff = backoff.step(step.0);
+        patch = patch.step(step.0);
     }
     match keys.jitter {
-        None => backoff,
-        Some(keys::Jitter::None) => backoff.jitter(None),
-        Some(keys::Jitter::Decorrelated) => backoff.jitter(Jitter::Decorrelated),
-        Some(keys::Jitter::Equal) => backoff.jitter(Jitter::Equal),
-        Some(keys::Jitter::Full) => backoff.jitter(Jitter::Full),
-        Some(keys::Jitter::Smooth) => backoff.jitter(Jitter::Smooth),
+        None => patch,
+        Some(keys::Jitter::None) => patch.jitter(None),
+        Some(keys::Jitter::Decorrelated) => patch.jitter(Jitter::Decorrelated),
+        Some(keys::Jitter::Equal) => patch.jitter(Jitter::Equal),
+        Some(keys::Jitter::Full) => patch.jitter(Jitter::Full),
+        Some(keys::Jitter::Smooth) => patch.jitter(Jitter::Smooth),
     }
+}
+
+fn retry_after(keys: &keys::RetryAfter) -> RetryAfterPatch {
+    let mut patch = RetryAfterPatch::default();
+    if let Some(cap) = keys.cap {
+        patch = patch.cap(cap.0);
+    }
+    if let Some(over) = keys.over {
+        patch = patch.over(over);
+    }
+    patch
+}
+
+fn redirects(
+    keys: &keys::Redirects,
+    text: &SourceText,
+    path: &[&str],
+) -> Result<RedirectPatch, PolicyError> {
+    let mut patch = RedirectPatch::default();
+    if let Some(allowed) = keys.downgrade {
+        patch = patch.downgrade(allowed);
+    }
+    if let Some(follow) = keys.follow {
+        patch = patch.follow(follow);
+    }
+    if let Some(only) = keys.https_only {
+        patch = patch.https_only(only);
+    }
+    if let Some(kept) = &keys.keep_post {
+        const STATUSES: [u16; 3] = [301, 302, 303];
+        if let Some(status) = kept.iter().find(|status| !STATUSES.contains(*status)) {
+            let why = format!("{status} does not change the method: use 301, 302, 303");
+            let path = &[path, &["redirects"]].concat();
+            return Err(key_error(text, path, "keep_post", &why));
+        }
+        // The list is whole: a status that is not in it is not kept.
+        let keep = STATUSES.map(|status| kept.contains(&status));
+        patch = patch.keep_post(KeptPostsPatch::from(keep));
+    }
+    if let Some(max) = keys.max {
+        patch = patch.max(max);
+    }
+    if let Some(trusted) = keys.trusted {
+        patch = patch.trusted(trusted);
+    }
+    Ok(patch)
 }
 
 fn timeouts(keys: &keys::Timeouts) -> TimeoutsPatch {
@@ -157,42 +189,53 @@ fn timeouts(keys: &keys::Timeouts) -> TimeoutsPatch {
     patch
 }
 
-fn stall(keys: &keys::Stall) -> StallGuard {
-    let default = StallGuard::default();
-    let min = keys.min_bytes_per_second;
-    default
-        .grace(or(keys.grace, default.grace))
-        .min_bytes_per_second(min.unwrap_or(default.min_bytes_per_second))
-        .window(or(keys.window, default.window))
-}
-
-fn fallback(keys: &keys::Fallback) -> Fallback {
-    let url = keys.url.clone();
-    let fallback = url.map_or_else(Fallback::default, Fallback::to);
-    match keys.value {
-        Some(true) => fallback.or_value(),
-        _ => fallback,
+fn stall(keys: &keys::Stall) -> StallPatch {
+    let mut patch = StallPatch::default();
+    if let Some(grace) = keys.grace {
+        patch = patch.grace(grace.0);
     }
+    if let Some(least) = keys.min_bytes_per_second {
+        patch = patch.min_bytes_per_second(least);
+    }
+    if let Some(window) = keys.window {
+        patch = patch.window(window.0);
+    }
+    patch
 }
 
-fn hedge(keys: &keys::Hedge, text: &SourceText, path: &[&str]) -> Result<Hedge, PolicyError> {
-    let default = Hedge::default();
-    let delay = match (keys.after, keys.percentile) {
-        (Some(_), Some(_)) => {
-            let why = "`after` and `percentile` exclude each other: remove one";
-            return Err(key_error(text, path, "hedge", why));
-        }
-        (Some(after), None) => HedgeDelay::Fixed(after.0),
-        (None, percentile) => HedgeDelay::Percentile {
-            per_mille: percentile.map_or(950, Percent::per_mille),
-            min: or(keys.min, Duration::from_millis(1)),
-            fallback: keys.fallback.map(|fallback| fallback.0),
-        },
-    };
-    Ok(Hedge::default()
-        .delay(delay)
-        .max(keys.max.unwrap_or(default.max))
-        .on_failure(keys.on_failure.unwrap_or(default.on_failure)))
+fn fallback(keys: &keys::Fallback) -> FallbackPatch {
+    let mut patch = FallbackPatch::default();
+    if let Some(url) = &keys.url {
+        patch = patch.url(Some(Arc::new(url.clone())));
+    }
+    if let Some(value) = keys.value {
+        patch = patch.value(value);
+    }
+    patch
+}
+
+fn hedge(keys: &keys::Hedge, text: &SourceText, path: &[&str]) -> Result<HedgePatch, PolicyError> {
+    let mut patch = HedgePatch::default();
+    if let (Some(_), Some(_)) = (keys.after, keys.percentile) {
+        let why = "`after` and `percentile` exclude each other: remove one";
+        return Err(key_error(text, path, "hedge", why));
+    }
+    if let Some(after) = keys.after {
+        patch = patch.delay(HedgeDelayPatch::Fixed(after.0));
+    } else if keys.percentile.is_some() || keys.min.is_some() || keys.fallback.is_some() {
+        patch = patch.delay(HedgeDelayPatch::Percentile {
+            per_mille: keys.percentile.map(Percent::per_mille),
+            min: keys.min.map(|min| min.0),
+            fallback: keys.fallback.map(|fallback| Some(fallback.0)),
+        });
+    }
+    if let Some(max) = keys.max {
+        patch = patch.max(max);
+    }
+    if let Some(on_failure) = keys.on_failure {
+        patch = patch.on_failure(on_failure);
+    }
+    Ok(patch)
 }
 
 fn classes(

@@ -300,6 +300,29 @@ fn contradictions_are_reported_at_their_position() {
 }
 
 #[test]
+fn limits_that_just_fit_are_no_contradiction() {
+    for text in [
+        "default.attempts = 1\n[default.timeouts]\nattempt = \"6s\"\ntotal = \"6s\"\n",
+        "[default]\nattempts = 3\nbackoff = { base = \"1s\", factor = 1, jitter = \"none\" }\n\
+         timeouts = { attempt = \"100ms\", total = \"2500ms\" }\n",
+    ] {
+        let findings = parse(text).lint();
+        assert!(findings.is_empty(), "{text}: {}", findings[0]);
+    }
+}
+
+#[test]
+fn the_share_of_injected_faults_is_explained_in_percent() {
+    let file = parse("default.chaos = [{ percent = 5, fault = \"reset\" }]");
+    let url = "http://a.test/".parse().unwrap();
+    let explained = file.explain(&Method::Get, &url).unwrap().to_string();
+    assert!(
+        explained.contains("injected in 5 % of attempts"),
+        "{explained}"
+    );
+}
+
+#[test]
 fn findings_that_rules_inherit_are_reported_once() {
     let text =
         "[default]\ntimeouts.attempt = \"9m\"\n[[rule]]\nmatch = \"/x\"\n[[rule]]\nmatch = \"/y\"";
@@ -362,7 +385,7 @@ fn a_url_is_explained_from_queue_to_fallback() {
     let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
     let text = plan.unwrap().to_string();
     let expected = "\
-GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 100)
+GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 101)
   waits in the queue, at most 3600s: 200 requests at once over all hosts, 8 per host, 500/s over all hosts, 20/s per host
   attempt 1, within 6s, connect 10s, idle read 30s
   attempt 2 after 500ms to 1s

@@ -205,6 +205,7 @@ const TABLES: &[TableCase] = &[
         keys: &[
             ("downgrade", "true", "false"),
             ("follow", "true", "false"),
+            ("https_only", "true", "false"),
             ("keep_post", "[301]", "[302, 303]"),
             ("max", "1", "2"),
             ("trusted", "true", "false"),

@@ -154,6 +154,16 @@ impl HistoryBuilder {
                 self.add_line_to_all(now, "no attempts start until the consumer takes outcomes");
             }
             (TraceCall::ResumeStarts, _) => self.add_line_to_all(now, "attempts may start again"),
+            (TraceCall::SetConfig(config), _) => {
+                self.config = *config;
+                let what = "the limits and policies are replaced; this fetch keeps its policy";
+                self.add_line_to_all(now, what);
+            }
+            (TraceCall::SetCrawlDelay(host, delay), _) => {
+                self.add_line_at(&host, now, || {
+                    format!("attempts at its host start at least {delay:?} apart from now on")
+                });
+            }
             (TraceCall::Poll, TraceAnswer::Output(EngineOutput::Idle(_))) => {
                 self.add_wait_reasons(now, engine);
             }
@@ -206,11 +216,7 @@ impl HistoryBuilder {
                 | DecisionEvent::HostGivenUp { host, .. }
                 | DecisionEvent::HostPaused { host, .. }
                 | DecisionEvent::HostRecovered { host, .. },
-            ) => {
-                let all = self.live.iter().filter(|live| *live.host == **host);
-                let ids: Vec<_> = all.map(|live| live.id).collect();
-                ids.into_iter().for_each(|id| self.add_line(id, now, line));
-            }
+            ) => self.add_line_at(host, now, line),
             (None, _) => self.add_line_to_all(now, &line()),
         }
     }
@@ -270,6 +276,13 @@ impl HistoryBuilder {
                 what: line(),
             });
         }
+    }
+
+    /// Adds a line to all fetches at a host.
+    fn add_line_at(&mut self, host: &str, now: Timestamp, line: impl Fn() -> String) {
+        let all = self.live.iter().filter(|live| live.host == host);
+        let ids: Vec<_> = all.map(|live| live.id).collect();
+        ids.into_iter().for_each(|id| self.add_line(id, now, &line));
     }
 
     fn add_line_to_all(&mut self, now: Timestamp, line: &str) {

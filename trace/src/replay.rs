@@ -38,6 +38,8 @@ pub struct TraceReplay<R> {
     digest: AnswerDigest,
     engine: Engine,
     ended: bool,
+    /// Whether the engine reports events, whatever the recorded settings say.
+    events: bool,
     reader: TraceReader<R>,
     recorded_config: EngineConfig,
     report: ReplayReport,
@@ -97,6 +99,7 @@ impl<R: Read> TraceReplay<R> {
             agreed: 0,
             digest: AnswerDigest::default(),
             ended: false,
+            events: false,
             engine: Engine::new(head.config.clone(), head.seed, start),
             reader,
             recorded_config: head.config,
@@ -130,7 +133,8 @@ impl<R: Read> TraceReplay<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_events(self) -> Self {
+    pub fn with_events(mut self) -> Self {
+        self.events = true;
         let (config, seed) = (self.recorded_config.clone().events(true), self.report.seed);
         self.with_config(config, seed)
     }
@@ -278,7 +282,13 @@ impl<R: Read> TraceReplay<R> {
         let wants_event = expected.is_some_and(|expected| expected.kind == "event");
         let mut events = Vec::new();
         let answer = loop {
-            match call.clone().apply(&mut self.engine, now) {
+            let applied = match call.clone() {
+                TraceCall::SetConfig(config) if self.events => {
+                    TraceCall::SetConfig(Box::new(config.events(true)))
+                }
+                call => call,
+            };
+            match applied.apply(&mut self.engine, now) {
                 TraceAnswer::Output(EngineOutput::Event(id, event)) if !wants_event => {
                     events.push((id, event));
                 }

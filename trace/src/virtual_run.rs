@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::Write;
+use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, AttemptId, EngineOutput, FetchId, FetchOutcome, FetchRequest, IdleState, Input,
-    InputEffect, Timestamp,
+    Attempt, AttemptId, EngineConfig, EngineOutput, FetchId, FetchOutcome, FetchRequest, IdleState,
+    Input, InputEffect, Timestamp,
 };
 
 use crate::recorded_engine::RecordedEngine;
@@ -18,8 +19,18 @@ pub(crate) struct CallerScript {
     pub(crate) arrivals: VecDeque<(Timestamp, FetchRequest)>,
     /// Times of cancellation and indices among the arrivals, in order of time.
     pub(crate) cancels: VecDeque<(Timestamp, usize)>,
+    /// Changes of the engine's settings and their times, in order of time. Of several things at one time, a change
+    /// comes first.
+    pub(crate) changes: VecDeque<(Timestamp, SettingsChange)>,
     /// Time at which the engine is closed.
     pub(crate) close: Option<Timestamp>,
+}
+
+/// A change of an engine's settings while it runs.
+#[derive(Clone, Debug)]
+pub(crate) enum SettingsChange {
+    Config(Box<EngineConfig>),
+    CrawlDelay(Box<str>, Duration),
 }
 
 /// Behaviour of the servers.
@@ -95,6 +106,7 @@ struct VirtualRun<'a, W: Write, M> {
 impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
     /// Does everything due now and advances the clock to the next event. Returns `false` at the end.
     fn step(&mut self) -> bool {
+        self.change_due();
         let idle = self.drain_outputs();
         if self.submit_due(idle.room) || self.cancel_due() {
             return true;
@@ -120,6 +132,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
             idle.wake.map(|wake| wake.at),
             arrival.map(|(at, _)| *at),
             self.script.cancels.front().map(|(at, _)| *at),
+            self.script.changes.front().map(|(at, _)| *at),
             self.script.close,
         ]
         .into_iter()
@@ -171,6 +184,17 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
             any = true;
         }
         any
+    }
+
+    fn change_due(&mut self) {
+        while let Some((_, change)) = pop_due(&mut self.script.changes, self.now) {
+            match change {
+                SettingsChange::Config(config) => self.engine.set_config(*config, self.now),
+                SettingsChange::CrawlDelay(host, delay) => {
+                    self.engine.set_crawl_delay(&host, delay);
+                }
+            }
+        }
     }
 
     fn cancel_due(&mut self) -> bool {

@@ -12,7 +12,7 @@ use fetch_proto::EngineConfig;
 
 use crate::error::TraceError;
 use crate::recorded_engine::RecordedEngine;
-use crate::virtual_run::{self, CallerScript};
+use crate::virtual_run::{self, CallerScript, SettingsChange};
 use model::RunModel;
 use servers::{Assumption, RecordedServers};
 
@@ -23,6 +23,9 @@ pub use comparison::{RunComparison, RunTotals};
 /// The trace is the model of the servers: the `n`-th attempt of a fetch at a URL gets the answer of the
 /// recorded `n`-th attempt, after the same time. Requests arrive at their recorded times. Requests that
 /// waited for room arrive as soon as there is room.
+///
+/// Settings that were replaced while the run went on, and crawl delays, are replaced at the same times:
+/// `change` is called with the settings of the start, and with each later ones.
 ///
 /// Some attempts are not in the trace: a further retry, the rest of an attempt that a limit cut short,
 /// a redirect that was not followed. The run is therefore simulated twice:
@@ -49,12 +52,17 @@ pub use comparison::{RunComparison, RunTotals};
 /// If `from` is not a trace or cannot be read.
 pub fn what_if(
     from: impl Read,
-    change: impl FnOnce(EngineConfig) -> EngineConfig,
+    mut change: impl FnMut(EngineConfig) -> EngineConfig,
 ) -> Result<RunComparison, TraceError> {
-    let model = RunModel::read(from)?;
-    let config = change(model.config.clone());
-    let optimistic = simulate(&model, config.clone(), Assumption::Optimistic);
-    let pessimistic = simulate(&model, config, Assumption::Pessimistic);
+    let mut model = RunModel::read(from)?;
+    model.config = change(model.config);
+    for (_, changed) in &mut model.changes {
+        if let SettingsChange::Config(config) = changed {
+            **config = change(std::mem::take(config));
+        }
+    }
+    let optimistic = simulate(&model, Assumption::Optimistic);
+    let pessimistic = simulate(&model, Assumption::Pessimistic);
     Ok(RunComparison {
         ending: model.ending,
         faithful: model.faithful,
@@ -72,7 +80,8 @@ struct RunResult {
     unseen: u64,
 }
 
-fn simulate(model: &RunModel, config: EngineConfig, assumption: Assumption) -> RunResult {
+fn simulate(model: &RunModel, assumption: Assumption) -> RunResult {
+    let config = model.config.clone();
     let mut engine = RecordedEngine::<std::io::Sink>::new(config, model.seed, model.start);
     let fetches = model.fetches.iter().enumerate();
     let mut cancels: Vec<_> = fetches
@@ -85,6 +94,7 @@ fn simulate(model: &RunModel, config: EngineConfig, assumption: Assumption) -> R
             .map(|fetch| (fetch.available_at, fetch.request.clone()))
             .collect(),
         cancels: cancels.into(),
+        changes: model.changes.iter().cloned().collect(),
         close: model.closed,
     };
     let mut servers = RecordedServers::new(model, assumption);

@@ -67,6 +67,7 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "tls.client_certificate",
         "tls.insecure",
         "tls.pinned_keys",
+        "tls.version",
     ];
     let mut known = [&by_the_driver[..], &by_the_adapters].concat();
     known.sort_unstable();

@@ -19,7 +19,8 @@ fn requests_and_redirects_to_hosts_that_demand_https_are_upgraded() {
         let mut headers = HeaderMap::new();
         let age = HeaderValue::from_static("max-age=60");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, age);
-        let target = HeaderValue::from_static("http://a.test/target");
+        // Bytes that are not ASCII come back to the server as they are.
+        let target = HeaderValue::from_bytes(b"http://a.test/caf\xe9").unwrap();
         headers.insert(header::LOCATION, target);
         let status = match url.ends_with("/redirect") {
             true => StatusCode::FOUND,
@@ -45,14 +46,14 @@ fn requests_and_redirects_to_hosts_that_demand_https_are_upgraded() {
         fetcher.fetch("https://a.test/secure").await;
         let outcome = fetcher.fetch("http://a.test/redirect").await;
         let response = outcome.result.unwrap();
-        assert_eq!(response.url.as_str(), "https://a.test/target");
+        assert_eq!(response.url.as_str(), "https://a.test/caf%E9");
         assert_eq!(outcome.url, "http://a.test/redirect");
     });
     let expected = [
         "http://a.test/plain",
         "https://a.test/secure",
         "https://a.test/redirect",
-        "https://a.test/target",
+        "https://a.test/caf%E9",
     ];
     assert_eq!(*sent.lock().unwrap(), expected);
 }

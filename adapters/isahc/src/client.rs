@@ -40,6 +40,10 @@ impl IsahcClientFactory {
         if cfg!(not(feature = "tls")) && needs_tls {
             return cannot("tls", "built without the feature `tls`");
         }
+        if settings.tls.version.is_some() {
+            let reason = "isahc does not do it: take the adapter for smol or tokio";
+            return cannot("version", reason);
+        }
         if !settings.tls.pinned_keys.is_empty() {
             let reason = "isahc does not do it: take the adapter for smol or tokio";
             return cannot("pinned_keys", reason);

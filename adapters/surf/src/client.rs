@@ -23,6 +23,10 @@ impl SurfClientFactory {
             let reason = "surf cannot do it: take the adapter for smol or tokio";
             return Err(BuildError::new(setting, reason));
         }
+        if settings.tls.version.is_some() {
+            let reason = "surf cannot do it: take the adapter for smol or tokio";
+            return Err(BuildError::new("version", reason));
+        }
         if !settings.tls.pinned_keys.is_empty() {
             let reason = "surf cannot do it: take the adapter for smol or tokio";
             return Err(BuildError::new("pinned_keys", reason));

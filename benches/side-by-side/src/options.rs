@@ -12,7 +12,7 @@ use crate::clients;
 use crate::environment::ports::SitePorts;
 use crate::environment::{command, machine, site, usage};
 use crate::measure::allocations::AllocationCounter;
-use crate::measure::{comparison, core_scaling, list_scaling};
+use crate::measure::{comparison, core_scaling, floods, list_scaling};
 use crate::report::docs;
 
 /// Measures fetch-all beside other clients, on one server on loopback.
@@ -71,6 +71,7 @@ fn case_names() -> clap::builder::PossibleValuesParser {
         .chain([
             core_scaling::NAME,
             BenchmarkCase::COMMAND.name,
+            floods::NAME,
             list_scaling::NAME,
         ])
         .collect::<Vec<_>>()
@@ -114,6 +115,9 @@ fn measure(options: &BenchmarkOptions) -> Result<()> {
             core_scaling::NAME,
             &core_scaling::estimate(options.quick, rounds)?,
         )?;
+    }
+    if is_selected(floods::NAME) {
+        options.report(floods::NAME, &floods::measure_floods(rounds)?)?;
     }
     if is_selected(list_scaling::NAME) {
         let table = list_scaling::measure_lists(options.quick, options.write_docs)?;

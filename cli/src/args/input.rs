@@ -51,6 +51,18 @@ pub(crate) struct InputArgs {
     #[arg(long = "url", value_name = "URL|@FILE")]
     pub(crate) url: Vec<String>,
 
+    /// Scheme of URLs that have none: http or https [default: http]
+    #[arg(long, value_name = "SCHEME")]
+    pub(crate) proto_default: Option<DefaultScheme>,
+
+    /// Schemes of URLs to fetch, redirects included: =https refuses http
+    #[arg(long, value_name = "LIST", value_parser = values::allows_http)]
+    pub(crate) proto: Option<bool>,
+
+    /// Schemes that redirects may lead to: =https refuses http
+    #[arg(long, value_name = "LIST", value_parser = values::allows_http)]
+    pub(crate) proto_redir: Option<bool>,
+
     /// Do not expand {a,b}, [1-100], [01-10:3], [a-z] and {1..100} in URL arguments
     #[arg(short, long)]
     pub(crate) globoff: bool,
@@ -74,6 +86,15 @@ pub(crate) struct InputArgs {
 }
 
 impl InputArgs {
+    /// Whether redirects may lead to http, if an option says so. What --proto refuses, --proto-redir does
+    /// not allow.
+    pub(crate) fn redirects_allow_http(&self) -> Option<bool> {
+        match (self.proto, self.proto_redir) {
+            (Some(false), _) => Some(false),
+            (proto, redirects) => redirects.or(proto),
+        }
+    }
+
     /// Whether a list comes from stdin.
     pub(crate) fn takes_stdin(&self) -> bool {
         let mut files = self.input_file.iter();
@@ -91,6 +112,24 @@ pub(crate) enum InputFormat {
     Lines,
     Parquet,
     Tsv,
+}
+
+/// The value of `--proto-default`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum DefaultScheme {
+    #[default]
+    Http,
+    Https,
+}
+
+impl DefaultScheme {
+    /// What is written before a host.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Http => "http://",
+            Self::Https => "https://",
+        }
+    }
 }
 
 /// The value of `--url-column`.

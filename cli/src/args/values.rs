@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::display::Quoted;
+use fetch_driver::TlsVersion;
 use fetch_proto::{Method, RulePattern, StatusSet};
 
 pub(crate) use self::header::{HeaderOption, HeaderSource, header, header_source, proxy_header};
@@ -215,6 +216,53 @@ pub(crate) fn proxy(text: &str) -> Result<String, String> {
     }
 }
 
+/// The value of `--tls-max`. The newest version is no bound, but counts as given.
+pub(crate) fn tls_max(text: &str) -> Result<TlsVersion, String> {
+    match text {
+        "1.2" => Ok(TlsVersion::Tls12),
+        "1.3" | "default" => Ok(TlsVersion::Tls13),
+        "1.0" | "1.1" => Err("TLS 1.2 is the oldest version that is supported: write 1.2".into()),
+        _ => Err("not a version of TLS: write 1.2 or 1.3".into()),
+    }
+}
+
+/// The schemes of curl that are not fetched.
+const OTHER_SCHEMES: [&str; 27] = [
+    "dict", "file", "ftp", "ftps", "gopher", "gophers", "imap", "imaps", "ldap", "ldaps", "mqtt",
+    "pop3", "pop3s", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts", "rtsp", "scp", "sftp",
+    "smb", "smbs", "smtp", "smtps", "telnet",
+];
+
+/// Whether a list of schemes in curl's syntax allows http. `+` (the default) adds a scheme, `-` removes
+/// it, and `=` allows only it.
+pub(crate) fn allows_http(text: &str) -> Result<bool, String> {
+    let (mut http, mut https) = (true, true);
+    for part in text.split(',') {
+        let name = part.trim_start_matches(['+', '-', '=']);
+        let modifiers = &part[..part.len() - name.len()];
+        if modifiers.contains('=') {
+            (http, https) = (false, false);
+        }
+        let allowed = !modifiers.ends_with('-');
+        let name = name.to_ascii_lowercase();
+        match &*name {
+            "all" => (http, https) = (allowed, allowed),
+            "http" => http = allowed,
+            "https" => https = allowed,
+            other if OTHER_SCHEMES.contains(&other) => {}
+            _ => {
+                return Err(format!(
+                    "'{name}' is no scheme: write =https, or leave it out"
+                ));
+            }
+        }
+    }
+    match https {
+        true => Ok(http),
+        false => Err("https is always allowed: write =https, or leave it out".into()),
+    }
+}
+
 pub(crate) fn no_proxy(text: &str) -> Result<String, String> {
     let rules = fetch_driver::ProxyRules::new().no_proxy(text);
     rules.map(|_| text.to_owned()).map_err(|e| e.to_string())
@@ -332,6 +380,37 @@ pub(crate) fn log_file(text: &str) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_schemes_follow_curl() {
+        for (text, expected) in [
+            ("=https", Ok(false)),
+            ("-http", Ok(false)),
+            ("-all,https", Ok(false)),
+            ("-all,+HTTPS,ftp", Ok(false)),
+            ("http,https", Ok(true)),
+            ("=http,https", Ok(true)),
+            ("-ftp", Ok(true)),
+            ("=http", Err("https is always allowed")),
+            ("-all", Err("https is always allowed")),
+            ("=htps", Err("'htps' is no scheme")),
+            ("", Err("is no scheme")),
+        ] {
+            match (allows_http(text), expected) {
+                (Err(why), Err(part)) => assert!(why.contains(part), "{text}: {why}"),
+                (result, expected) => assert_eq!(result.ok(), expected.ok(), "{text}"),
+            }
+        }
+    }
+
+    #[test]
+    fn tls_has_two_versions() {
+        assert_eq!(tls_max("1.2"), Ok(TlsVersion::Tls12));
+        assert_eq!(tls_max("default"), Ok(TlsVersion::Tls13));
+        for wrong in ["1.1", "2", ""] {
+            assert!(tls_max(wrong).unwrap_err().contains("write 1.2"), "{wrong}");
+        }
+    }
 
     #[test]
     fn seconds_are_non_negative_numbers() {

@@ -55,6 +55,22 @@ pub(super) fn entries(
     Ok((entries, warnings.into_iter().collect()))
 }
 
+/// The options of a file as words of a command line.
+pub(crate) fn toml_options(text: &str) -> Result<Vec<String>, String> {
+    let command = crate::args::command();
+    let document = TomlDocument::new("config.toml", text);
+    let entries = parse(
+        &OptionIndex::new(&command),
+        &document,
+        Path::new("config.toml"),
+    );
+    let entries = entries.map_err(|error| error.message)?;
+    let words = entries.into_iter().flat_map(|entry| entry.arguments);
+    Ok(words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect())
+}
+
 /// Whether the value contains a secret: a password, the user of a proxy's URL, a credential field.
 fn has_secret(entry: &ConfigEntry) -> bool {
     let values = entry

@@ -23,7 +23,9 @@ use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::args::{self, CliArgs};
 use crate::exit::CliError;
+pub(crate) use file::toml_options;
 use known::OptionIndex;
+pub(crate) use line::curl_options;
 pub(crate) use print::print;
 pub(crate) use set_options::SetOptions;
 

@@ -122,9 +122,9 @@ pub(crate) fn check(line: &[u8]) -> Result<&str, &'static str> {
     Ok(text)
 }
 
-/// A URL of a list, with `http://` if it has no scheme but the form of a host, as on the command line.
-/// Other lines are unchanged, and [`check`] refuses them.
-pub(crate) fn complete(line: &[u8]) -> Cow<'_, [u8]> {
+/// A URL of a list, with `scheme`, such as `http://`, if it has no scheme but the form of a host, as on
+/// the command line. Other lines are unchanged, and [`check`] refuses them.
+pub(crate) fn complete<'a>(line: &'a [u8], scheme: &str) -> Cow<'a, [u8]> {
     // A fast path: nearly all lines have a scheme.
     if line.starts_with(b"http://") || line.starts_with(b"https://") {
         return line.into();
@@ -135,13 +135,13 @@ pub(crate) fn complete(line: &[u8]) -> Cow<'_, [u8]> {
     // Not http//a.test, which is a typing error.
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     match is_word && has_form_of_url(host) && !is_file_name(text) {
-        true => with_scheme(line),
+        true => with_scheme(line, scheme),
         false => line.into(),
     }
 }
 
-/// A URL of the command line, with `http://` if it has no scheme, as in curl.
-pub(crate) fn with_scheme(line: &[u8]) -> Cow<'_, [u8]> {
+/// A URL of the command line, with `default`, such as `http://`, if it has no scheme, as in curl.
+pub(crate) fn with_scheme<'a>(line: &'a [u8], default: &str) -> Cow<'a, [u8]> {
     let scheme = line.iter().position(|byte| *byte == b':').filter(|end| {
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
         line[..*end].iter().all(is_part) && line[*end..].starts_with(b":/")
@@ -152,7 +152,7 @@ pub(crate) fn with_scheme(line: &[u8]) -> Cow<'_, [u8]> {
             [b'/', second, ..] if *second != b'/' => line.into(),
             [b'/'] => line.into(),
             _ if has_opaque_scheme(line) => line.into(),
-            _ => [b"http://", line.strip_prefix(b"//").unwrap_or(line)]
+            _ => [default.as_bytes(), line.strip_prefix(b"//").unwrap_or(line)]
                 .concat()
                 .into(),
         };
@@ -260,7 +260,7 @@ mod tests {
             ("tel:+1555", "tel:+1555"),
             ("data:8080/x", "http://data:8080/x"),
         ] {
-            let whole = with_scheme(line.as_bytes());
+            let whole = with_scheme(line.as_bytes(), "http://");
             assert_eq!(String::from_utf8_lossy(&whole), expected);
         }
     }
@@ -286,7 +286,7 @@ mod tests {
                 false => line.to_owned(),
             };
             assert_eq!(
-                String::from_utf8_lossy(&complete(line.as_bytes())),
+                String::from_utf8_lossy(&complete(line.as_bytes(), "http://")),
                 expected
             );
         }

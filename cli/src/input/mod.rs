@@ -4,6 +4,7 @@ pub(crate) mod backlog;
 mod duplicates;
 mod glob;
 mod lines;
+pub(crate) mod parsing;
 mod progress;
 mod reader;
 mod rows;

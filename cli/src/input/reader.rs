@@ -124,6 +124,7 @@ impl ListReader {
             false => MAX_LINE,
         };
         let mut lines = LineReader::new(source.reader, max_length);
+        let scheme = self.template.default_scheme;
         let mut expected = 0;
         loop {
             let mut batch = Vec::with_capacity(expected);
@@ -134,11 +135,11 @@ impl ListReader {
                     return;
                 }
                 if source.is_arguments {
-                    self.add_line(&source.name, number, &with_scheme(line), &mut batch);
+                    self.add_line(&source.name, number, &with_scheme(line, scheme), &mut batch);
                     return;
                 }
                 let Some(rows) = &mut rows else {
-                    self.add_line(&source.name, number, &complete(line), &mut batch);
+                    self.add_line(&source.name, number, &complete(line, scheme), &mut batch);
                     return;
                 };
                 let row = match line.len() > max_length {
@@ -308,7 +309,7 @@ impl ListReader {
             raw,
             mut row,
         } = parsed;
-        if let Cow::Owned(url) = complete(row.url.trim().as_bytes()) {
+        if let Cow::Owned(url) = complete(row.url.trim().as_bytes(), self.template.default_scheme) {
             row.url = String::from_utf8_lossy(&url).into_owned();
         }
         if error.is_none() && row.is_plain() {

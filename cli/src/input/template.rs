@@ -29,6 +29,10 @@ pub(crate) struct RequestTemplate {
     pub(crate) asks_before_bodies: bool,
     /// Where the files are that rows may send.
     pub(crate) body_dir: Option<BodyDirectory>,
+    /// What is written before hosts without scheme.
+    pub(crate) default_scheme: &'static str,
+    /// Whether http URLs are refused.
+    pub(crate) https_only: bool,
     /// Whether outcomes have the responses that redirect.
     pub(crate) keeps_redirects: bool,
     /// Whether `-u` or `-H Authorization` applies to all URLs, also those with a password.
@@ -94,7 +98,11 @@ impl RequestTemplate {
             true => Request::new(method, without_user(url)),
             false => Request::new(method, url),
         };
-        let request = self.set_common(request.map_err(|error| reason(&error))?)?;
+        let request = request.map_err(|error| reason(&error))?;
+        if self.https_only && request.url().scheme() == "http" {
+            return Err("--proto does not allow http: write https://".into());
+        }
+        let request = self.set_common(request)?;
         Ok(match self.password(url) {
             Some(login) => request.headers([(AUTHORIZATION, login)].into_iter().collect()),
             None => request,

@@ -40,13 +40,7 @@ impl HstsFile {
     pub(crate) fn write(&self) -> Result<(), CliError> {
         let mut text = FILE_HEADER.to_owned();
         for (host, known) in self.hosts.hosts() {
-            let dot = if known.include_subdomains { "." } else { "" };
-            let date = known
-                .expires
-                .and_then(|at| jiff::Timestamp::try_from(at).ok());
-            let date =
-                date.map_or_else(|| UNLIMITED.to_owned(), |at| at.strftime(DATE).to_string());
-            text += &format!("{dot}{host} \"{date}\"\n");
+            text += &entry_line(&host, &known);
         }
         self.file.write(text.as_bytes(), FileAccess::Owner)
     }
@@ -94,6 +88,25 @@ pub(super) fn set_hsts(
         }
     }
     Ok(Some(HstsFile { file, hosts }))
+}
+
+/// The entries of a file: host and date, or why a line is none.
+pub(crate) fn hsts_hosts(text: &str) -> Vec<Result<String, String>> {
+    let lines = text.lines().filter_map(|line| parse(line).transpose());
+    lines
+        .map(|entry| entry.map(|(host, known)| entry_line(&host, &known)))
+        .map(|entry| entry.map_err(str::to_owned))
+        .collect()
+}
+
+/// An entry as a line of the file.
+fn entry_line(host: &str, known: &HstsHost) -> String {
+    let dot = if known.include_subdomains { "." } else { "" };
+    let date = known
+        .expires
+        .and_then(|at| jiff::Timestamp::try_from(at).ok());
+    let date = date.map_or_else(|| UNLIMITED.to_owned(), |at| at.strftime(DATE).to_string());
+    format!("{dot}{host} \"{date}\"\n")
 }
 
 /// A line of the file; `None` for a comment.

@@ -2,6 +2,7 @@
 //!
 //! A [`RunPlan`] has one part per concern. Each part reads its own options, and owns what it opens.
 
+mod ca_directory;
 mod client;
 mod console;
 mod hsts;
@@ -20,7 +21,7 @@ use crate::input::UrlList;
 use crate::output::head_dump::HeadDump;
 pub(crate) use client::ClientPlan;
 pub(crate) use console::{ConsolePlan, log_error};
-pub(crate) use hsts::HstsFile;
+pub(crate) use hsts::{HstsFile, hsts_hosts};
 pub(crate) use input::InputPlan;
 pub(crate) use output::OutputPlan;
 pub(crate) use policy::PolicyReload;

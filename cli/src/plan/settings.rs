@@ -6,12 +6,12 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use clap::Parser;
-use fetch_driver::{ClientIdentity, LocalAddress, Settings};
+use fetch_driver::{ClientIdentity, LocalAddress, Settings, TlsVersion};
 use fetch_proto::EngineConfig;
 
-use super::pins;
 use super::policy::{PolicySources, file};
 use super::request;
+use super::{ca_directory, pins};
 use crate::args::explicit::ExplicitOptions;
 use crate::args::{CliArgs, LimitArgs, PolicyArgs, RetryArgs, TimeoutArgs};
 use crate::exit::CliError;
@@ -31,6 +31,17 @@ const FILES_FOR_THREAD: u64 = 16;
 /// The descriptors in use that are assumed where they cannot be counted.
 const USUAL_FILES: u64 = 8;
 
+/// The only version of TLS to use, if the options exclude another one.
+fn tls_version(args: &CliArgs) -> Result<Option<TlsVersion>, CliError> {
+    match (args.network.tls_v1_3, args.network.tls_max) {
+        (true, Some(TlsVersion::Tls12)) => Err(CliError::usage(
+            "--tlsv1.3 and --tls-max 1.2 exclude each other: write one of them",
+        )),
+        (true, _) => Ok(Some(TlsVersion::Tls13)),
+        (false, max) => Ok(max.filter(|max| *max == TlsVersion::Tls12)),
+    }
+}
+
 /// The settings of threads, header fields, decoding and trusted certificates. The engine's
 /// configuration comes from the [`PolicySources`].
 pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
@@ -46,6 +57,11 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
         })?;
         settings.tls.ca_certificates.push(pem);
     }
+    for directory in &args.network.capath {
+        let certificates = ca_directory::read(directory)?;
+        settings.tls.ca_certificates.extend(certificates);
+    }
+    settings.tls.version = tls_version(args)?;
     // A WARC file has bodies as received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
     settings.tls.insecure = args.network.insecure;

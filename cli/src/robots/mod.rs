@@ -36,6 +36,11 @@ const MAX_WAITING: usize = 10_000;
 /// The most files that are fetched at a time.
 const MAX_FETCHING: usize = 1_000;
 
+/// Whether a robots.txt allows the product `agent` to fetch the URL.
+pub(crate) fn is_allowed(file: &[u8], agent: &str, url: &Url) -> bool {
+    rules::RobotsRules::parse(file, agent).allows(url)
+}
+
 /// The requests to fetch: all, or those that robots.txt allows.
 pub(crate) enum AdmittedRequests {
     All(RequestStream),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use fetch_driver::Settings;
+use fetch_logging::LoggingPolicy;
 use fetch_smol::{Builder, Fetcher, Smol};
 use http::header::REFERER;
 use smol::Executor;
@@ -41,9 +42,9 @@ pub(crate) fn run(mut plan: RunPlan, options: SetOptions) -> Result<u8, CliError
     let signals = signals::listen(screen::restore).map_err(CliError::internal)?;
     let progress = ProgressDisplay::new(plan.console.view, &signals);
     let _cleared = ClearOnDrop(progress.clone());
-    let console = Box::new(ConsoleWriter(progress.clone()));
-    let logging = plan.console.log.install_with(console);
-    logging.map_err(|error| plan::log_error(&error))?;
+    let logging = LoggingPolicy::new(plan.console.log.clone());
+    let logging = logging.console(ConsoleWriter(progress.clone()));
+    logging.init().map_err(|error| plan::log_error(&error))?;
     let print_message = message_printer(&progress, plan.console.silent);
     plan.console
         .warnings

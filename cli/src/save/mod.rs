@@ -19,6 +19,7 @@ use std::time::SystemTime;
 
 use fetch_driver::{BodyRetention, Outcome, Request, Response};
 use fetch_proto::Method;
+use http::HeaderMap;
 use url::Url;
 
 use crate::mutex::lock;
@@ -33,14 +34,33 @@ use archives::Archives;
 use directory::BodyDirectory;
 use disk::DiskStatus;
 use extension::extension;
-use name::NameInputs;
 pub(crate) use name::NameTemplate;
+use name::{FileNaming, NameInputs};
 pub(crate) use open::{SaveOptions, SaveResume};
 use partial::PartialStore;
 use resume::DirectoryUse;
 pub(crate) use resume::{ArchiveResume, remove_uncommitted};
 use spool::{BodyBytes, BodySpool, FinishedBody, SpooledBody};
 use warc::ArchivedExchange;
+
+/// The path below the directory of a body that is named by its header fields, or by a template. `None` if the
+/// template is not valid.
+pub(crate) fn body_path(template: Option<&str>, headers: &HeaderMap, url: &Url) -> Option<String> {
+    let naming = match template {
+        None => FileNaming::Header,
+        Some(template) => FileNaming::Template(NameTemplate::parse(template).ok()?),
+    };
+    let header = disposition::file_name(headers);
+    Some(naming.path(&NameInputs {
+        ext: "bin",
+        hash: &[0; 32],
+        header: header.as_deref(),
+        id: "1",
+        out: None,
+        seq: 1,
+        url,
+    }))
+}
 
 /// The prefix of names of unfinished files.
 const TEMPORARY_PREFIX: &str = ".fetch-all-";

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use fetch_testbed::servers::{Program, RealServer, ServerTest};
+use fetch_testbed::servers::{Program, RealServer, ServerTest, is_nightly};
 use serde_json::Value;
 
 use crate::support::{command, outcomes, parse_records};
@@ -56,9 +56,16 @@ fn fetch(nginx: &RealServer, urls: usize, options: &[&str]) -> (Vec<Value>, Dura
     (parse_records(&output.stdout), begin.elapsed())
 }
 
-/// Ten times as long as at the limit: the machine may be busy.
+/// Whether it took at most 1.3 times as long as at the limit, in a nightly run; otherwise ten times, because the
+/// machine may be busy.
 fn is_in_time(took: Duration, urls: usize) -> bool {
-    took < Duration::from_millis(urls as u64 * 1000 / 200 * 10)
+    let ideal = Duration::from_millis(urls as u64 * 1000 / 200);
+    println!("{urls} URLs in {took:.1?}, at the limit {ideal:.1?}");
+    took < if is_nightly() {
+        ideal * 13 / 10
+    } else {
+        ideal * 10
+    }
 }
 
 fn a_limit_without_retry_after_costs_no_url() {

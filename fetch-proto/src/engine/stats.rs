@@ -199,4 +199,29 @@ mod tests {
             "10 submitted, 5 responded, 1 failed, 4 live; 12 attempts, 2 in flight, 1 retry; 1 host, 1 down"
         );
     }
+
+    #[test]
+    fn every_number_of_two_engines_is_added() {
+        let each = |n: u64| EngineStats {
+            attempts: n,
+            circuits_closed: n,
+            circuits_opened: n,
+            cancelled: n,
+            failed: n,
+            hosts: n as usize,
+            hosts_down: n as usize,
+            hosts_given_up: n as usize,
+            in_flight: n as usize,
+            live: n as usize,
+            redirects: n,
+            responded: n,
+            retries: n,
+            shared: n,
+            stale_inputs: n,
+            submitted: n,
+            time_regressions: n,
+            waiting_for_hosts: n as usize,
+        };
+        assert_eq!(each(3).plus(each(4)), each(7));
+    }
 }

@@ -136,12 +136,17 @@ impl Default for Hedge {
     }
 }
 
+/// The parts of the default percentile: thousandths, lower bound, delay while nothing is known.
+pub(crate) const DEFAULT_PERCENTILE: (u16, Duration, Option<Duration>) =
+    (950, default_min_delay(), None);
+
 impl Default for HedgeDelay {
     fn default() -> Self {
+        let (per_mille, min, fallback) = DEFAULT_PERCENTILE;
         Self::Percentile {
-            per_mille: 950,
-            min: default_min_delay(),
-            fallback: None,
+            per_mille,
+            min,
+            fallback,
         }
     }
 }

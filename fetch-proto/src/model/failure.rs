@@ -313,6 +313,8 @@ pub enum RedirectError {
     BodyNotReplayable,
     /// The redirect leads from https to http.
     Downgrade,
+    /// The redirect leads to http, and the policy allows https only.
+    HttpsOnly,
     /// `Location` is not a URL.
     InvalidLocation,
     /// The redirect leads to a scheme other than http and https.
@@ -328,6 +330,7 @@ impl fmt::Display for RedirectError {
                 "the redirect needs the request body again, which can be sent only once"
             }
             Self::Downgrade => "the redirect leads from https to http",
+            Self::HttpsOnly => "the redirect leads to http, and only https is allowed",
             Self::InvalidLocation => "the redirect's Location is not a URL",
             Self::Scheme => "the redirect leads to a scheme other than http and https",
             Self::TooMany => "too many redirects",

@@ -22,11 +22,11 @@ use crate::random::{between, mix};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Backoff {
-    base: Duration,
-    cap: Duration,
-    factor: u32,
-    jitter: Option<Jitter>,
-    step: Duration,
+    pub(super) base: Duration,
+    pub(super) cap: Duration,
+    pub(super) factor: u32,
+    pub(super) jitter: Option<Jitter>,
+    pub(super) step: Duration,
 }
 
 /// How the exponential wait `e` is randomised, so that fetches that failed together are not retried

@@ -99,6 +99,19 @@ impl RetryClasses {
         get(&self.failures, &failure)
     }
 
+    /// These overrides, and for statuses and failures that they do not set, those of `lower`.
+    pub(super) fn on_top_of(self, lower: Self) -> Self {
+        let statuses = self.statuses.into_iter();
+        let merged = statuses.fold(lower, |all, (status, class)| all.status(status, class));
+        let failures = self.failures.into_iter();
+        failures.fold(merged, |all, (failure, class)| all.failure(failure, class))
+    }
+
+    /// As [`on_top_of`](Self::on_top_of): overrides are their own patch.
+    pub(super) fn apply(&self, target: &Self) -> Self {
+        self.clone().on_top_of(target.clone())
+    }
+
     /// The class of `cause`. `retried` are the statuses that are retried unless a class is set.
     pub(crate) fn classify(&self, cause: FailureCause, retried: &StatusSet) -> RetryClass {
         match cause {

@@ -23,7 +23,10 @@ pub use chaos::ChaosPolicy;
 pub(crate) use chaos::injected_latency;
 pub use class::{RetryClass, RetryClasses};
 pub use fallback::Fallback;
-pub use patch::{PolicyPatch, TimeoutsPatch};
+pub use patch::{
+    BackoffPatch, FallbackPatch, HedgeDelayPatch, HedgePatch, KeptPostsPatch, PolicyPatch,
+    RedirectPatch, RetryAfterPatch, StallPatch, TimeoutsPatch,
+};
 pub use redirect::{RedirectPolicy, is_sent_to_other_origins, location_text};
 pub use status::StatusSet;
 pub use timeouts::Timeouts;

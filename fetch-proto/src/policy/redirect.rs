@@ -25,6 +25,7 @@ pub struct RedirectPolicy {
     pub(crate) max: u16,
     pub(crate) downgrade: bool,
     pub(crate) follow: bool,
+    pub(crate) https_only: bool,
     /// Whether a POST stays one after 301, 302 and 303.
     pub(crate) keep_post: [bool; 3],
     pub(crate) trusted: bool,
@@ -45,6 +46,7 @@ impl RedirectPolicy {
             max,
             downgrade: false,
             follow: true,
+            https_only: false,
             keep_post: [false; 3],
             trusted: false,
         }
@@ -70,6 +72,17 @@ impl RedirectPolicy {
     #[must_use]
     pub const fn allow_downgrade(mut self, allow: bool) -> Self {
         self.downgrade = allow;
+        self
+    }
+
+    /// Sets whether redirects may lead to https only, also from http. Default no.
+    ///
+    /// ```
+    /// let redirects = fetch_proto::RedirectPolicy::default().https_only(true);
+    /// ```
+    #[must_use]
+    pub const fn https_only(mut self, https_only: bool) -> Self {
+        self.https_only = https_only;
         self
     }
 
@@ -215,6 +228,9 @@ pub(crate) fn hop(
     }
     if from.scheme() == "https" && url.scheme() == "http" && !rules.downgrade {
         return Err(RedirectError::Downgrade);
+    }
+    if url.scheme() == "http" && rules.https_only {
+        return Err(RedirectError::HttpsOnly);
     }
     let credentials = UrlCredentials::take(&mut url);
     if url.fragment().is_none() {
@@ -368,6 +384,19 @@ mod tests {
                 expected,
                 "{status} {location:?}"
             );
+        }
+    }
+
+    #[test]
+    fn redirects_may_be_limited_to_https() {
+        let rules = RedirectPolicy::default()
+            .allow_downgrade(true)
+            .https_only(true);
+        for from in ["http://a.test/", "https://a.test/"] {
+            let from = Url::parse(from).unwrap();
+            let to = |location| hop(302, location, &from, &Method::Get, false, rules);
+            assert_eq!(to("http://b.test/"), Err(RedirectError::HttpsOnly));
+            assert_eq!(to("https://b.test/").unwrap().url.scheme(), "https");
         }
     }
 

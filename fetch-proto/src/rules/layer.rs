@@ -81,7 +81,7 @@ impl PolicyLayer {
     /// ```
     /// use fetch_proto::{PolicyLayer, PolicyPatch};
     /// let patch = PolicyPatch::default().attempts(1);
-    /// let layer = PolicyLayer::default().update_base(|base| patch.over(base));
+    /// let layer = PolicyLayer::default().update_base(|base| patch.on_top_of(base));
     /// ```
     #[must_use]
     pub fn update_base(mut self, change: impl FnOnce(PolicyPatch) -> PolicyPatch) -> Self {

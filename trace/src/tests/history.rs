@@ -161,3 +161,38 @@ fn phases_pauses_and_inputs_that_come_too_late_are_shown() {
         ]
     );
 }
+
+#[test]
+fn new_settings_are_shown_and_the_events_after_them_too() {
+    let mut run = Run::new(|config| config);
+    run.submit("http://a.test/", 0);
+    run.poll(0);
+    let policy = Policy::default().attempt_timeout(Duration::from_secs(9));
+    run.0.set_config(
+        EngineConfig::default().rules(PolicyRules::from_policy(policy)),
+        at(5),
+    );
+    run.0
+        .set_crawl_delay("http://a.test", Duration::from_secs(2));
+    run.submit("http://a.test/next", 10);
+    let attempt = &run.poll(10)[0];
+    run.head(attempt, HeadSummary::status(200), 20);
+    run.poll(20);
+    let file = run.0.finish().unwrap();
+    let first = explain(&file[..], "http://a.test/").unwrap().to_string();
+    for line in [
+        "+0.005s  the limits and policies are replaced; this fetch keeps its policy",
+        "+0.005s  attempts at its host start at least 2s apart from now on",
+    ] {
+        assert!(first.contains(line), "{first}");
+    }
+    let next = explain(&file[..], "http://a.test/next").unwrap();
+    assert!(next.faithful);
+    let next = next.to_string();
+    for line in [
+        "limits: attempt 9s",
+        "attempt 1 starts after 0ns in the queue",
+    ] {
+        assert!(next.contains(line), "{next}");
+    }
+}

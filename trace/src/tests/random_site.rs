@@ -120,6 +120,7 @@ impl RandomRun {
         let script = CallerScript {
             arrivals: requests.into(),
             cancels: cancels.into(),
+            changes: [].into(),
             close: self.close.map(after),
         };
         let mut site = RandomSite {

@@ -16,10 +16,13 @@ use crate::call::{TraceAnswer, TraceCall};
 use crate::error::TraceError;
 use crate::reader::TraceEnd;
 use crate::replay::{ReplayStep, TraceReplay};
+use crate::virtual_run::SettingsChange;
 
 /// Everything known about a recorded run.
 #[derive(Debug)]
 pub(super) struct RunModel {
+    /// Changes of the settings while the run went on.
+    pub(super) changes: Vec<(Timestamp, SettingsChange)>,
     pub(super) closed: Option<Timestamp>,
     pub(super) config: EngineConfig,
     pub(super) ending: TraceEnd,
@@ -100,6 +103,7 @@ impl RunModel {
     pub(super) fn read(from: impl Read) -> Result<Self, TraceError> {
         let mut replay = TraceReplay::open(from)?;
         let model = Self {
+            changes: Vec::new(),
             closed: None,
             config: replay.config().clone(),
             ending: TraceEnd::Complete,
@@ -164,6 +168,14 @@ impl RunModelBuilder {
             // Every run ends with a close. Only one that cancels live fetches matters.
             (TraceCall::Close, _) if self.live > 0 => {
                 self.model.closed.get_or_insert(now);
+            }
+            (TraceCall::SetConfig(config), _) => {
+                let change = SettingsChange::Config(config);
+                self.model.changes.push((now, change));
+            }
+            (TraceCall::SetCrawlDelay(host, delay), _) => {
+                let change = SettingsChange::CrawlDelay(host, delay);
+                self.model.changes.push((now, change));
             }
             (TraceCall::Poll, TraceAnswer::Output(output)) => self.add_output(output, now),
             _ => {}

@@ -9,7 +9,7 @@ use fetch_proto::{
 
 use super::{RunComparison, what_if};
 use crate::recorded_engine::RecordedEngine;
-use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel};
+use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel, SettingsChange};
 
 /// The answer to one attempt, after a number of milliseconds.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ fn compare(answers: &[&[ScriptedAnswer]], other: Policy) -> RunComparison {
     let urls = (0..answers.len()).map(|n| format!("http://a.test/{n}"));
     let config = EngineConfig::default().rules(PolicyRules::from_policy(policy()));
     compare_runs(config, urls, answers, |config| {
-        config.rules(PolicyRules::from_policy(other))
+        config.rules(PolicyRules::from_policy(other.clone()))
     })
 }
 
@@ -89,7 +89,18 @@ fn compare_runs(
     config: EngineConfig,
     urls: impl Iterator<Item = String>,
     answers: &[&[ScriptedAnswer]],
-    other: impl FnOnce(EngineConfig) -> EngineConfig,
+    other: impl FnMut(EngineConfig) -> EngineConfig,
+) -> RunComparison {
+    let script = CallerScript::default();
+    compare_scripts(config, script, urls, answers, other)
+}
+
+fn compare_scripts(
+    config: EngineConfig,
+    script: CallerScript,
+    urls: impl Iterator<Item = String>,
+    answers: &[&[ScriptedAnswer]],
+    other: impl FnMut(EngineConfig) -> EngineConfig,
 ) -> RunComparison {
     let start = Timestamp::START;
     let mut engine =
@@ -98,7 +109,7 @@ fn compare_runs(
         arrivals: urls
             .map(|url| (start, FetchRequest::get(url.parse().unwrap())))
             .collect(),
-        ..CallerScript::default()
+        ..script
     };
     let mut servers = ScriptedServers(answers.iter().map(|answers| answers.to_vec()).collect());
     virtual_run::run_virtual(&mut engine, start, script, &mut servers);
@@ -239,4 +250,47 @@ total time                  1.000 s   1.300 s – 3.200 s
 ";
     assert_eq!(counts, expected);
     assert_eq!(times.lines().count(), 5, "{table}");
+}
+
+#[test]
+fn settings_that_change_in_the_run_change_in_the_comparison() {
+    let config = EngineConfig::default()
+        .rules(PolicyRules::from_policy(policy()))
+        .concurrency(1);
+    let answers: &[&[ScriptedAnswer]] = &[
+        &[Status(100, 200)],
+        &[Status(100, 200)],
+        &[Status(100, 200)],
+    ];
+    let at = |millis| Timestamp::START + Duration::from_millis(millis);
+    let wider = SettingsChange::Config(Box::new(config.clone().concurrency(2)));
+    let changes = [(at(100), wider)];
+    let urls = || (0..3).map(|n| format!("http://a.test/{n}"));
+    let script = || CallerScript {
+        changes: changes.clone().into(),
+        ..CallerScript::default()
+    };
+    let same = compare_scripts(config.clone(), script(), urls(), answers, |config| config);
+    assert_eq!(same.recorded.took(), Duration::from_millis(200));
+    assert_eq!(same.optimistic.took(), Duration::from_millis(200));
+    // The change applies to the later settings, too.
+    let narrow = |config: EngineConfig| config.concurrency(1);
+    let narrow = compare_scripts(config, script(), urls(), answers, narrow);
+    assert_eq!(narrow.optimistic.took(), Duration::from_millis(300));
+    assert_eq!(narrow.unseen, 0);
+}
+
+#[test]
+fn crawl_delays_of_the_run_apply_in_the_comparison() {
+    let config = EngineConfig::default().rules(PolicyRules::from_policy(policy()));
+    let answers: &[&[ScriptedAnswer]] = &[&[Status(10, 200)], &[Status(10, 200)]];
+    let delay = SettingsChange::CrawlDelay("http://a.test".into(), Duration::from_secs(2));
+    let script = CallerScript {
+        changes: [(Timestamp::START, delay)].into(),
+        ..CallerScript::default()
+    };
+    let urls = (0..2).map(|n| format!("http://a.test/{n}"));
+    let same = compare_scripts(config, script, urls, answers, |config| config);
+    let took = Duration::from_millis(2010);
+    assert_eq!((same.recorded.took(), same.optimistic.took()), (took, took));
 }

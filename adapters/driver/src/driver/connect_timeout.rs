@@ -31,6 +31,6 @@ pub(crate) fn disable_in_request(request: &mut FetchRequest) -> Result<(), &'sta
                     `first_byte` limit runs: limit the `attempt` instead",
         );
     }
-    request.patch = Some(Arc::new(no_connect_timeout().over(patch)));
+    request.patch = Some(Arc::new(no_connect_timeout().on_top_of(patch)));
     Ok(())
 }

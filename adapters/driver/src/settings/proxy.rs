@@ -10,6 +10,9 @@ use crate::settings::build_error::BuildError;
 /// The port of a proxy whose URL has none, as in curl.
 const DEFAULT_PORT: u16 = 1080;
 
+/// The longest user name for SOCKS4, in bytes: together with a host name it fits into 512.
+const MAX_SOCKS4_USER: usize = 240;
+
 /// A proxy: its protocol, host, port and credentials.
 ///
 /// Neither `Display` nor `Debug` shows the user name or the password.
@@ -35,6 +38,10 @@ pub struct Proxy {
 pub enum ProxyKind {
     /// `http://`: requests for http URLs are sent to the proxy; https goes through a CONNECT tunnel.
     Http,
+    /// `socks4://`: SOCKS4, which has IPv4 addresses only; host names are resolved locally.
+    Socks4,
+    /// `socks4a://`: SOCKS4a; host names are resolved by the proxy.
+    Socks4a,
     /// `socks5://`: SOCKS5 (RFC 1928); host names are resolved locally.
     Socks5,
     /// `socks5h://`: SOCKS5; host names are resolved by the proxy.
@@ -51,24 +58,42 @@ impl ProxyKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Socks4 => "socks4",
+            Self::Socks4a => "socks4a",
             Self::Socks5 => "socks5",
             Self::Socks5h => "socks5h",
         }
     }
 
+    /// Whether the proxy resolves host names, so that they are not looked up here.
+    ///
+    /// ```
+    /// use fetch_driver::ProxyKind;
+    /// assert!(ProxyKind::Socks4a.resolves_names() && !ProxyKind::Socks4.resolves_names());
+    /// ```
+    #[must_use]
+    pub fn resolves_names(self) -> bool {
+        matches!(self, Self::Http | Self::Socks4a | Self::Socks5h)
+    }
+
     fn parse(scheme: &str) -> Result<Self, &'static str> {
         match scheme.to_ascii_lowercase().as_str() {
             "http" => Ok(Self::Http),
+            "socks4" => Ok(Self::Socks4),
+            "socks4a" => Ok(Self::Socks4a),
             "socks5" => Ok(Self::Socks5),
             "socks5h" => Ok(Self::Socks5h),
-            _ => Err("only http://, socks5:// and socks5h:// proxies are supported"),
+            _ => Err(
+                "write http://, socks4://, socks4a://, socks5:// or socks5h://, the kinds of proxies that are \
+                      supported",
+            ),
         }
     }
 }
 
 impl Proxy {
-    /// Parses `http://`, `socks5://` or `socks5h://`, then `user:password@` if the proxy requires them,
-    /// then `host:port`.
+    /// Parses `http://`, `socks4://`, `socks4a://`, `socks5://` or `socks5h://`, then `user:password@` if
+    /// the proxy requires them (for SOCKS4 `user@`), then `host:port`.
     ///
     /// The default scheme is http and the default port 1080, as in curl. In the user name and the
     /// password, characters with a meaning in URLs must be percent-encoded.
@@ -166,15 +191,26 @@ fn credentials(url: &Url, kind: ProxyKind) -> Result<Option<(String, String)>, S
     let user = decode(url.username())?;
     let password = decode(url.password().unwrap_or_default())?;
     let lengths = 1..=255;
-    if kind == ProxyKind::Http && user.contains(':') {
-        Err("the user name for an HTTP proxy must not contain `:`".into())
-    } else if kind != ProxyKind::Http
-        && !(lengths.contains(&user.len()) && lengths.contains(&password.len()))
-    {
-        Err("SOCKS5 requires a user name and a password of 1 to 255 bytes each".into())
-    } else {
-        Ok(Some((user, password)))
-    }
+    let wrong = match kind {
+        ProxyKind::Http if user.contains(':') => {
+            "the user name for an HTTP proxy must not contain `:`"
+        }
+        ProxyKind::Socks4 | ProxyKind::Socks4a if !password.is_empty() => {
+            "SOCKS4 has no password: write user@ alone, or a socks5:// proxy"
+        }
+        ProxyKind::Socks4 | ProxyKind::Socks4a
+            if !(1..=MAX_SOCKS4_USER).contains(&user.len()) || user.contains('\0') =>
+        {
+            "SOCKS4 requires a user name of 1 to 240 bytes without zeros"
+        }
+        ProxyKind::Socks5 | ProxyKind::Socks5h
+            if !(lengths.contains(&user.len()) && lengths.contains(&password.len())) =>
+        {
+            "SOCKS5 requires a user name and a password of 1 to 255 bytes each"
+        }
+        _ => return Ok(Some((user, password))),
+    };
+    Err(wrong.into())
 }
 
 impl fmt::Display for Proxy {
@@ -208,6 +244,8 @@ mod tests {
             ("HTTP://u:p@proxy.test:80", "http://proxy.test:80"),
             ("socks5://127.0.0.1", "socks5://127.0.0.1:1080"),
             ("socks5h://u:p@[::1]:9050", "socks5h://[::1]:9050"),
+            ("SOCKS4://u@127.0.0.1:9", "socks4://127.0.0.1:9"),
+            ("socks4a://u:@a.test", "socks4a://a.test:1080"),
             ("http://bücher.test:1", "http://xn--bcher-kva.test:1"),
         ];
         for (text, shown) in table {
@@ -220,8 +258,9 @@ mod tests {
         let long = format!("socks5://{}:hush@a", "u".repeat(256));
         let table = [
             ("", "host"),
-            ("https://u:hush@proxy.test", "only http://"),
-            ("socks4://u:hush@proxy.test", "only http://"),
+            ("https://u:hush@proxy.test", "write http://"),
+            ("socks4://u:hush@proxy.test", "no password"),
+            ("socks4a://u%00@proxy.test", "without zeros"),
             ("http://u:hush@proxy.test:99999", "port"),
             ("http://u:hush@proxy.test/path", "end after the port"),
             ("http://u%3A:hush@proxy.test", "not contain `:`"),

@@ -15,6 +15,24 @@ pub struct TlsSettings {
     /// The public keys of which a server must have one, also with [`insecure`](Self::insecure): SHA-256
     /// digests of the certificate's `SubjectPublicKeyInfo` in DER. Default: any.
     pub pinned_keys: Vec<[u8; 32]>,
+    /// The only version that is used. Default: `None`, 1.2 and 1.3.
+    pub version: Option<TlsVersion>,
+}
+
+/// A version of TLS.
+///
+/// ```
+/// let mut settings = fetch_driver::Settings::default();
+/// settings.tls.version = Some(fetch_driver::TlsVersion::Tls13);
+/// assert_eq!(settings.tls.first_changed(), Some("version"));
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
 }
 
 impl TlsSettings {
@@ -31,8 +49,10 @@ impl TlsSettings {
             Some("client_certificate")
         } else if self.insecure {
             Some("insecure")
+        } else if !self.pinned_keys.is_empty() {
+            Some("pinned_keys")
         } else {
-            (!self.pinned_keys.is_empty()).then_some("pinned_keys")
+            self.version.map(|_| "version")
         }
     }
 }
@@ -93,6 +113,8 @@ mod tests {
         };
         let mut tls = TlsSettings::default();
         assert_eq!(tls.first_changed(), None);
+        tls.version = Some(TlsVersion::Tls12);
+        assert_eq!(tls.first_changed(), Some("version"));
         tls.pinned_keys.push([0; 32]);
         assert_eq!(tls.first_changed(), Some("pinned_keys"));
         tls.insecure = true;

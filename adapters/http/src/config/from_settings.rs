@@ -116,7 +116,7 @@ fn check_socks(_: &ProxyRules) -> Result<(), BuildError> {
 
 /// # Errors
 ///
-/// If http or https URLs go through a SOCKS5 proxy.
+/// If http or https URLs go through a SOCKS proxy.
 #[cfg(not(feature = "socks"))]
 fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
     for url in ["http://example.com/", "https://example.com/"] {
@@ -124,7 +124,7 @@ fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
         let Some(proxy) = rules.choose(&url) else {
             continue;
         };
-        if matches!(proxy.kind(), ProxyKind::Socks5 | ProxyKind::Socks5h) {
+        if proxy.kind() != ProxyKind::Http {
             let why = format!("{proxy}: built without the feature `socks`");
             return Err(BuildError::new("proxy", why));
         }
@@ -136,7 +136,8 @@ fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
 fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
     let mut options = crate::connect::tls::TlsOptions::new()
         .insecure(settings.tls.insecure)
-        .pinned_keys(settings.tls.pinned_keys.iter().copied());
+        .pinned_keys(settings.tls.pinned_keys.iter().copied())
+        .version(settings.tls.version);
     for pem in &settings.tls.ca_certificates {
         let added = options.add_root_pem(pem);
         options = added.map_err(|error| BuildError::new("ca_certificate", error.to_string()))?;

@@ -262,7 +262,7 @@ impl HttpConfig {
     /// The proxies, by URL; none by default.
     ///
     /// An HTTP proxy forwards requests for http URLs, all over the same connections. https URLs use a
-    /// tunnel per origin, and so does everything behind a SOCKS5 proxy, which needs the feature
+    /// tunnel per origin, and so does everything behind a SOCKS proxy, which needs the feature
     /// `socks`.
     ///
     /// ```

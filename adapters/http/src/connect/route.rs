@@ -29,7 +29,7 @@ pub(crate) enum ConnectRoute<'a> {
     Direct,
     /// The HTTP proxy gets the whole URL and forwards the request.
     Forward(&'a Proxy),
-    /// Through a SOCKS5 proxy.
+    /// Through a SOCKS proxy.
     Socks(&'a Proxy),
     /// Through a tunnel that the HTTP proxy opens.
     Tunnel(&'a Proxy),
@@ -49,7 +49,9 @@ impl RouteRules {
             return ConnectRoute::Direct;
         };
         match proxy.kind() {
-            ProxyKind::Socks5 | ProxyKind::Socks5h => ConnectRoute::Socks(proxy),
+            ProxyKind::Socks4 | ProxyKind::Socks4a | ProxyKind::Socks5 | ProxyKind::Socks5h => {
+                ConnectRoute::Socks(proxy)
+            }
             // A forwarding proxy would connect to the host in the URL, whatever `connect_to` says.
             _ if url.scheme() == "http"
                 && !self.proxy_tunnel

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use fetch_driver::{FailureKind, FailureReason, TransportError};
+use fetch_driver::{FailureKind, FailureReason, TlsVersion, TransportError};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
@@ -15,9 +15,10 @@ use rustls::crypto::ring as ring_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, PeerIncompatible,
-    RootCertStore, SignatureScheme,
+    RootCertStore, SignatureScheme, SupportedProtocolVersion,
 };
 
 use super::any_certificate::{AcceptAnyCertificate, public_key};
@@ -39,6 +40,7 @@ pub struct TlsOptions {
     extra_roots: Vec<CertificateDer<'static>>,
     insecure: bool,
     pinned_keys: Vec<[u8; 32]>,
+    version: Option<TlsVersion>,
 }
 
 impl TlsOptions {
@@ -140,12 +142,32 @@ impl TlsOptions {
         self
     }
 
+    /// Uses only this version of TLS; by default 1.2 and 1.3.
+    ///
+    /// ```
+    /// let options = fetch_http::TlsOptions::new().version(fetch_driver::TlsVersion::Tls13);
+    /// ```
+    #[must_use]
+    pub fn version(mut self, version: impl Into<Option<TlsVersion>>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// The versions that are offered.
+    fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
+        match self.version {
+            Some(TlsVersion::Tls12) => vec![&TLS12],
+            Some(TlsVersion::Tls13) => vec![&TLS13],
+            _ => rustls::DEFAULT_VERSIONS.to_vec(),
+        }
+    }
+
     /// One configuration for all connections, so that they share TLS sessions.
     pub(crate) fn connector(&self, http2: bool) -> TlsConnector {
         let provider = Arc::new(ring_provider::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .expect("ring knows the default TLS versions");
+            .with_protocol_versions(&self.versions())
+            .expect("ring knows these TLS versions");
         let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
             Arc::new(AcceptAnyCertificate(provider))
         } else {
@@ -260,7 +282,7 @@ fn native_handshake_error(host: &str, error: io::Error) -> TransportError {
                 AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
                     format!("{host} shares no cipher suite with this client")
                 }
-                AlertDescription::ProtocolVersion => format!("{host} {OLD_TLS}"),
+                AlertDescription::ProtocolVersion => format!("{host} {OTHER_TLS}"),
                 _ => format!("{host} refused the handshake"),
             };
             let text = format!("{text} (alert {})", spaced_words(&format!("{alert:?}")));
@@ -270,7 +292,7 @@ fn native_handshake_error(host: &str, error: io::Error) -> TransportError {
             let text = match why {
                 PeerIncompatible::ServerDoesNotSupportTls12Or13
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => {
-                    format!("{host} {OLD_TLS}")
+                    format!("{host} {OTHER_TLS}")
                 }
                 _ => format!("{host} and this client have no way to do TLS in common"),
             };
@@ -291,8 +313,8 @@ fn native_handshake_error(host: &str, error: io::Error) -> TransportError {
     }
 }
 
-/// What a server does that speaks no version of TLS that rustls does.
-const OLD_TLS: &str = "speaks only protocol versions before TLS 1.2";
+/// The relation of a server that is older than TLS 1.2, or does not speak the version that is set.
+const OTHER_TLS: &str = "has no version of TLS in common with this client";
 
 fn certificate_problem(why: &CertificateError) -> Cow<'static, str> {
     let text = match why {

@@ -1,9 +1,10 @@
-//! Connections through a SOCKS5 proxy (RFC 1928, RFC 1929).
+//! Connections through a SOCKS4, SOCKS4a or SOCKS5 proxy (RFC 1928, RFC 1929).
 
 use std::net::SocketAddr;
 
 use fetch_driver::{AttemptProgress, FailureKind, FailureReason, Proxy, ProxyKind, TransportError};
 use tokio_socks::tcp::Socks5Stream;
+use tokio_socks::tcp::socks4::Socks4Stream;
 // Despite the crate's name, nothing of tokio is used: it reads and writes the stream given to it.
 use tokio_socks::io::Compat;
 use tokio_socks::{Error, TargetAddr};
@@ -31,13 +32,27 @@ impl<R: HttpRuntime> Connector<R> {
     ) -> Result<DialedStream<R::Stream>, TransportError> {
         let targets: Vec<_> = match parse_ip(host) {
             Some(ip) => vec![SocksTarget::Addr(SocketAddr::new(ip, port))],
-            None if proxy.kind() == ProxyKind::Socks5h => vec![SocksTarget::Name(host, port)],
+            None if proxy.kind().resolves_names() => vec![SocksTarget::Name(host, port)],
             None => {
                 let addrs = self.resolve(host, port).await;
-                let addrs = addrs.map_err(|e| e.with_reason(FailureReason::ProxySocks))?;
+                let mut addrs = addrs.map_err(|e| e.with_reason(FailureReason::ProxySocks))?;
+                // An address that the proxy cannot connect to is refused below, if there is no other.
+                if proxy.kind() == ProxyKind::Socks4 && addrs.iter().any(SocketAddr::is_ipv4) {
+                    addrs.retain(SocketAddr::is_ipv4);
+                }
                 addrs.into_iter().map(SocksTarget::Addr).collect()
             }
         };
+        let has_ipv4_only = matches!(proxy.kind(), ProxyKind::Socks4 | ProxyKind::Socks4a);
+        let is_ipv6 =
+            |target: &SocksTarget<'_>| matches!(target, SocksTarget::Addr(addr) if addr.is_ipv6());
+        if has_ipv4_only && targets.iter().any(is_ipv6) {
+            let text = format!(
+                "to {host}:{port} through the proxy {proxy}: SOCKS4 has no IPv6 addresses; use a \
+                 socks5:// proxy"
+            );
+            return Err(socks_error(FailureKind::Unsupported, text));
+        }
         let checked = self.verdicts.check(proxy, &self.runtime).await;
         let mut first =
             checked.map_err(|text| socks_error(FailureKind::ProxyRefused, text.to_string()))?;
@@ -96,13 +111,27 @@ async fn connect_through<S: ByteStream>(
         }
         SocksTarget::Name(name, port) => TargetAddr::Domain(name.into(), port),
     };
-    let connected = match proxy.credentials() {
-        Some((user, password)) => {
-            Socks5Stream::connect_with_password_and_socket(stream, target, user, password).await
+    let is_socks4 = matches!(proxy.kind(), ProxyKind::Socks4 | ProxyKind::Socks4a);
+    let connected = match (is_socks4, proxy.credentials()) {
+        (true, Some((user, _))) => {
+            let connected = Socks4Stream::connect_with_userid_and_socket(stream, target, user);
+            connected.await.map(Socks4Stream::into_inner)
         }
-        None => Socks5Stream::connect_with_socket(stream, target).await,
+        (true, None) => {
+            let connected = Socks4Stream::connect_with_socket(stream, target);
+            connected.await.map(Socks4Stream::into_inner)
+        }
+        (false, Some((user, password))) => {
+            let connected =
+                Socks5Stream::connect_with_password_and_socket(stream, target, user, password);
+            connected.await.map(Socks5Stream::into_inner)
+        }
+        (false, None) => {
+            let connected = Socks5Stream::connect_with_socket(stream, target);
+            connected.await.map(Socks5Stream::into_inner)
+        }
     };
-    connected.map(|connected| connected.into_inner().into_inner())
+    connected.map(Compat::into_inner)
 }
 
 fn error_text(error: &Error) -> String {
@@ -113,7 +142,12 @@ fn error_text(error: &Error) -> String {
                 .into()
         }
         Error::PasswordAuthFailure(_) => "it did not accept the user name and password".into(),
-        Error::InvalidResponseVersion => "its answer is not SOCKS5: is it a SOCKS proxy?".into(),
+        Error::InvalidResponseVersion => {
+            "its answer is not of this version of SOCKS: is it a SOCKS proxy?".into()
+        }
+        Error::IdentdAuthFailure | Error::InvalidUserIdAuthFailure => {
+            "it did not accept the user name, which it checks by ident".into()
+        }
         Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             "it closed the connection inside the SOCKS handshake".into()
         }
@@ -129,6 +163,8 @@ fn is_unauthorized(error: &Error) -> bool {
         Error::AuthorizationRequired
             | Error::NoAcceptableAuthMethods
             | Error::PasswordAuthFailure(_)
+            | Error::IdentdAuthFailure
+            | Error::InvalidUserIdAuthFailure
     )
 }
 

@@ -130,7 +130,13 @@ impl H1Exchange {
             };
             let parsed = match read {
                 Ok(Some(parsed)) => parsed,
-                Ok(None) => return Poll::Ready(Err(self.connection_error(None))),
+                Ok(None) => {
+                    let error = match self.parser.find_error(&self.conn.unread) {
+                        Some(error) => self.invalid_head(error),
+                        None => self.connection_error(None),
+                    };
+                    return Poll::Ready(Err(error));
+                }
                 Err(error) => return Poll::Ready(Err(self.connection_error(Some(error)))),
             };
             if let Some(trial) = self.conn.trial.take() {

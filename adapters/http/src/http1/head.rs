@@ -107,6 +107,14 @@ impl HeadParser {
         Ok(None)
     }
 
+    /// The error in an incomplete head. [`parse`](Self::parse) does not look for it after each read.
+    pub(super) fn find_error(self, unread: &[u8]) -> Option<HeadError> {
+        match unread.is_empty() {
+            true => None,
+            false => self.parse_head(unread).err(),
+        }
+    }
+
     fn check_body_length(self, length: usize) -> Result<(), HeadError> {
         match length > self.max_head {
             true => Err(HeadError::TooLarge),

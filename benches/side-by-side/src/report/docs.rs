@@ -68,6 +68,7 @@ mod tests {
         for name in cases.map(|case| case.name).chain([
             "machine",
             crate::measure::core_scaling::NAME,
+            crate::measure::floods::NAME,
             crate::measure::list_scaling::NAME,
         ]) {
             assert!(replace_section(&document, name, "").is_some(), "{name}");

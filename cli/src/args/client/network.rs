@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as Group;
-use fetch_driver::{AddressFamily, ConnectTo, Http2Mode, LocalAddress, ProxyRules};
+use fetch_driver::{AddressFamily, ConnectTo, Http2Mode, LocalAddress, ProxyRules, TlsVersion};
 
 use crate::args::values::{self, HeaderOption, ResolveEntry};
 
@@ -17,6 +17,18 @@ pub(crate) struct NetworkArgs {
     /// Also trust the certificate authorities in this PEM file; repeatable
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Vec<PathBuf>,
+
+    /// Also trust the certificate authorities in the PEM files of this directory; repeatable
+    #[arg(long, value_name = "DIR")]
+    pub(crate) capath: Vec<PathBuf>,
+
+    /// Use TLS 1.3 only
+    #[arg(long = "tlsv1.3")]
+    pub(crate) tls_v1_3: bool,
+
+    /// Use no newer version of TLS: 1.2 or 1.3
+    #[arg(long, value_name = "VERSION", value_parser = values::tls_max)]
+    pub(crate) tls_max: Option<TlsVersion>,
 
     /// Accept only servers with one of these public keys: sha256//BASE64;…, or a PEM or DER file
     ///
@@ -37,8 +49,8 @@ pub(crate) struct NetworkArgs {
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct RouteArgs {
-    /// Proxy: http://, socks5:// or socks5h://HOST:PORT, or "" for none [default: http_proxy,
-    /// https_proxy, all_proxy]
+    /// Proxy: http://, socks4://, socks4a://, socks5:// or socks5h://HOST:PORT, or "" for none
+    /// [default: http_proxy, https_proxy, all_proxy]
     #[arg(short = 'x', long, value_name = "URL", value_parser = values::proxy)]
     pub(crate) proxy: Option<String>,
 

@@ -34,9 +34,13 @@ const EQUIVALENTS: &[(&[&str], Equivalent)] = &[
         Equivalent::Always,
     ),
     (&["styled-output"], Equivalent::Always),
+    // The heads of -D never have the answer to CONNECT.
+    (&["suppress-connect-headers"], Equivalent::Always),
     (&["disable"], Equivalent::Flag("no-config")),
     (&["no-progress-meter"], Equivalent::Flag("no-progress")),
     (&["data-ascii"], Equivalent::Flag("data")),
+    (&["socks4"], Equivalent::Proxy("socks4://")),
+    (&["socks4a"], Equivalent::Proxy("socks4a://")),
     (&["socks5"], Equivalent::Proxy("socks5://")),
     (&["socks5-hostname"], Equivalent::Proxy("socks5h://")),
 ];

@@ -43,12 +43,11 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "write --http2; HTTP/3 is not supported",
     ),
     (
-        &["2", "3", "sslv2", "sslv3", "ssl-allow-beast", "tls-max"],
+        &["2", "3", "sslv2", "sslv3", "ssl-allow-beast"],
         "leave it out: TLS 1.2 and 1.3 are supported, and nothing older",
     ),
     (
         &[
-            "tlsv1.3",
             "tls13-ciphers",
             "ciphers",
             "curves",
@@ -59,8 +58,8 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "leave it out: TLS 1.2 and 1.3 are negotiated with current ciphers, which cannot be chosen",
     ),
     (
-        &["socks4", "socks4a", "preproxy"],
-        "write -x socks5://HOST:PORT, or socks5h:// to resolve names at the proxy",
+        &["preproxy"],
+        "write -x with the proxy nearest to the server: one proxy is used, not two",
     ),
     (
         &["proxy1.0"],
@@ -93,10 +92,6 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["etag-save", "etag-compare", "z", "time-cond"],
         "write -H 'If-None-Match: …' or -H 'If-Modified-Since: …'",
     ),
-    (
-        &["proto", "proto-redir"],
-        "leave it out: only http and https are ever used",
-    ),
     (&["ssl", "ssl-reqd"], "write https:// in the URL"),
     (
         &["ignore-content-length"],
@@ -110,7 +105,6 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["disallow-username-in-url"],
         "leave it out, and check the list for @",
     ),
-    (&["capath"], "write --cacert FILE, once for each file"),
     (
         &[
             "crlfile",
@@ -172,15 +166,22 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["M", "manual"],
         "write --help, or --generate man for the man page",
     ),
+    (&["P"], "write --output-dir DIR"),
+    (
+        &["t"],
+        "write --retry N: N attempts after the first, or -m SECONDS for a timeout",
+    ),
+    (
+        &["local-port"],
+        "write --interface ADDRESS; the system chooses the port of each connection",
+    ),
     (
         &[
-            "P",
             "ftp-port",
             "l",
             "list-only",
             "Q",
             "quote",
-            "t",
             "telnet-option",
             "ftp-account",
             "ftp-create-dirs",
@@ -202,8 +203,7 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
             "compressed-ssh",
             "tftp-blksize",
         ],
-        "write --output-dir DIR for a directory, --retry N for retries; options of other protocols than \
-         HTTP do not exist",
+        "leave it out: only http and https are fetched",
     ),
     (&["metalink"], "write -i FILE with the URLs"),
     (&["parallel-min"], "write -j N"),
@@ -281,7 +281,8 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["no-check-certificate", "check-certificate", "verify"],
         "write -k (--insecure)",
     ),
-    (&["ca-certificate", "ca-directory"], "write --cacert FILE"),
+    (&["ca-certificate"], "write --cacert FILE"),
+    (&["ca-directory"], "write --capath DIR"),
     (
         &["certificate", "private-key"],
         "write --cert FILE --key FILE",
@@ -294,7 +295,13 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "write --cookie-jar FILE",
     ),
     (
-        &["http-user", "http-password", "http-passwd", "auth"],
+        &[
+            "http-user",
+            "http-password",
+            "http-passwd",
+            "password",
+            "auth",
+        ],
         "write -u USER:PASSWORD",
     ),
     (&["proxy-password"], "write -U USER:PASSWORD"),

@@ -21,6 +21,14 @@ use crate::display::sanitize;
 use crate::exit::CliError;
 use equivalents::{Equivalent, equivalent};
 
+/// The options of a file in curl's syntax: their lines, names and values.
+pub(crate) fn curl_options(text: &str) -> Vec<(usize, String, Option<String>)> {
+    let options = curl_file::parse(text);
+    options
+        .map(|option| (option.line, option.name, option.value))
+        .collect()
+}
+
 /// How deep `-K` files may name each other.
 const MAX_FILES: usize = 8;
 

@@ -22,6 +22,8 @@ pub(in crate::input) struct CsvReader {
     /// The first line of the current row.
     first_line: u64,
     filled: (usize, usize),
+    /// Whether a byte of the current row was read.
+    is_started: bool,
     output: Vec<u8>,
     reader: Reader,
     url: Option<UrlColumn>,
@@ -39,6 +41,7 @@ impl CsvReader {
             ends: vec![0; 64],
             first_line: 1,
             filled: (0, 0),
+            is_started: false,
             output: vec![0; 4096],
             reader: ReaderBuilder::new().delimiter(delimiter).build(),
             url,
@@ -58,8 +61,13 @@ impl CsvReader {
     ) -> Result<(), TableError> {
         let end = input.is_empty();
         loop {
-            if self.filled == (0, 0) {
-                self.first_line = self.reader.line();
+            if !self.is_started {
+                // The end of the row before may be read with this one.
+                let is_end = |byte: &&u8| matches!(**byte, b'\r' | b'\n');
+                let ends = &input[..input.iter().take_while(is_end).count()];
+                let lines = ends.iter().filter(|byte| **byte == b'\n').count();
+                self.first_line = self.reader.line() + lines as u64;
+                self.is_started = ends.len() < input.len();
             }
             let line = self.first_line;
             let (output, ends) = (
@@ -91,6 +99,7 @@ impl CsvReader {
 
     fn record(&mut self, each: &mut impl FnMut(ParsedRow)) -> Result<(), TableError> {
         let (_, count) = std::mem::take(&mut self.filled);
+        self.is_started = false;
         let ends = &self.ends[..count];
         let starts = [0].into_iter().chain(ends.iter().copied());
         let cells: Vec<_> = starts
@@ -223,6 +232,22 @@ mod tests {
             let rows: Vec<_> = rows.iter().map(|(_, url)| url.as_str()).collect();
             assert_eq!(rows, ["http://a/?x=1,2", "http://b/"]);
         }
+    }
+
+    #[test]
+    fn lines_are_those_of_the_file_whatever_ends_them_and_however_they_arrive() {
+        for text in [
+            "http://a/\r\nhttp://b/\r\n\r\n\"http://c/\"\r\n",
+            "http://a/\nhttp://b/\n\n\"http://c/\"",
+        ] {
+            for piece in [1, 2, 3, 1000] {
+                let rows = read(text, None, piece).unwrap();
+                let lines: Vec<_> = rows.iter().map(|(line, _)| *line).collect();
+                assert_eq!(lines, [1, 2, 4], "{text:?} {piece}");
+            }
+        }
+        let rows = read("url,id\n\"\nhttp://a/\",1\nhttp://b/,2\n", None, 10).unwrap();
+        assert_eq!((rows[0].0, rows[1].0), (2, 4));
     }
 
     #[test]

@@ -18,6 +18,16 @@ use variable::VariableSource;
 /// The most outputs that one format may name.
 const MAX_OUTPUTS: usize = 255;
 
+/// A format as text, in which every part but text is written as `\0{part}\0`, and its unknown variables.
+pub(crate) fn describe(text: &str) -> (String, Vec<String>) {
+    let (parts, unknown) = parse::parse(text);
+    let parts = parts.into_iter().map(|part| match part {
+        WriteOutPart::Text(text) => text,
+        part => format!("\0{part:?}\0"),
+    });
+    (parts.collect(), unknown)
+}
+
 /// A parsed format.
 #[derive(Debug)]
 pub(crate) struct WriteOut {

@@ -241,8 +241,19 @@ impl PartialEq for WriteOutVariable {
     }
 }
 
-/// The known name that is most similar to an unknown one.
+/// Variables of curl that do not exist here.
+const MISSING: [&str; 4] = [
+    "certs",
+    "http_connect",
+    "num_certs",
+    "proxy_ssl_verify_result",
+];
+
+/// The known name that is most similar to an unknown one, which is not one of curl's.
 pub(super) fn similar_name(unknown: &str) -> Option<&'static str> {
+    if MISSING.contains(&unknown) {
+        return None;
+    }
     let scored = all().map(|variable| {
         let name = variable.name();
         (strsim::jaro_winkler(unknown, name), name)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Backoff, EngineConfig, OutageWait, OverCap, Pacing, PolicyLayer, PolicyPatch, Rate,
-    RedirectPolicy, RetryAfterPolicy, TimeoutsPatch,
+    BackoffPatch, EngineConfig, KeptPostsPatch, OutageWait, OverCap, Pacing, PolicyLayer,
+    PolicyPatch, Rate, RedirectPatch, RetryAfterPatch, TimeoutsPatch,
 };
 
 use super::retry_conditions;
@@ -40,10 +40,8 @@ fn default_patch(args: &CliArgs) -> PolicyPatch {
         None => OverCap::Fail,
     };
     PolicyPatch::default()
-        .retry_after(RetryAfterPolicy {
-            over,
-            ..RetryAfterPolicy::DEFAULT
-        })
+        .retry_after(RetryAfterPatch::default().over(over))
+        .stall(retry_conditions::default_stall(&args.retry.conditions))
         .timeouts(TimeoutsPatch::default().queue(None))
 }
 
@@ -66,7 +64,7 @@ impl OptionLayer {
         retry: &RetryArgs,
         timeouts: &TimeoutArgs,
     ) -> Self {
-        let base = timeout_patch(retry, timeouts).over(retry_patch(explicit, retry));
+        let base = timeout_patch(retry, timeouts).on_top_of(retry_patch(explicit, retry));
         let policies =
             timeouts
                 .timeout
@@ -88,8 +86,8 @@ impl OptionLayer {
     /// The options of a run.
     pub(super) fn of_run(args: &CliArgs) -> Self {
         let mut layer = Self::new(&args.explicit, &args.limits, &args.retry, &args.timeouts);
-        let request = request_patch(&args.request);
-        layer.policies = layer.policies.update_base(|base| request.over(base));
+        let request = request_patch(&args.request, args.input.redirects_allow_http());
+        layer.policies = layer.policies.update_base(|base| request.on_top_of(base));
         layer
     }
 
@@ -123,23 +121,31 @@ impl OptionLayer {
     }
 }
 
-fn request_patch(request: &RequestArgs) -> PolicyPatch {
+/// `schemes`: whether redirects may lead to http, if an option says so.
+fn request_patch(request: &RequestArgs, schemes: Option<bool>) -> PolicyPatch {
     let mut patch = PolicyPatch::default();
-    let limit = request.max_redirs.map(RedirectPolicy::limit);
-    let redirects = limit.unwrap_or_default().trusted(request.location_trusted);
+    let mut redirects = RedirectPatch::default();
+    if let Some(max) = request.max_redirs {
+        redirects = redirects.max(max);
+    }
+    if request.location_trusted {
+        redirects = redirects.trusted(true);
+    }
     let kept_posts = [
         (301, request.post301),
         (302, request.post302),
         (303, request.post303),
     ];
-    let kept_posts = kept_posts.iter().filter(|(_, kept)| *kept);
-    let redirects = kept_posts.fold(redirects, |rules, (status, _)| rules.keep_post(*status));
-    if limit.is_some() || redirects != RedirectPolicy::default() {
-        patch = patch.redirects(redirects);
+    for (status, _) in kept_posts.into_iter().filter(|(_, kept)| *kept) {
+        redirects = redirects.keep_post(KeptPostsPatch::default().status(status, true));
     }
     if request.no_location {
-        patch = patch.redirects(RedirectPolicy::NONE);
+        redirects = redirects.follow(false);
     }
+    if let Some(allows_http) = schemes {
+        redirects = redirects.https_only(!allows_http);
+    }
+    patch = patch.redirects(redirects);
     if let Some(bytes) = request.max_filesize {
         patch = patch.max_body(bytes);
     }
@@ -169,27 +175,23 @@ fn retry_patch(explicit: &ExplicitOptions, retry: &RetryArgs) -> PolicyPatch {
         patch = patch.attempts(retries.saturating_add(1));
     }
     if let Some(cap) = retry.max_retry_after {
-        patch = patch.retry_after(RetryAfterPolicy {
-            cap,
-            ..RetryAfterPolicy::DEFAULT
-        });
+        // A longer wait is not obeyed, whatever the file does with it.
+        patch = patch.retry_after(RetryAfterPatch::default().cap(cap).over(OverCap::Fail));
     }
-    if let Some(backoff) = backoff(retry) {
-        patch = patch.backoff(backoff);
-    }
+    patch = patch.backoff(backoff(retry));
     let fail = explicit.contains_any(&["fail"]);
-    retry_conditions::patch(&retry.conditions, fail).over(patch)
+    retry_conditions::patch(&retry.conditions, fail).on_top_of(patch)
 }
 
-fn backoff(retry: &RetryArgs) -> Option<Backoff> {
-    let mut backoff = match retry.retry_delay {
-        Some(delay) => Backoff::DEFAULT.base(delay).factor(1).cap(delay),
-        None => Backoff::DEFAULT,
-    };
-    if retry.no_jitter {
-        backoff = backoff.jitter(None);
+fn backoff(retry: &RetryArgs) -> BackoffPatch {
+    let mut patch = BackoffPatch::default();
+    if let Some(delay) = retry.retry_delay {
+        patch = patch.base(delay).cap(delay).factor(1).step(Duration::ZERO);
     }
-    (retry.retry_delay.is_some() || retry.no_jitter).then_some(backoff)
+    if retry.no_jitter {
+        patch = patch.jitter(None);
+    }
+    patch
 }
 
 /// How long hosts that are down are waited for; zero means not at all.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use fetch_proto::{FailureKind, PolicyPatch, RetryClass, RetryClasses, StallGuard, StatusSet};
+use fetch_proto::{
+    FailureKind, PolicyPatch, RetryClass, RetryClasses, StallGuard, StallPatch, StatusSet,
+};
 
 use crate::args::RetryConditionArgs;
 
@@ -22,13 +24,23 @@ pub(super) fn patch(conditions: &RetryConditionArgs, fail: bool) -> PolicyPatch 
         let classes = RetryClasses::default();
         patch = patch.classes(classes.failure(FailureKind::Unanswered, RetryClass::Transient));
     }
-    if conditions.speed_limit.is_some() || conditions.speed_time.is_some() {
-        let guard = StallGuard::default()
-            .grace(conditions.speed_time.unwrap_or(DEFAULT_SPEED_TIME))
-            .min_bytes_per_second(conditions.speed_limit.unwrap_or(1));
-        patch = patch.stall(guard);
+    let mut stall = StallPatch::default();
+    if let Some(bytes) = conditions.speed_limit {
+        stall = stall.min_bytes_per_second(bytes);
     }
-    patch
+    if let Some(time) = conditions.speed_time {
+        stall = stall.grace(time);
+    }
+    patch.stall(stall)
+}
+
+/// curl's defaults of the guard, if one of its options is given. They are below the policy file.
+pub(super) fn default_stall(conditions: &RetryConditionArgs) -> StallPatch {
+    let is_given = conditions.speed_limit.is_some() || conditions.speed_time.is_some();
+    match is_given {
+        true => StallGuard::default().grace(DEFAULT_SPEED_TIME).into(),
+        false => StallPatch::default(),
+    }
 }
 
 /// Makes every failure transient, and with `fail` every error status too.

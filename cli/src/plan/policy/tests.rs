@@ -53,8 +53,8 @@ const SETTINGS: &[Setting] = &[
     ),
     (
         "classes",
-        "{ '404' = 'server' }",
-        "{ '405' = 'server' }",
+        "{ 'tls' = 'server' }",
+        "{ 'tls' = 'throttled' }",
         &["--retry-all-errors"],
     ),
     ("drain", "7", "8", &[]),
@@ -70,14 +70,25 @@ const SETTINGS: &[Setting] = &[
     ("rate", "'7/s'", "8/s", &[]),
     ("redirects.downgrade", "true", "false", &[]),
     ("redirects.follow", "false", "true", &["--no-location"]),
-    ("redirects.keep_post", "[301]", "[302]", &["--post303"]),
+    (
+        "redirects.https_only",
+        "true",
+        "false",
+        &["--proto-redir", "=https"],
+    ),
+    ("redirects.keep_post", "[301]", "[302]", &[]),
     ("redirects.max", "7", "8", &["--max-redirs", "9"]),
-    ("redirects.trusted", "true", "false", &[]),
+    (
+        "redirects.trusted",
+        "true",
+        "false",
+        &["--location-trusted"],
+    ),
     ("retry_after.cap", "'7s'", "8s", &["--max-retry-after", "9"]),
     (
         "retry_after.over",
         "'clamp'",
-        "fail",
+        "defer",
         &["--max-retry-after", "9"],
     ),
     (
@@ -94,7 +105,7 @@ const SETTINGS: &[Setting] = &[
         "8",
         &["--speed-limit", "9"],
     ),
-    ("stall.window", "'7s'", "8s", &["--speed-limit", "9"]),
+    ("stall.window", "'7s'", "8s", &[]),
     ("timeouts.attempt", "'7s'", "8s", &["--max-time", "9"]),
     (
         "timeouts.connect",
@@ -114,10 +125,13 @@ const SETTINGS: &[Setting] = &[
     ("useful", "'7s'", "8s", &[]),
 ];
 
-/// The setting of the default policy that has this key.
+/// The value of this key in the default policy. Where the policy has it by another name, the value of
+/// the table that it is in.
 fn value(rules: &PolicyRules, key: &str) -> Value {
     let policy = serde_json::to_value(Policy::clone(rules.default_policy())).unwrap();
-    policy[key.split('.').next().unwrap()].clone()
+    let value = &policy[key.split('.').next().unwrap()];
+    let part = key.split_once('.').and_then(|(_, part)| value.get(part));
+    part.unwrap_or(value).clone()
 }
 
 #[test]
@@ -136,10 +150,72 @@ fn each_key_of_the_file_changes_the_policy_and_the_higher_source_wins() {
         if !options.is_empty() {
             let of_options = value(rules(Some(&file), &vars, options));
             assert_eq!(of_options, value(rules(None, &[], options)), "{key}");
-            assert_ne!(
-                of_options, of_variable,
-                "{key}: the options over the environment"
-            );
+            // An option can only switch such a key on.
+            if of_file != Value::Bool(true) || of_options != of_file {
+                assert_ne!(
+                    of_options, of_variable,
+                    "{key}: the options over the environment"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_source_that_sets_one_key_of_a_table_keeps_the_others() {
+    // For each table: keys in the default, a key in a rule, options that set one more, the result.
+    let table = [
+        (
+            "backoff = { base = '7s', step = '3s' }",
+            "backoff = { factor = 5 }",
+            &["--no-jitter"][..],
+            "backoff",
+            r#"{"base":{"secs":7,"nanos":0},"step":{"secs":3,"nanos":0},"factor":5,"jitter":null}"#,
+        ),
+        (
+            "redirects = { downgrade = true, keep_post = [301] }",
+            "redirects = { max = 7 }",
+            &["--location-trusted", "--post303"],
+            "redirects",
+            r#"{"downgrade":true,"keep_post":[true,false,true],"max":7,"trusted":true,"follow":true}"#,
+        ),
+        (
+            "retry_after = { over = 'clamp' }",
+            "retry_after = { cap = '7s' }",
+            &[],
+            "retry_after",
+            r#"{"over":"clamp","cap":{"secs":7,"nanos":0}}"#,
+        ),
+        (
+            "stall = { window = '7s' }",
+            "stall = { grace = '3s' }",
+            &["--speed-limit", "9"],
+            "stall",
+            r#"{"window":{"secs":7,"nanos":0},"grace":{"secs":3,"nanos":0},"min_bytes_per_second":9}"#,
+        ),
+        (
+            "hedge = { min = '7s', max = 3 }",
+            "hedge = { percentile = 90 }",
+            &[],
+            "hedge",
+            r#"{"max":3,"delay":{"percentile":{"per_mille":900,"min":{"secs":7,"nanos":0},"fallback":null}}}"#,
+        ),
+        (
+            "fallback = { value = true }",
+            "fallback = { url = 'http://a.test/' }",
+            &[],
+            "fallback",
+            r#"{"url":"http://a.test/","value":true}"#,
+        ),
+    ];
+    for (default, rule, options, key, expected) in table {
+        let file = format!("[default]\n{default}\n[[rule]]\nmatch = '/x'\n{rule}");
+        let rules = rules(Some(&file), &[], options);
+        let policy = rules.policy(&Method::Get, &"http://a.test/x".parse().unwrap());
+        let policy = serde_json::to_value(Policy::clone(policy)).unwrap();
+        let expected: Value = serde_json::from_str(expected).unwrap();
+        for (part, value) in expected.as_object().unwrap() {
+            assert_eq!(&policy[key][part], value, "{key}.{part}");
         }
     }
 }
@@ -211,7 +287,7 @@ fn redirects_are_followed_and_the_queue_has_no_limit_unless_a_source_says_otherw
     assert_eq!(policy(&[]), expected.clone().timeouts(timeouts));
     assert_eq!(policy(&["-L"]), policy(&[]));
     assert_eq!(policy(&["--no-location", "-L"]), policy(&[]));
-    let kept = expected.redirects(RedirectPolicy::NONE);
+    let kept = expected.redirects(RedirectPolicy::default().follow(false));
     assert_eq!(policy(&["--no-location"]), kept.timeouts(timeouts));
     let file = "default.redirects.max = 7";
     let rules = rules(Some(file), &[], &["-L"]);

@@ -35,6 +35,8 @@ pub(super) fn template(args: &CliArgs) -> Result<RequestTemplate, CliError> {
         asks_before_bodies: !args.request.header.iter().any(sets_expect),
         has_login: false,
         body_dir: payload::body_dir(args)?,
+        default_scheme: args.input.proto_default.unwrap_or_default().prefix(),
+        https_only: args.input.proto == Some(false),
         keeps_redirects: args.report.dump_header.is_some(),
         method,
         netrc: None,

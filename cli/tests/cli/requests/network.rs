@@ -81,11 +81,63 @@ fn certificates_are_checked_unless_insecure() {
     let trusted = fetch_all(&["--cacert", &list.path("ca.pem"), &url]);
     assert_eq!(trusted.code, 0, "{}", trusted.stderr);
     assert!(trusted.record()["time_appconnect"].is_number());
+    fs::create_dir(list.file("ca")).unwrap();
+    let with_directory = || fetch_all(&["--capath", &list.path("ca"), &url]);
+    assert_eq!(with_directory().code, 3);
+    fs::copy(list.file("ca.pem"), list.file("ca/one.crt")).unwrap();
+    assert_eq!(with_directory().code, 0);
     assert_eq!(
         fetch_all(&["--cacert", &list.path("none.pem"), &url]).code,
         3
     );
     assert_eq!(fetch_all(&["--cacert", &list.path("list"), &url]).code, 2);
+}
+
+#[test]
+fn versions_of_tls_can_be_limited() {
+    let site = Site::builder().tls(Certificate::Good).start().unwrap();
+    let url = site.url("/get");
+    for (options, code) in [
+        (&["--tlsv1.3"][..], 0),
+        (&["--tlsv1.2"], 0),
+        (&["--tls-max", "1.2"], 0),
+        (&["--tlsv1.2", "--tls-max", "1.3"], 0),
+        (&["--tlsv1.3", "--tls-max", "1.2"], 2),
+        (&["--tls-max", "1.1"], 2),
+    ] {
+        let ran = fetch_all(&[&["-k", &url], options].concat());
+        assert_eq!(ran.code, code, "{options:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn proto_limits_the_schemes_of_urls_and_redirects() {
+    let (secure, plain) = (
+        Site::builder().tls(Certificate::Good).start().unwrap(),
+        site(),
+    );
+    let to = |url: &str| plain.url(&format!("/redirect-to?url={url}"));
+    let run = |options: &[&str], url: &str| {
+        let ran = fetch_all(&[&["-k", url], options].concat());
+        let record = ran.record();
+        (record["outcome"].clone(), record["exitcode"].clone())
+    };
+    let ok = (json!("ok"), json!(0));
+    let invalid = (json!("invalid"), json!(3));
+    let refused = (json!("protocol"), json!(1));
+    let secure = secure.url("/get");
+    assert_eq!(run(&["--proto", "=https"], &secure), ok);
+    assert_eq!(run(&["--proto", "=https"], &plain.url("/get")), invalid);
+    assert_eq!(run(&["--proto-redir", "=https"], &to(&secure)), ok);
+    let plain_target = to(&plain.url("/get"));
+    assert_eq!(run(&["--proto-redir", "=https"], &plain_target), refused);
+    assert_eq!(run(&["--proto", "-ftp"], &plain_target), ok);
+    // The scheme of a URL without one.
+    let bare = secure.trim_start_matches("https://");
+    assert_eq!(run(&["--proto-default", "https"], bare), ok);
+    let list = List::new(bare);
+    let ran = fetch_all(&["-k", "--proto-default", "https", "-i", &list.path("list")]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 
 #[test]

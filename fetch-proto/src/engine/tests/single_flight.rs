@@ -38,6 +38,26 @@ fn identical_requests_are_sent_once_and_share_the_response() {
 }
 
 #[test]
+fn a_follower_ends_at_the_url_to_which_its_leader_was_redirected() {
+    let policy = exact().redirects(crate::RedirectPolicy::limit(2));
+    let mut engine = Engine::new(only(policy), 7, at(0));
+    engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    engine.submit(shared("http://a.test/"), at(0)).unwrap();
+    let first = drain(&mut engine, at(0)).starts.remove(0);
+    let head = HeadSummary::status(302).location(Some("/b".into()));
+    engine.handle(first.id, Input::Head(head), at(1));
+    engine.handle(first.id, Input::End(Ok(())), at(1));
+    let second = drain(&mut engine, at(1)).starts.remove(0);
+    answer(&mut engine, &second, 200, at(2));
+    let done = drain(&mut engine, at(2)).done;
+    assert_eq!(done.len(), 2);
+    for outcome in done {
+        assert_eq!(outcome.url.as_str(), "http://a.test/b");
+        assert_eq!(outcome.redirects, 1);
+    }
+}
+
+#[test]
 fn when_the_leader_is_cancelled_a_follower_sends_the_request() {
     let mut engine = Engine::new(only(exact()), 7, at(0));
     let leader = engine.submit(shared("http://a.test/"), at(0)).unwrap();

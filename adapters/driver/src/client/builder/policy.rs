@@ -126,7 +126,7 @@ impl PolicySettings {
     }
 
     fn add_patch(&mut self, patch: PolicyPatch) {
-        self.update_layer(|layer| layer.update_base(|base| patch.over(base)));
+        self.update_layer(|layer| layer.update_base(|base| patch.on_top_of(base)));
     }
 
     fn add_timeout(&mut self, pattern: RulePattern, limit: Duration) {

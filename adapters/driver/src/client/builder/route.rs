@@ -52,7 +52,7 @@ impl<A: Adapter> Builder<A> {
         self.apply(rules, |settings, rules| settings.route.proxy = rules)
     }
 
-    /// Sends all requests through this proxy: `http://`, `socks5://` or `socks5h://`, then
+    /// Sends all requests through this proxy: `http://`, `socks4://`, `socks4a://`, `socks5://` or `socks5h://`, then
     /// `user:password@` if it requires them, then `host:port`. See [`Proxy::parse`], and
     /// [`ProxyRules`] for different proxies for http and https.
     ///

@@ -1,9 +1,10 @@
 //! The futures of attempts in flight, each at an index by which it can be polled and dropped.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use atomic_waker::AtomicWaker;
@@ -12,15 +13,24 @@ use atomic_waker::AtomicWaker;
 ///
 /// Unlike in `FuturesUnordered`, a future can be dropped by its index, which is how an attempt is
 /// aborted, and the next future reuses the allocation.
+///
+/// A future that wakes itself while it is polled has used up its turn and could go on at once. It is
+/// busy from then on, until it has not done so for a while. Busy futures wait until the others that were
+/// woken have been polled, and then one of them is. So servers that always have more to send cost the
+/// others one turn, and not a turn for each such server.
 pub(crate) struct AttemptSet<F> {
     free: Vec<usize>,
     slots: Vec<AttemptSlot<F>>,
     wake_list: Arc<WakeList>,
     /// Memory for the list of woken indices.
     woken: Vec<usize>,
+    /// Busy futures that were woken, in order.
+    busy: VecDeque<usize>,
 }
 
 struct AttemptSlot<F> {
+    /// How many more polls it is busy.
+    busy_for: u8,
     future: Pin<Box<Option<F>>>,
     signal: Arc<WakeSignal>,
     waker: Waker,
@@ -38,8 +48,8 @@ struct WakeList {
 /// The waker of one slot.
 struct WakeSignal {
     index: usize,
-    /// Whether the slot is in the list.
-    is_listed: AtomicBool,
+    /// [`IDLE`], [`LISTED`], [`POLLED`] or [`YIELDED`].
+    state: AtomicU8,
     /// Link to the slot that was woken before this one, while this one is in the list.
     previous: AtomicUsize,
     wake_list: Arc<WakeList>,
@@ -48,10 +58,29 @@ struct WakeSignal {
 /// The link to no slot. Other links are a slot's index plus one.
 const END: usize = 0;
 
+/// The slot is not to be polled.
+const IDLE: u8 = 0;
+/// The slot is in the list. Any thread may put an idle slot there; only the owner takes it out.
+const LISTED: u8 = 1;
+/// The slot is being polled.
+const POLLED: u8 = 2;
+/// The slot was woken while it was polled, or waits among the busy ones. Only the owner ends this state.
+const YIELDED: u8 = 3;
+
+/// How many polls in a row that use up no turn end a future's time among the busy ones.
+const BUSY_POLLS: u8 = 16;
+
 impl WakeSignal {
-    /// Adds the slot to the list. Returns true if the list was empty.
+    /// Adds the slot to the list, unless it is polled now. Returns true if the list was empty.
     fn push(&self) -> bool {
-        if self.is_listed.swap(true, Ordering::AcqRel) {
+        let woken = |state| match state {
+            IDLE => Some(LISTED),
+            POLLED => Some(YIELDED),
+            // Written again, so that the owner sees what was written before this wake.
+            state => Some(state),
+        };
+        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
+        if self.state.fetch_update(set, fetch, woken) != Ok(IDLE) {
             return false;
         }
         let link = |last: usize| {
@@ -60,6 +89,23 @@ impl WakeSignal {
         };
         let last = &self.wake_list.last;
         last.fetch_update(Ordering::AcqRel, Ordering::Relaxed, link) == Ok(END)
+    }
+}
+
+impl WakeSignal {
+    /// Ends a poll. Returns true if the slot was woken meanwhile.
+    fn end_poll(&self) -> bool {
+        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
+        let ended = self.state.compare_exchange(POLLED, IDLE, set, fetch);
+        ended == Err(YIELDED)
+    }
+
+    /// Forgets a poll and a wake during it. A slot in the list stays there.
+    fn reset(&self) {
+        // No other thread ends these states.
+        if matches!(self.state.load(Ordering::Acquire), POLLED | YIELDED) {
+            self.state.store(IDLE, Ordering::Release);
+        }
     }
 }
 
@@ -101,6 +147,7 @@ impl<F: PollAttempt> AttemptSet<F> {
             slots: Vec::new(),
             wake_list: Arc::default(),
             woken: Vec::new(),
+            busy: VecDeque::new(),
         }
     }
 
@@ -117,12 +164,13 @@ impl<F: PollAttempt> AttemptSet<F> {
         let index = self.slots.len();
         let signal = Arc::new(WakeSignal {
             index,
-            is_listed: AtomicBool::new(false),
+            state: AtomicU8::new(IDLE),
             previous: AtomicUsize::new(END),
             wake_list: self.wake_list.clone(),
         });
         let waker = Waker::from(signal.clone());
         self.slots.push(AttemptSlot {
+            busy_for: 0,
             future: Box::pin(None),
             signal,
             waker,
@@ -137,6 +185,9 @@ impl<F: PollAttempt> AttemptSet<F> {
             // A panic in the future's destructor must not end the driver.
             let future = &mut slot.future;
             let _ = catch_unwind(AssertUnwindSafe(|| future.as_mut().set(None)));
+            slot.signal.reset();
+            slot.busy_for = 0;
+            self.busy.retain(|busy| *busy != index);
             self.free.push(index);
         }
     }
@@ -151,15 +202,16 @@ impl<F: PollAttempt> AttemptSet<F> {
         self.slots[index].signal.push();
     }
 
-    /// The indices that were woken, in order. If there are none, wakes `cx` when there are some.
+    /// The indices that were woken, in order, and one that is busy. If there are none, wakes `cx` when there are some.
     pub(crate) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
         let mut list = core::mem::take(&mut self.woken);
         self.take_woken(&mut list);
-        if list.is_empty() {
+        if list.is_empty() && self.busy.is_empty() {
             self.wake_list.owner.register(cx.waker());
             // A wake may have come between the check and the registration.
             self.take_woken(&mut list);
         }
+        list.extend(self.busy.pop_front());
         if list.is_empty() {
             self.woken = list;
             return Poll::Pending;
@@ -167,7 +219,7 @@ impl<F: PollAttempt> AttemptSet<F> {
         Poll::Ready(list)
     }
 
-    fn take_woken(&self, list: &mut Vec<usize>) {
+    fn take_woken(&mut self, list: &mut Vec<usize>) {
         let mut link = self.wake_list.last.swap(END, Ordering::AcqRel);
         while link != END {
             list.push(link - 1);
@@ -175,6 +227,15 @@ impl<F: PollAttempt> AttemptSet<F> {
             link = self.slots[link - 1].signal.previous.load(Ordering::Relaxed);
         }
         list.reverse();
+        let (slots, busy) = (&self.slots, &mut self.busy);
+        list.retain(|index| {
+            let slot = &slots[*index];
+            if slot.busy_for > 0 {
+                slot.signal.state.store(YIELDED, Ordering::Release);
+                busy.push_back(*index);
+            }
+            slot.busy_for == 0
+        });
     }
 
     /// Takes back the list that [`AttemptSet::poll_woken`] returned, to reuse its memory.
@@ -187,14 +248,22 @@ impl<F: PollAttempt> AttemptSet<F> {
     pub(crate) fn poll(&mut self, index: usize, update: &mut F::Update) -> AttemptPoll {
         let slot = &mut self.slots[index];
         // A swap, not a store: it makes visible what was written before wakes that found it set.
-        slot.signal.is_listed.swap(false, Ordering::AcqRel);
+        slot.signal.state.swap(POLLED, Ordering::AcqRel);
         let Some(future) = slot.future.as_mut().as_pin_mut() else {
+            slot.signal.reset();
             return AttemptPoll::Pending;
         };
         let mut cx = Context::from_waker(&slot.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| future.poll(update, &mut cx)));
         let polled = match polled {
-            Ok(Poll::Pending) => return AttemptPoll::Pending,
+            Ok(Poll::Pending) => {
+                slot.busy_for = slot.busy_for.saturating_sub(1);
+                if slot.signal.end_poll() {
+                    slot.busy_for = BUSY_POLLS;
+                    self.busy.push_back(index);
+                }
+                return AttemptPoll::Pending;
+            }
             Ok(Poll::Ready(())) => AttemptPoll::Ready,
             Err(panic) => AttemptPoll::Panicked(panic_message(&*panic)),
         };
@@ -242,6 +311,71 @@ mod tests {
         );
         assert_eq!(woken(&mut attempts), [b]);
         assert_eq!(attempts.poll(b, &mut ()), AttemptPoll::Ready);
+    }
+
+    #[test]
+    fn one_busy_future_is_polled_after_all_that_were_woken() {
+        let mut attempts = AttemptSet::new();
+        let busy = || -> BoxedFuture {
+            Box::pin(poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }))
+        };
+        let busy = [0, 1, 2].map(|_| attempts.insert(busy()));
+        let quiet: BoxedFuture = Box::pin(pending());
+        let quiet = attempts.insert(quiet);
+        let mut rounds = Vec::new();
+        for round in 0..6 {
+            if round > 2 {
+                attempts.slots[quiet].waker.wake_by_ref();
+            }
+            let list = woken(&mut attempts);
+            for index in &list {
+                attempts.poll(*index, &mut ());
+            }
+            rounds.push(list);
+        }
+        let [a, b, c] = busy;
+        assert_eq!(rounds[0], [a, b, c, quiet]);
+        assert_eq!(rounds[1..3], [vec![a], vec![b]]);
+        assert_eq!(rounds[3..], [[quiet, c], [quiet, a], [quiet, b]]);
+        // One that is removed is not polled, and its slot has no turn left.
+        attempts.remove(c);
+        assert_eq!(woken(&mut attempts), [a]);
+        attempts.poll(a, &mut ());
+        let next: BoxedFuture = Box::pin(pending());
+        assert_eq!(attempts.insert(next), c);
+        assert_eq!(woken(&mut attempts), [c, b]);
+    }
+
+    #[test]
+    fn a_future_is_busy_until_it_has_not_woken_itself_for_a_while() {
+        let mut attempts = AttemptSet::new();
+        let mut polls = 0;
+        let once: BoxedFuture = Box::pin(poll_fn(move |cx| {
+            polls += 1;
+            if polls == 1 {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        }));
+        let quiet: BoxedFuture = Box::pin(pending());
+        let (once, quiet) = (attempts.insert(once), attempts.insert(quiet));
+        let mut lists = Vec::new();
+        for _ in 0..=BUSY_POLLS + 1 {
+            for index in [once, quiet] {
+                attempts.slots[index].waker.wake_by_ref();
+            }
+            let list = woken(&mut attempts);
+            for index in &list {
+                attempts.poll(*index, &mut ());
+            }
+            lists.push(list);
+        }
+        let (last, while_busy) = lists[1..].split_last().unwrap();
+        assert!(while_busy.iter().all(|list| *list == [quiet, once]));
+        assert_eq!(*last, [once, quiet]);
     }
 
     #[test]
@@ -300,6 +434,8 @@ mod tests {
 
     #[test]
     fn a_removed_future_is_dropped_at_once() {
+        use std::sync::atomic::AtomicBool;
+
         struct DropFlag(Arc<AtomicBool>);
         impl Drop for DropFlag {
             fn drop(&mut self) {

@@ -61,10 +61,7 @@ pub(crate) fn with_upgraded_location(
     hsts: &HstsStore,
 ) -> HeadSummary {
     let location = parts.headers.get(header::LOCATION);
-    let target = location.and_then(|location| {
-        from.join(&String::from_utf8_lossy(location.as_bytes()))
-            .ok()
-    });
+    let target = location.and_then(|location| from.join(&location_text(location.as_bytes())).ok());
     match target.and_then(|target| hsts.upgrade(&target)) {
         Some(upgraded) => head.location(Some(String::from(upgraded).into_boxed_str())),
         None => head,

@@ -79,11 +79,33 @@ impl CookieJar {
         (text, left_out)
     }
 
-    pub(crate) fn add_to(&self, headers: &mut HeaderMap, url: &Url) {
+    /// Adds the field `Cookie` of a request to `url`, if the jar has cookies for it. Cookies that the field
+    /// has already come first.
+    ///
+    /// ```
+    /// let jar = fetch_driver::CookieJar::new();
+    /// let _ = jar.load(b"a.test\tFALSE\t/\tFALSE\t0\tsession\t42\n");
+    /// let mut headers = http::HeaderMap::new();
+    /// jar.add_to(&mut headers, &"http://a.test/".parse()?);
+    /// assert_eq!(headers["cookie"], "session=42");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_to(&self, headers: &mut HeaderMap, url: &Url) {
         self.lock().add_to(headers, url, SystemTime::now());
     }
 
-    pub(crate) fn store(&self, url: &Url, headers: &HeaderMap) {
+    /// Stores the cookies that a response from `url` sets in its fields `Set-Cookie`, as far as RFC 6265bis
+    /// allows. Others are ignored.
+    ///
+    /// ```
+    /// let jar = fetch_driver::CookieJar::new();
+    /// let mut headers = http::HeaderMap::new();
+    /// headers.append("set-cookie", "session=42; Path=/".parse()?);
+    /// jar.store(&"http://a.test/".parse()?, &headers);
+    /// assert!(jar.to_netscape().0.ends_with(b"session\t42\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn store(&self, url: &Url, headers: &HeaderMap) {
         if headers.contains_key(header::SET_COOKIE) {
             self.lock().store(url, headers, SystemTime::now());
         }

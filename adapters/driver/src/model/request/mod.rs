@@ -304,7 +304,7 @@ impl Request {
     #[must_use]
     pub fn policy_patch(mut self, patch: PolicyPatch) -> Self {
         let lower = self.patch.take().map(Arc::unwrap_or_clone);
-        self.patch = Some(Arc::new(patch.over(lower.unwrap_or_default())));
+        self.patch = Some(Arc::new(patch.on_top_of(lower.unwrap_or_default())));
         self
     }
 

@@ -1,4 +1,4 @@
-//! Requests through a SOCKS5 proxy (RFC 1928, RFC 1929).
+//! Requests through a SOCKS4, SOCKS4a or SOCKS5 proxy (RFC 1928, RFC 1929).
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -104,6 +104,102 @@ fn socks_handshakes_are_exact() {
         };
         let expected = [greeting, login, &request].concat();
         assert_eq!(*log.lock().unwrap(), [expected], "{scheme} {host}");
+    }
+}
+
+/// A SOCKS4 proxy that refuses the first requests with these codes, and records the bytes of each.
+fn socks4_proxy(refusals: &'static [u8]) -> (RawServer, RequestLog<Vec<u8>>) {
+    let log = RequestLog::default();
+    let requests = log.clone();
+    let proxy = RawServer::serve(move |number, mut stream| {
+        let mut received = vec![0; 8];
+        stream.read_exact(&mut received).unwrap();
+        // A user name, and for SOCKS4a a host name; each ends with a zero.
+        let is_name = received[4..7] == [0, 0, 0] && received[7] != 0;
+        for _ in 0..1 + u8::from(is_name) {
+            let mut byte = [1];
+            while byte != [0] {
+                stream.read_exact(&mut byte).unwrap();
+                received.extend(byte);
+            }
+        }
+        let port = u16::from_be_bytes([received[2], received[3]]);
+        requests.lock().unwrap().push(received);
+        let code = refusals.get(number).copied().unwrap_or(90);
+        stream.write_all(&[0, code, 0, 0, 0, 0, 0, 0]).unwrap();
+        if code == 90 {
+            splice(
+                stream,
+                TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap(),
+            );
+        }
+    });
+    (proxy, log)
+}
+
+#[test]
+fn socks4_requests_are_exact() {
+    let site = Site::start().unwrap();
+    let port = site.address().port();
+    let request = |rest: &[u8]| [&[4, 1][..], &port.to_be_bytes(), rest].concat();
+    let table = [
+        ("socks4://", "127.0.0.1", request(&[127, 0, 0, 1, 0])),
+        ("socks4a://me@", "127.0.0.1", request(b"\x7f\0\0\x01me\0")),
+        ("socks4://me@", "name.test", request(b"\x7f\0\0\x09me\0")),
+        (
+            "socks4a://",
+            "name.test",
+            request(b"\0\0\0\x01\0name.test\0"),
+        ),
+        (
+            "socks4a://me@",
+            "name.test",
+            request(b"\0\0\0\x01me\0name.test\0"),
+        ),
+    ];
+    for (scheme, host, expected) in table {
+        let (proxy, log) = socks4_proxy(&[]);
+        // A name's IPv6 addresses are left out.
+        let addresses = ["::1".parse().unwrap(), [127, 0, 0, 9].into()];
+        let config = through(&at(&proxy, scheme)).resolve("name.test", port, addresses);
+        let client = client_with(config);
+        let url = format!("http://{host}:{port}/get");
+        assert_eq!(block_on(fetch(&client, &url)).unwrap().0, 200);
+        assert_eq!(*log.lock().unwrap(), [expected], "{scheme} {host}");
+    }
+}
+
+#[test]
+fn socks4_errors_are_reported() {
+    let table = [
+        (
+            91,
+            "http://127.0.0.1:9/",
+            FailureKind::Connect,
+            "could not connect",
+        ),
+        (
+            93,
+            "http://127.0.0.1:9/",
+            FailureKind::ProxyRefused,
+            "by ident",
+        ),
+        (
+            90,
+            "http://[::1]:9/",
+            FailureKind::Unsupported,
+            "no IPv6 addresses",
+        ),
+    ];
+    for (code, url, kind, words) in table {
+        let (proxy, _) = socks4_proxy(match code {
+            91 => &[91],
+            _ => &[93],
+        });
+        let client = client_with(through(&at(&proxy, "socks4://me@")));
+        let error = block_on(fetch(&client, url)).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
     }
 }
 

@@ -57,6 +57,42 @@ fn untrusted_certificates_are_rejected_with_a_plain_reason() {
 }
 
 #[test]
+fn the_versions_that_are_set_are_offered() {
+    use fetch_driver::TlsVersion::{Tls12, Tls13};
+    for (version, expected) in [
+        (None, &[4, 3, 4, 3, 3][..]),
+        (Some(Tls12), &[2, 3, 3]),
+        (Some(Tls13), &[2, 3, 4]),
+    ] {
+        let (sender, hello) = std::sync::mpsc::channel();
+        let server = RawServer::serve(move |_, mut stream| {
+            let mut head = [0; 5];
+            stream.read_exact(&mut head).unwrap();
+            let mut hello = vec![0; u16::from_be_bytes([head[3], head[4]]).into()];
+            stream.read_exact(&mut hello).unwrap();
+            sender.send(hello).unwrap();
+            // A fatal alert: protocol_version.
+            let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 70]);
+        });
+        let options = TlsOptions::new().version(version);
+        let client = client_with(HttpConfig::new().tls(options));
+        let url = server.url("/").replace("http:", "https:");
+        let error = block_on(fetch(&client, &url)).unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Tls);
+        assert!(
+            error.to_string().contains("no version of TLS in common"),
+            "{error}"
+        );
+        // The extension supported_versions (RFC 8446, 4.2.1).
+        let length = u8::try_from(expected.len()).unwrap();
+        let extension = [&[0, 43, 0, length], expected].concat();
+        let hello = hello.recv().unwrap();
+        let has = hello.windows(extension.len()).any(|part| part == extension);
+        assert!(has, "{version:?}: {hello:?}");
+    }
+}
+
+#[test]
 fn insecure_accepts_any_certificate() {
     for certificate in [
         Certificate::Good,

@@ -402,3 +402,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_circuit_for_outages_opens_after_failures_in_a_row_and_not_by_their_ratio() {
+    let mut circuit = CircuitBreaker::new(Breaker::FOR_OUTAGES, 7);
+    for second in 0..60 {
+        let result = if second % 4 == 3 { Success } else { Failure };
+        let when = Timestamp::START + Duration::from_millis(second * 100);
+        call(&mut circuit, result, when);
+    }
+    assert_eq!(circuit.state(at(6)), CircuitState::Closed);
+    for _ in 0..20 {
+        call(&mut circuit, Failure, at(6));
+    }
+    assert_eq!(circuit.state(at(6)), CircuitState::Open);
+    // The first break is 500 ms, with at most 20 % of jitter; one successful probe ends the outage.
+    let after = at(6) + Duration::from_millis(601);
+    assert_eq!(circuit.state(after), CircuitState::HalfOpen);
+    call(&mut circuit, Success, after);
+    assert_eq!(circuit.state(after), CircuitState::Closed);
+}
