@@ -220,6 +220,7 @@ mod tests {
             stale_inputs: n,
             submitted: n,
             time_regressions: n,
+            tokens_acquired: n,
             waiting_for_hosts: n as usize,
         };
         assert_eq!(each(3).plus(each(4)), each(7));
