@@ -85,6 +85,6 @@ fn as_row(parsed: ParsedRow) -> Row {
 
 /// The URL of a line.
 pub(crate) fn list_line(line: &[u8]) -> Result<String, String> {
-    let line = complete(trim(1, line), "http");
+    let line = complete(trim(1, line), "http://");
     Ok(check(&line)?.to_owned())
 }
