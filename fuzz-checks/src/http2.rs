@@ -70,8 +70,11 @@ pub fn check_http2(input: &[u8]) {
 fn in_order(frames: &[Frame]) -> Option<(u16, Vec<u8>)> {
     let mut status = None;
     let mut body = Vec::new();
+    let mut has_ended = false;
     for frame in frames {
         let is_end = match frame {
+            // An error of the connection behind the response may end the response, too.
+            Frame::Head { .. } | Frame::Data { .. } if has_ended => return None,
             Frame::Head {
                 status: code,
                 is_end,
@@ -86,16 +89,14 @@ fn in_order(frames: &[Frame]) -> Option<(u16, Vec<u8>)> {
             Frame::Ping(_) | Frame::Window(1..) => false,
             _ => return None,
         };
-        if is_end {
-            return status.map(|status| (status, body));
-        }
+        has_ended |= is_end;
     }
-    None
+    status.filter(|_| has_ended).map(|status| (status, body))
 }
 
-/// A status of a final response.
+/// A status of a final response that may have content.
 fn final_status(code: u8) -> u16 {
-    [200, 204, 304, 404, 500][usize::from(code) % 5]
+    [200, 400, 404, 500][usize::from(code) % 4]
 }
 
 impl Frame {
@@ -103,7 +104,7 @@ impl Frame {
         out.extend(match self {
             Self::Head { status, is_end } => {
                 // `:status` by its entry of HPACK's static table.
-                let entry = [8, 9, 11, 13, 14][usize::from(*status) % 5];
+                let entry = [8, 12, 13, 14][usize::from(*status) % 4];
                 frame(1, 4 | u8::from(*is_end), 1, &[0x80 | entry])
             }
             Self::Data { bytes, is_end } => frame(0, u8::from(*is_end), 1, bytes),
