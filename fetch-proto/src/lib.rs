@@ -11,6 +11,7 @@
 //! | drive one fetch without queues and host limits | [`Fetch`] |
 //! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
 //! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
+//! | authenticate requests in a client of your own | [`TokenGrant`], [`DigestSession`], [`SigV4Key`], [`AuthChallenge`] |
 //!
 //! The module `testing` needs the feature of that name; the feature `serde` makes plain data
 //! serialisable.
@@ -107,6 +108,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod auth;
 mod engine;
 mod fetch;
 mod guards;
@@ -120,6 +122,10 @@ mod stats;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use auth::challenge::AuthChallenge;
+pub use auth::digest::{DigestChallenge, DigestHash, DigestRequest, DigestSession, HexHash};
+pub use auth::grant::{TokenAnswer, TokenFailure, TokenGrant, TokenPolicy, TokenRejection};
+pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineStats, FetchTransfer, HostStats,
     IdleState, LoadShedding, RejectReason, RejectedRequest, Shard, SharedRate, StartRequest,
