@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 
 use fetch_proto::redact_secrets;
+pub(crate) use fetch_proto::{Quoted, ShortDuration, plural};
 
 /// The most characters of a sanitized text.
 const MAX_CHARS: usize = 120;
@@ -80,27 +80,6 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// A duration with at most three significant digits.
-pub(crate) struct ShortDuration(pub(crate) Duration);
-
-impl fmt::Display for ShortDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs_f64();
-        // A unit ends where rounding would give a fourth digit.
-        f.pad(&match seconds {
-            0.0 => "0 s".to_owned(),
-            ..0.000_999_5 => format!("{:.0} µs", seconds * 1e6),
-            ..0.999_5 => format!("{:.0} ms", seconds * 1e3),
-            ..9.995 => format!("{seconds:.2} s"),
-            ..99.95 => format!("{seconds:.1} s"),
-            ..999.5 => format!("{seconds:.0} s"),
-            ..5_997.0 => format!("{:.1} min", seconds / 60.0),
-            ..359_820.0 => format!("{:.1} h", seconds / 3_600.0),
-            _ => format!("{:.0} h", seconds / 3_600.0),
-        })
-    }
-}
-
 /// A text of at most `max` characters: a longer one loses its middle, because the ends of host names
 /// and URLs distinguish them.
 pub(crate) fn shorten_middle(text: &str, max: usize) -> Cow<'_, str> {
@@ -118,11 +97,6 @@ pub(crate) fn shorten_middle(text: &str, max: usize) -> Cow<'_, str> {
         _ => None,
     });
     chars.take(max).collect()
-}
-
-/// A count, with its noun in singular or plural.
-pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 #[cfg(test)]
@@ -177,40 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_times_are_short() {
+    fn sizes_are_short() {
         assert_eq!(ByteSize(0).to_string(), "0 B");
         assert_eq!(ByteSize(1536).to_string(), "1.5 KiB");
         assert_eq!(ByteSize(u64::MAX).to_string(), "16.0 EiB");
-        assert_eq!(
-            ShortDuration(Duration::from_millis(1234)).to_string(),
-            "1.23 s"
-        );
-        assert_eq!(
-            ShortDuration(Duration::from_micros(12)).to_string(),
-            "12 µs"
-        );
-    }
-
-    #[test]
-    fn durations_have_at_most_three_digits() {
-        for (micros, expected) in [
-            (0, "0 s"),
-            (999, "999 µs"),
-            (1_000, "1 ms"),
-            (999_499, "999 ms"),
-            (999_500, "1.00 s"),
-            (9_994_000, "9.99 s"),
-            (9_995_000, "10.0 s"),
-            (60_000_000, "60.0 s"),
-            (99_950_000, "100 s"),
-            (999_499_000, "999 s"),
-            (1_000_000_000, "16.7 min"),
-            (5_996_000_000, "99.9 min"),
-            (5_997_000_000, "1.7 h"),
-            (360_000_000_000, "100 h"),
-        ] {
-            let duration = Duration::from_micros(micros);
-            assert_eq!(ShortDuration(duration).to_string(), expected);
-        }
     }
 }

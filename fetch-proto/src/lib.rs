@@ -163,6 +163,7 @@ pub use model::outcome::{
     AttemptEnd, AttemptReport, CompleteResponse, FetchError, FetchOutcome, GiveUpReason,
 };
 pub use model::resume::{ContentRange, RepresentationSummary, ResumePoint, Validator};
+pub use model::text::{Quoted, ShortDuration, plural};
 pub use model::time::Timestamp;
 pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
 pub use model::url_parts::{url_host, url_origin};

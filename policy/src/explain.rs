@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::{EngineConfig, HedgeDelay, Method, OnOpen, Policy, RetryBudget, Timeouts};
+use fetch_proto::{
+    EngineConfig, HedgeDelay, Method, OnOpen, Policy, Quoted, RetryBudget, Timeouts, plural,
+};
 use url::Url;
 
-use crate::{PolicyError, PolicyFile};
+use crate::{DurationText, PolicyError, PolicyFile};
 
 /// The rule that a URL matches and the plan of its attempts. Displays as lines of text.
 #[derive(Clone, Debug)]
@@ -59,6 +61,9 @@ impl PolicyFile {
         let count = self.keys.rule.len();
         match rule {
             None if count == 0 => format!("{method} {url}: the default policy; there are no rules"),
+            None if count == 1 => {
+                format!("{method} {url}: the default policy; the one rule does not match")
+            }
             None => format!("{method} {url}: the default policy; none of {count} rules matches"),
             Some(index) if index >= count => {
                 format!("{method} {url}: a built-in rule for its path, after the file's {count}")
@@ -72,8 +77,9 @@ impl PolicyFile {
                     .map_or(String::new(), |place| format!(", line {}", place.line));
                 let pattern = self.keys.rule[index].pattern.as_deref().unwrap_or_default();
                 format!(
-                    "{method} {url}: rule {} of {count} ({pattern:?}{place})",
-                    index + 1
+                    "{method} {url}: rule {} of {count} ({}{place})",
+                    index + 1,
+                    Quoted(pattern)
                 )
             }
         }
@@ -82,8 +88,8 @@ impl PolicyFile {
 
 fn describe_queue(config: &EngineConfig, policy: &Policy) -> Vec<String> {
     let mut waits = vec![format!(
-        "{} requests at once over all hosts",
-        config.concurrency_limit()
+        "{} at once over all hosts",
+        plural(config.concurrency_limit() as u64, "request", "requests")
     )];
     if let Some(attempts) = config.per_host_limit() {
         waits.push(format!("{attempts} per host"));
@@ -99,7 +105,7 @@ fn describe_queue(config: &EngineConfig, policy: &Policy) -> Vec<String> {
     }
     let queue = policy.timeouts.queue;
     let limit = match queue {
-        Some(limit) => format!("at most {limit:?}"),
+        Some(limit) => format!("at most {}", DurationText(limit)),
         None => "without limit".to_owned(),
     };
     vec![format!(
@@ -115,8 +121,8 @@ fn describe_attempts(method: &Method, policy: &Policy) -> Vec<String> {
     for retry in 1..u32::from(policy.attempts_limit()) {
         let (low, high) = policy.backoff.bounds(retry - 1);
         let wait = match low == high {
-            true => format!("{low:?}"),
-            false => format!("{low:?} to {high:?}"),
+            true => DurationText(low).to_string(),
+            false => format!("{} to {}", DurationText(low), DurationText(high)),
         };
         lines.push(format!("  attempt {} after {wait}", retry + 1));
         latest = latest
@@ -136,14 +142,15 @@ fn describe_attempts(method: &Method, policy: &Policy) -> Vec<String> {
         ));
         let after = policy.retry_after;
         lines.push(format!(
-            "  a Retry-After of up to {:?} is honoured",
-            after.cap
+            "  a Retry-After of up to {} is honoured",
+            DurationText(after.cap)
         ));
     }
     let worst = [latest, limits.total].into_iter().flatten().min();
     if let Some(worst) = worst {
         lines.push(format!(
-            "  takes at most {worst:?} from the start of the first attempt"
+            "  takes at most {} from the start of the first attempt",
+            DurationText(worst)
         ));
     }
     lines
@@ -159,7 +166,7 @@ fn describe_timeouts(limits: &Timeouts) -> String {
     let set = named
         .iter()
         .filter_map(|(name, limit): &(&str, Option<Duration>)| {
-            Some(format!("{name}{:?}", (*limit)?))
+            Some(format!("{name}{}", DurationText((*limit)?)))
         });
     let set: Vec<_> = set.collect();
     let scope = match (limits.attempt, limits.attempt_covers_body) {
@@ -176,14 +183,14 @@ fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(hedge) = policy.hedge {
         let when = match hedge.delay {
-            HedgeDelay::Fixed(after) => format!("after {after:?}"),
+            HedgeDelay::Fixed(after) => format!("after {}", DurationText(after)),
             HedgeDelay::Percentile { per_mille, .. } => {
                 format!(
                     "slower than {} % of its host's responses",
                     f64::from(per_mille) / 10.0
                 )
             }
-            other => format!("{other:?}"),
+            _ => "that is slow".to_owned(),
         };
         lines.push(format!(
             "  an attempt {when} is hedged by up to {} more",
@@ -200,9 +207,10 @@ fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
         ));
     }
     if let Some(wait) = config.effective_outage_wait() {
-        let (known, unknown) = (wait.max, wait.unanswered.min(wait.max));
+        let known = DurationText(wait.max);
+        let unknown = DurationText(wait.unanswered.min(wait.max));
         lines.push(format!(
-            "  while its host is down, it waits up to {known:?}, or {unknown:?} if the host never answered"
+            "  while its host is down, it waits up to {known}, or {unknown} if the host never answered"
         ));
     }
     for (whose, budget) in [
@@ -217,9 +225,9 @@ fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
         }
     }
     if let Some(guard) = policy.stall {
-        let (least, grace) = (guard.min_bytes_per_second, guard.grace);
+        let (least, grace) = (guard.min_bytes_per_second, DurationText(guard.grace));
         lines.push(format!(
-            "  a body slower than {least} B/s for {grace:?} is aborted"
+            "  a body slower than {least} B/s for {grace} is aborted"
         ));
     }
     let fallback = &policy.fallback;
@@ -248,6 +256,6 @@ fn describe_budget(budget: &RetryBudget) -> String {
             f64::from(*per_mille) / 10.0
         ),
         RetryBudget::Tokens { max, .. } => format!("{max} tokens"),
-        _ => format!("{budget:?}"),
+        _ => "of another kind".to_owned(),
     }
 }

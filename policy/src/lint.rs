@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::{HedgeDelay, Policy, RetryAfterPolicy, RetryBudget};
+use fetch_proto::{HedgeDelay, Policy, RetryAfterPolicy, RetryBudget, plural};
 
-use crate::PolicyFile;
 use crate::source::PolicyError;
+use crate::{DurationText, PolicyFile};
 
 /// The severity of a [`PolicyFinding`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -141,10 +141,10 @@ impl Linter<'_> {
         if let Some(longest) = longest
             && window < 2 * longest
         {
+            let [window, longest, two] = [window, longest, 2 * longest].map(DurationText);
             let why = format!(
-                "the breaker's window of {window:?} is shorter than two attempts of {longest:?}: it \
-                 would forget the first before the second has ended; use {:?} or more",
-                2 * longest
+                "the breaker's window of {window} is shorter than two attempts of {longest}: it \
+                 would forget the first before the second has ended; use {two} or more"
             );
             self.add(Severity::Error, &["breaker", "window"], why);
         }
@@ -258,8 +258,9 @@ fn check_attempts(policy: &Policy) -> Option<Contradiction> {
     let limits = &policy.timeouts;
     let (attempt, total) = (limits.attempt?, limits.total?);
     if attempt > total {
+        let (attempt, total) = (DurationText(attempt), DurationText(total));
         let why = format!(
-            "an attempt may take {attempt:?}, the whole fetch {total:?}: raise `total` or lower `attempt`"
+            "an attempt may take {attempt}, the whole fetch {total}: raise `total` or lower `attempt`"
         );
         return Some((Severity::Error, &["timeouts", "attempt"], why));
     }
@@ -267,17 +268,24 @@ fn check_attempts(policy: &Policy) -> Option<Contradiction> {
     let retries = u32::from(of) - 1;
     let waits: Duration = (0..retries).map(|n| policy.backoff.bounds(n).0).sum();
     if waits >= total {
+        let (waits, total) = (DurationText(waits), DurationText(total));
         let why = format!(
-            "the waits between {of} attempts take at least {waits:?}, the whole fetch may take {total:?}: \
+            "the waits between {of} attempts take at least {waits}, the whole fetch may take {total}: \
              the last attempts never start"
         );
         return Some((Severity::Warning, &["attempts"], why));
     }
     let before = attempt.saturating_mul(retries).saturating_add(waits);
     (before >= total).then(|| {
+        let first = plural(
+            retries.into(),
+            "attempt that times out",
+            "attempts that time out",
+        );
+        let [attempt, before, total] = [attempt, before, total].map(DurationText);
         let why = format!(
-            "{retries} attempts that time out after {attempt:?} and the waits between them take \
-             {before:?}, the whole fetch may take {total:?}: the last of {of} attempts never starts; \
+            "{first} after {attempt} and the waits between them take \
+             {before}, the whole fetch may take {total}: the last of {of} attempts never starts; \
              raise `total`"
         );
         (Severity::Warning, &["timeouts", "total"][..], why)
@@ -288,8 +296,9 @@ fn check_attempts(policy: &Policy) -> Option<Contradiction> {
 fn check_retry_after(policy: &Policy) -> Option<Contradiction> {
     let (cap, total) = (policy.retry_after.cap, policy.timeouts.total?);
     (cap > total && cap != RetryAfterPolicy::DEFAULT.cap).then(|| {
+        let (cap, total) = (DurationText(cap), DurationText(total));
         let why = format!(
-            "a Retry-After of up to {cap:?} is honoured, the whole fetch may take {total:?}: lower `cap`"
+            "a Retry-After of up to {cap} is honoured, the whole fetch may take {total}: lower `cap`"
         );
         (Severity::Warning, &["retry_after", "cap"][..], why)
     })
@@ -300,8 +309,8 @@ fn check_hedge(policy: &Policy) -> Option<Contradiction> {
     let attempt = policy.timeouts.attempt?;
     match policy.hedge?.delay {
         HedgeDelay::Fixed(after) if after >= attempt => {
-            let why =
-                format!("a hedge after {after:?} never starts: the first ends at {attempt:?}");
+            let (after, attempt) = (DurationText(after), DurationText(attempt));
+            let why = format!("a hedge after {after} never starts: the first ends at {attempt}");
             Some((Severity::Warning, &["hedge"], why))
         }
         _ => None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Backoff, ChaosPolicy, Fallback, Hedge, HedgeDelay, InjectedFault, Jitter, PolicyPatch,
+    Backoff, ChaosPolicy, Fallback, Hedge, HedgeDelay, InjectedFault, Jitter, PolicyPatch, Quoted,
     RedirectPolicy, RetryAfterPolicy, RetryClasses, StallGuard, StatusSet, TimeoutsPatch,
 };
 
@@ -237,7 +237,8 @@ fn chaos(
                 let why = "not a failure: use connect, decode, dns, dropped, empty_reply, io, \
                            protocol, tls, unanswered or unknown_host";
                 InjectedFault::Error(
-                    parse_failure(name).ok_or_else(|| wrong(&format!("{name:?} is {why}")))?,
+                    parse_failure(name)
+                        .ok_or_else(|| wrong(&format!("{} is {why}", Quoted(name))))?,
                 )
             }
             FaultKind::Latency => InjectedFault::Latency {

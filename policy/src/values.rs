@@ -15,6 +15,32 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DurationText(pub Duration);
 
+/// The exact duration, as [`parse_duration`] reads it.
+///
+/// ```
+/// use std::time::Duration;
+/// use fetch_policy::DurationText;
+/// assert_eq!(DurationText(Duration::from_millis(1500)).to_string(), "1.5s");
+/// ```
+impl fmt::Display for DurationText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.as_nanos();
+        let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)];
+        let unit = units.into_iter().find(|(_, unit)| nanos >= *unit);
+        let (name, unit) = match (nanos, unit) {
+            (0, _) => ("s", 1),
+            (_, unit) => unit.unwrap_or(("ns", 1)),
+        };
+        write!(f, "{}", nanos / unit)?;
+        if !nanos.is_multiple_of(unit) {
+            let width = unit.ilog10() as usize;
+            let digits = format!("{:0width$}", nanos % unit);
+            write!(f, ".{}", digits.trim_end_matches('0'))?;
+        }
+        f.write_str(name)
+    }
+}
+
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = deserializer.deserialize_str(DurationVisitor)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     AttemptId, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, Input, InputEffect,
-    RejectedRequest, RetryTokens, SharedRate, Timestamp,
+    RejectedRequest, RetryTokens, SharedRate, ShortDuration, Timestamp, plural,
 };
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +103,15 @@ impl fmt::Display for TraceCall {
             Self::Cancel(id) => write!(f, "cancel of fetch {id}"),
             Self::Close => f.write_str("close"),
             Self::DenyStart(rate, until) => {
-                write!(f, "denial of a start until {until} by the rate {rate:?}")
+                let rate = match rate {
+                    SharedRate::AllHosts => "over all hosts",
+                    SharedRate::Rule => "of its rule",
+                };
+                let until = ShortDuration(until.since_start());
+                write!(
+                    f,
+                    "denial of a start until {until} after the start, by the rate {rate}"
+                )
             }
             Self::GrantStart => f.write_str("grant of a start"),
             Self::Handle(id, input) => write!(f, "{} of attempt {id}", input_name(input)),
@@ -112,7 +120,9 @@ impl fmt::Display for TraceCall {
             Self::Poll => f.write_str("poll"),
             Self::ResumeStarts => f.write_str("resumption of starts"),
             Self::SetConfig(_) => f.write_str("a new configuration"),
-            Self::SetCrawlDelay(host, delay) => write!(f, "crawl delay of {delay:?} at {host}"),
+            Self::SetCrawlDelay(host, delay) => {
+                write!(f, "crawl delay of {} at {host}", ShortDuration(*delay))
+            }
             Self::ShareLimits => f.write_str("sharing of limits"),
             Self::Submit(request) => write!(f, "submit of {}", request.url),
             Self::TakeRetryTokens => f.write_str("return of retry tokens"),
@@ -122,11 +132,13 @@ impl fmt::Display for TraceCall {
 
 fn input_name(input: &Input) -> String {
     match input {
-        Input::Body { bytes } => format!("{bytes} bytes of the body"),
+        Input::Body { bytes } => format!("{} of the body", plural(*bytes, "byte", "bytes")),
         Input::End(Ok(())) => "end".to_owned(),
         Input::End(Err(failure)) => format!("failure ({failure})"),
         Input::Head(head) => format!("head with status {}", head.status),
-        Input::Mark(phase, _) => format!("mark {phase:?}"),
-        other => format!("{other:?}"),
+        Input::Mark(phase, _) => format!("mark: {phase}"),
+        Input::Paused => "pause".to_owned(),
+        Input::Resumed => "resumption".to_owned(),
+        _ => "input".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     AttemptId, DecisionEvent, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, Input,
-    InputEffect, Timestamp,
+    InputEffect, ShortDuration, Timestamp,
 };
 use serde::Serialize;
 use url::Position;
@@ -316,7 +316,8 @@ impl fmt::Display for UrlHistory {
             } = fetch;
             write!(
                 f,
-                "\n\nfetch {number} (tag {tag}), {submitted:?} after the start"
+                "\n\nfetch {number} (tag {tag}), {} after the start",
+                ShortDuration(*submitted)
             )?;
             for line in &fetch.lines {
                 write!(f, "\n  +{:.3}s  {}", line.after.as_secs_f64(), line.what)?;

@@ -8,14 +8,12 @@ use async_compression::futures::bufread::BrotliDecoder;
 use async_compression::futures::bufread::GzipDecoder;
 #[cfg(feature = "zstd")]
 use async_compression::{futures::bufread::ZstdDecoder, zstd::DParameter};
-use fetch_driver::{FailureKind, TransportError};
+use fetch_driver::{FailureKind, Quoted, TransportError};
 use futures_io::{AsyncBufRead, AsyncRead};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
 
 /// The most codings on one body. Servers use one; more than this is an attack.
 const MAX_CODINGS: usize = 5;
-/// The longest name of a coding in a message, in characters.
-const MAX_SHOWN_NAME: usize = 40;
 /// The largest window that zstd may use on the web, 8 MiB (RFC 9659).
 #[cfg(feature = "zstd")]
 const ZSTD_WINDOW_LOG: u32 = 23;
@@ -131,8 +129,8 @@ fn parse_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, TransportErr
 }
 
 fn unknown_coding(name: &str) -> TransportError {
-    let shown: String = name.chars().take(MAX_SHOWN_NAME).collect();
-    let text = format!("the body has the unknown content coding {shown:?}");
+    let name = Quoted(name);
+    let text = format!("the body has the unknown content coding {name}");
     TransportError::new(FailureKind::Decode, text)
 }
 

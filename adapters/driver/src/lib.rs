@@ -31,7 +31,7 @@ pub use fetch_proto::FetchError;
 pub use fetch_proto::{
     ActiveDownload, AttemptEnd, AttemptPhase, AttemptReport, Backoff, BatchStats, EngineConfig,
     EngineStats, FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OutageWait, OverCap,
-    Policy, PolicyPatch, PolicyRules, Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy,
+    Policy, PolicyPatch, PolicyRules, Quoted, Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy,
     RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch, Timestamp, Validator,
     WaitReason, WaitingHost, is_secret_parameter, url_host, url_origin,
 };

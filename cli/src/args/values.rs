@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::display::Quoted;
 use fetch_proto::{Method, RulePattern, StatusSet};
 
 pub(crate) use self::header::{HeaderOption, HeaderSource, header, header_source, proxy_header};
@@ -182,7 +183,7 @@ pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
     let address = |text: &str| {
         let bare = text.trim_start_matches('[').trim_end_matches(']');
         bare.parse()
-            .map_err(|_| format!("{text:?} is not an IP address: {form}"))
+            .map_err(|_| format!("{} is not an IP address: {form}", Quoted(text)))
     };
     let addresses = addresses
         .split(',')
@@ -237,7 +238,7 @@ pub(crate) fn retry_conditions(text: &str) -> Result<RetryConditions, String> {
         };
         let all = all.filter(|all| all.start >= 300 && all.end <= 600);
         let form = "write statuses from 300 to 599 such as 429,503 or 5xx, or `unanswered`";
-        for status in all.ok_or_else(|| format!("{part:?} cannot be retried: {form}"))? {
+        for status in all.ok_or_else(|| format!("{} cannot be retried: {form}", Quoted(part)))? {
             let set = conditions.statuses.unwrap_or(StatusSet::EMPTY);
             conditions.statuses = Some(set.with(status));
         }

@@ -101,8 +101,8 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     let per_host = per_host.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
     let _ = writeln!(
         text,
-        "limits: {} requests in flight, per host {per_host}{}",
-        config.concurrency_limit(),
+        "limits: {} in flight, per host {per_host}{}",
+        plural(config.concurrency_limit() as u64, "request", "requests"),
         if robots {
             "; robots.txt will be obeyed, and is not fetched now"
         } else {

@@ -1,5 +1,6 @@
 //! Options from variables: `FETCH_ALL_` and the long name in capitals.
 
+use crate::display::Quoted;
 use std::ffi::OsString;
 
 use clap::ArgAction;
@@ -50,7 +51,8 @@ pub(super) fn entries(
             (ArgAction::Append, _) => OptionValue::Many(text.lines().map(str::to_owned).collect()),
             _ => OptionValue::One(text.to_owned()),
         };
-        let arguments = arguments(arg, &value).map_err(|why| wrong(format!("{text:?}: {why}")))?;
+        let arguments =
+            arguments(arg, &value).map_err(|why| wrong(format!("{}: {why}", Quoted(text))))?;
         entries.push(ConfigEntry {
             id: arg.get_id().to_string(),
             source: OptionSource::Environment(name.to_owned()),

@@ -32,7 +32,7 @@ pub(crate) fn print(parsed: &ParsedOptions) -> String {
         }
         let name = arg.get_long().unwrap_or_default();
         let name = if name.contains('.') {
-            format!("{name:?}")
+            format!("\"{name}\"")
         } else {
             name.to_owned()
         };

@@ -1,6 +1,7 @@
 //! Expands globs in arguments: curl's `{a,b}`, `[1-100]`, `[001-100:5]` and `[a-z]`, and
 //! `{1..100}`.
 
+use crate::display::Quoted;
 use std::io::{self, Read};
 
 /// The most digits of a number: those of `u64::MAX`.
@@ -132,7 +133,10 @@ fn set(inner: &str) -> Option<Result<GlobPart, String>> {
 
 /// `FIRST-LAST` or `FIRST-LAST:STEP`, of numbers or letters.
 fn range(inner: &str) -> Result<GlobPart, String> {
-    let form = || format!("{inner:?} is not a range such as 1-100, 001-100:5 or a-z");
+    let form = || {
+        let inner = Quoted(inner);
+        format!("{inner} is not a range such as 1-100, 001-100:5 or a-z")
+    };
     let (ends, step) = inner.split_once(':').unwrap_or((inner, "1"));
     let step: u64 = step
         .parse()
@@ -165,7 +169,7 @@ fn range(inner: &str) -> Result<GlobPart, String> {
         _ => return Err(form()),
     };
     match part.count() {
-        Some(0) => Err(format!("{inner:?} ends before it begins")),
+        Some(0) => Err(format!("{} ends before it begins", Quoted(inner))),
         _ => Ok(part),
     }
 }

@@ -43,7 +43,10 @@ impl RotatingFile {
                 error.to_string()
             };
             let advice = advice(path, error.kind());
-            anyhow!("cannot open the log file {path:?}: {reason}; {advice}")
+            anyhow!(
+                "cannot open the log file {}: {reason}; {advice}",
+                path.display()
+            )
         })
     }
 
@@ -87,7 +90,10 @@ impl RotatingFile {
     fn with_context(&self, action: &str, error: &io::Error) -> io::Error {
         io::Error::new(
             error.kind(),
-            format!("cannot {action} the log file {:?}: {error}", self.path),
+            format!(
+                "cannot {action} the log file {}: {error}",
+                self.path.display()
+            ),
         )
     }
 }
@@ -232,7 +238,7 @@ mod tests {
     fn a_directory_or_nothing_as_path_is_a_clear_error() {
         let dir = tempdir().unwrap();
         let error = open_error(dir.path());
-        assert!(error.contains(&format!("{:?}", dir.path())), "{error}");
+        assert!(error.contains(&dir.path().display().to_string()), "{error}");
         assert!(
             error.contains("is a directory; give the path of a file"),
             "{error}"
@@ -266,7 +272,7 @@ mod tests {
         for _ in 0..3 {
             let error = log.write_line(b"x\n").unwrap_err().to_string();
             assert!(
-                error.contains("cannot write the log file \"/dev/full\""),
+                error.contains("cannot write the log file /dev/full:"),
                 "{error}"
             );
         }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use md5::Digest as _;
 use ring::digest;
 
-use crate::display::sanitize;
+use crate::display::Quoted;
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -71,14 +71,14 @@ impl Checksum {
     ///
     /// A message that names the mistake and the right syntax.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let shown = sanitize(text.as_bytes());
+        let shown = Quoted(text);
         let text = text.trim();
         if let Some(digest) = decode_hex(text) {
             let algorithm = DigestAlgorithm::value_variants();
             let algorithm = algorithm.iter().find(|one| one.length() == digest.len());
             let algorithm = *algorithm.ok_or_else(|| {
                 format!(
-                    "checksum {shown:?}: no algorithm has {} digits: write sha256: and 64 digits",
+                    "checksum {shown}: no algorithm has {} digits: write sha256: and 64 digits",
                     text.len()
                 )
             })?;
@@ -86,7 +86,7 @@ impl Checksum {
         }
         let Some((algorithm, rest)) = DigestAlgorithm::split_name(text) else {
             return Err(format!(
-                "checksum {shown:?}: no algorithm: write sha256: before the digits, or md5:, sha1:, sha512:"
+                "checksum {shown}: no algorithm: write sha256: before the digits, or md5:, sha1:, sha512:"
             ));
         };
         let rest = rest.trim();
@@ -100,7 +100,7 @@ impl Checksum {
         let digest = digest.or_else(|| base64().filter(has_length));
         let digest = digest.ok_or_else(|| {
             let (name, digits) = (algorithm.name(), 2 * algorithm.length());
-            format!("checksum {shown:?}: {name} has {digits} hexadecimal digits, or base64 of them")
+            format!("checksum {shown}: {name} has {digits} hexadecimal digits, or base64 of them")
         })?;
         Ok(Self { algorithm, digest })
     }

@@ -6,7 +6,7 @@ use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::display::ByteSize;
+use crate::display::{ByteSize, Quoted};
 
 /// How much of a document is searched for the name of its charset, as browsers do.
 const CHARSET_SEARCH: usize = 1024;
@@ -133,7 +133,10 @@ fn decode(bytes: &[u8], content_type: &str) -> (String, Option<String>) {
                 "not valid {name}: wrong bytes are replaced by U+FFFD; --record-body base64 keeps them"
             ))
         }
-        (false, Some(label)) => Some(format!("the charset {label:?} is unknown: read as UTF-8")),
+        (false, Some(label)) => {
+            let label = Quoted(label);
+            Some(format!("the charset {label} is unknown: read as UTF-8"))
+        }
         (false, None) => None,
     };
     (text.into_owned(), error)

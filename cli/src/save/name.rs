@@ -1,5 +1,6 @@
 //! File names from a template, safe on any system whatever a URL or a server contains.
 
+use crate::display::Quoted;
 use ring::digest;
 use url::Url;
 
@@ -78,8 +79,9 @@ impl NameTemplate {
                 continue;
             }
             let inside = from.strip_prefix('{').and_then(|from| from.split_once('}'));
-            let (name, after) = inside
-                .ok_or_else(|| format!("{text:?}: unbalanced brace: write {{{{ for a brace"))?;
+            let (name, after) = inside.ok_or_else(|| {
+                format!("{}: unbalanced brace: write {{{{ for a brace", Quoted(text))
+            })?;
             parts.push(parse_placeholder(name).ok_or_else(|| {
                 format!(
                     "{{{name}}} is not known: use {{ext}} {{hash}} {{host}} {{id}} {{name}} \

@@ -236,8 +236,8 @@ mod tests {
         }
         assert_eq!(
             Totals(&waits).to_string(),
-            "  waited    for 2 hosts: a.test 12.0 s, b.test:8443 2.00 s\n  \
-             given up  1 host: c.test 5.00 s\n"
+            "  waited    for 2 hosts: a.test 12 s, b.test:8443 2 s\n  \
+             given up  1 host: c.test 5 s\n"
         );
     }
 }

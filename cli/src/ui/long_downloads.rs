@@ -151,18 +151,18 @@ mod tests {
         };
         assert_eq!(update(&engine, 59), "");
         let first = "http://REDACTED:REDACTED@a.test/big?token=REDACTED";
-        let text = format!(" · 1 download over 1 h: {first} (60.0 min, 36.0 MiB, 10.2 KiB/s)");
+        let text = format!(" · 1 download over 1 h: {first} (60 min, 36.0 MiB, 10.2 KiB/s)");
         assert_eq!(update(&engine, 60), text);
-        let text = format!(" · 2 downloads over 1 h: {first} (80.0 min, 36.0 MiB, 7.7 KiB/s), …");
+        let text = format!(" · 2 downloads over 1 h: {first} (80 min, 36.0 MiB, 7.7 KiB/s), …");
         assert_eq!(update(&engine, 80), text);
         engine.handle(attempts[0], Input::End(Ok(())), minutes(90));
-        let second = "http://b.test/big (99.0 min, 0 B, 0 B/s)";
+        let second = "http://b.test/big (99 min, 0 B, 0 B/s)";
         let text = format!(" · 1 download over 1 h: {second}");
         assert_eq!(update(&engine, 109), text);
         let summary = [
             "  over 1 h  2 downloads:".to_owned(),
             format!("            {second}"),
-            format!("            {first} (80.0 min, 36.0 MiB, 7.7 KiB/s)"),
+            format!("            {first} (80 min, 36.0 MiB, 7.7 KiB/s)"),
         ];
         assert_eq!(long.to_string().lines().collect::<Vec<_>>(), summary);
     }

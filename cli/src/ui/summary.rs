@@ -334,7 +334,7 @@ mod tests {
         };
         let text = summary.to_string();
         for part in [
-            "2 URLs in 1.00 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
+            "2 URLs in 1 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
             "stopped early: Ctrl-C; 3 URLs not finished; run the same command again to resume\n",
             "no record 3 URLs: a.test 3 (queued or in flight)\n",
             "skipped   1 URL: file exists\n",
@@ -342,7 +342,7 @@ mod tests {
             "received  2.0 KiB",
             "1  404          http://a.test/x",
             "check these URLs",
-            "slowest   b.test 2.00 s, a.test 1.00 s (mean)",
+            "slowest   b.test 2 s, a.test 1 s (mean)",
             "failing   a.test 1/1",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");

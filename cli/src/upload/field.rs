@@ -1,5 +1,7 @@
 //! The value of `-F`: curl's syntax of a form's field.
 
+use crate::display::Quoted;
+
 /// A field of a form, or the beginning or end of a group of fields.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum FormField {
@@ -114,10 +116,10 @@ impl FieldOptions {
             let after = after.trim_start();
             let stops = format!("{end};");
             let Some((key, value)) = after.split_once('=').filter(|(key, _)| is_key(key)) else {
-                let shown: String = after.chars().take(20).collect();
                 return Err(format!(
-                    "after ; comes type=, filename=, headers= or encoder=, not {shown:?}: write \
-                     quotes around content with a semicolon, or --form-string"
+                    "after ; comes type=, filename=, headers= or encoder=, not {}: write \
+                     quotes around content with a semicolon, or --form-string",
+                    Quoted(after)
                 ));
             };
             *rest = value;
@@ -149,7 +151,7 @@ impl FieldOptions {
         }
         match rest.is_empty() || rest.starts_with(|c| end.contains(c)) {
             true => Ok(self),
-            false => Err(format!("{rest:?} follows a quoted text: {FORM}")),
+            false => Err(format!("{} follows a quoted text: {FORM}", Quoted(rest))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Forms as `multipart/form-data` (RFC 7578), written as curl writes them.
 
+use crate::display::Quoted;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -328,7 +329,8 @@ fn fields(headers: &[String]) -> Result<Vec<String>, String> {
         .find(|field| !field.contains(':') || field.contains(char::is_control))
     {
         Some(wrong) => Err(format!(
-            "headers={wrong:?}: write one such as headers=\"X-Name: value\""
+            "headers={}: write one such as headers=\"X-Name: value\"",
+            Quoted(wrong)
         )),
         None => Ok(all),
     }

@@ -14,6 +14,7 @@ use futures_lite::stream;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, EXPECT, HeaderValue};
 
+use crate::display::plural;
 pub(crate) use field::FormField;
 use file::FileSegment;
 pub(crate) use form::{FormStyle, build as build_form};
@@ -89,11 +90,11 @@ impl RequestPayload {
     /// The description in a summary.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Bytes(bytes) => format!("{} bytes", bytes.len()),
+            Self::Bytes(bytes) => plural(bytes.len() as u64, "byte", "bytes"),
             Self::Empty => "none".to_owned(),
             Self::Upload(upload) => match (upload.body.length, &upload.content_type) {
-                (Some(length), Some(_)) => format!("form of {length} bytes"),
-                (Some(length), None) => format!("file of {length} bytes"),
+                (Some(length), Some(_)) => format!("form of {}", plural(length, "byte", "bytes")),
+                (Some(length), None) => format!("file of {}", plural(length, "byte", "bytes")),
                 (None, _) => "stdin or pipe".to_owned(),
             },
         }

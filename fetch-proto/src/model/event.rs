@@ -11,6 +11,7 @@ use crate::model::failure::FailureCause;
 use crate::model::fault::InjectedFault;
 use crate::model::id::FetchId;
 use crate::model::outcome::GiveUpReason;
+use crate::model::text::{ShortDuration, plural};
 use crate::model::time::Timestamp;
 
 /// A decision and its reason. `Display` gives one line.
@@ -25,7 +26,7 @@ use crate::model::time::Timestamp;
 /// let policy = Policy::default().attempts(2).backoff(Backoff::default().jitter(None));
 /// let run = FetchScript::new(policy).answers([status(503), status(200)]).run();
 /// let log: Vec<_> = run.events().iter().map(ToString::to_string).collect();
-/// assert!(log.contains(&"retry in 1s (backoff): status 503, attempt 1 of 2".to_owned()));
+/// assert!(log.contains(&"retry in 1 s (backoff): status 503, attempt 1 of 2".to_owned()));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -241,7 +242,11 @@ impl fmt::Display for DecisionEvent {
             Self::CircuitChanged { host, transition } => match transition {
                 CircuitTransition::Closed => write!(f, "{host}: circuit breaker closed"),
                 CircuitTransition::Opened { trip, until } => {
-                    write!(f, "{host}: circuit breaker open until {until}: {trip}")
+                    let until = ShortDuration(until.since_start());
+                    write!(
+                        f,
+                        "{host}: circuit breaker open until {until} after the start: {trip}"
+                    )
                 }
             },
             Self::FallbackStarted { .. } => f.write_str("continuing with the fallback URL"),
@@ -255,9 +260,11 @@ impl fmt::Display for DecisionEvent {
                 host,
                 waiting,
             } => {
+                let fetches = plural(*waiting as u64, "fetch waits", "fetches wait");
+                let until = ShortDuration(gives_up_at.since_start());
                 write!(
                     f,
-                    "{host} is down: {cause}; {waiting} fetches wait until {gives_up_at} at most"
+                    "{host} is down: {cause}; {fetches} until {until} after the start at most"
                 )
             }
             Self::HostGivenUp {
@@ -266,24 +273,28 @@ impl fmt::Display for DecisionEvent {
                 ended,
                 host,
             } => {
+                let down_for = ShortDuration(*down_for);
+                let fetches = plural(*ended as u64, "fetch", "fetches");
                 write!(
                     f,
-                    "{host} has been down for {down_for:?} and is given up: {cause}; {ended} fetches failed"
+                    "{host} has been down for {down_for} and is given up: {cause}; {fetches} failed"
                 )
             }
             Self::HostRecovered { down_for, host } => {
-                write!(f, "{host} is back after {down_for:?}")
+                write!(f, "{host} is back after {}", ShortDuration(*down_for))
             }
             Self::HostPaused { host, pause } => {
                 write!(
                     f,
-                    "{host}: paused for {pause:?} at the request of the server"
+                    "{host}: paused for {} at the request of the server",
+                    ShortDuration(*pause)
                 )
             }
             Self::PacingStarted { host, interval } => {
                 write!(
                     f,
-                    "{host}: limits the rate of requests: one every {interval:?} at first"
+                    "{host}: limits the rate of requests: one every {} at first",
+                    ShortDuration(*interval)
                 )
             }
             Self::PacingEnded { host } => {
@@ -328,19 +339,22 @@ impl fmt::Display for DecisionEvent {
             } => {
                 write!(
                     f,
-                    "retry in {delay:?} ({why}): {cause}, attempt {attempt} of {of}"
+                    "retry in {} ({why}): {cause}, attempt {attempt} of {of}",
+                    ShortDuration(*delay)
                 )
             }
             Self::ResponseShared { with } => write!(f, "waiting for the response to fetch {with}"),
             Self::Started {
                 attempt, queued, ..
             } => {
-                write!(f, "attempt {attempt} starts after {queued:?} in the queue")
+                let queued = ShortDuration(*queued);
+                write!(f, "attempt {attempt} starts after {queued} in the queue")
             }
             Self::HostThrottled { host, rest } => {
                 write!(
                     f,
-                    "{host}: throttled for {rest:?}: too many requests rejected"
+                    "{host}: throttled for {}: too many requests rejected",
+                    ShortDuration(*rest)
                 )
             }
         }

@@ -4,6 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::model::failure::FailureKind;
+use crate::model::text::{ShortDuration, plural};
 
 /// A fault that [`ChaosPolicy`](crate::ChaosPolicy) injects into an attempt.
 ///
@@ -56,12 +57,16 @@ impl InjectedFault {
 impl fmt::Display for InjectedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ClockJump(by) => write!(f, "clock jump of {by:?}"),
+            Self::ClockJump(by) => write!(f, "clock jump of {}", ShortDuration(*by)),
             Self::Error(failure) => write!(f, "{failure}"),
             Self::Latency { .. } => f.write_str("delayed"),
             Self::Reset => f.write_str("connection reset at the head"),
             Self::Stall => f.write_str("stalled"),
-            Self::Truncate(bytes) => write!(f, "body truncated after {bytes} bytes"),
+            Self::Truncate(bytes) => write!(
+                f,
+                "body truncated after {}",
+                plural(*bytes, "byte", "bytes")
+            ),
         }
     }
 }

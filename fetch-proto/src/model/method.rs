@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::str::FromStr;
 
+use crate::model::text::Quoted;
+
 /// An HTTP request method (RFC 9110, section 9).
 ///
 /// ```
@@ -144,8 +146,8 @@ impl fmt::Display for InvalidMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} is not an HTTP method: write a token such as GET or POST",
-            self.0
+            "{} is not an HTTP method: write a token such as GET or POST",
+            Quoted(&self.0)
         )
     }
 }

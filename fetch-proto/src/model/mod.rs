@@ -10,6 +10,7 @@ pub(crate) mod id;
 pub(crate) mod method;
 pub(crate) mod outcome;
 pub(crate) mod resume;
+pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod timings;
 pub(crate) mod url_parts;

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::model::failure::{FailureCause, FailureKind, RedirectError, TimeLimit};
 use crate::model::id::{AttemptId, FetchId};
+use crate::model::text::plural;
 use crate::model::timings::{AttemptTimings, FetchTimings};
 
 /// The result of a fetch. There is exactly one per submitted request.
@@ -310,7 +311,11 @@ impl FetchError {
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BodyTooLarge { limit } => write!(f, "the body is larger than {limit} bytes"),
+            Self::BodyTooLarge { limit } => write!(
+                f,
+                "the body is larger than {}",
+                plural(*limit, "byte", "bytes")
+            ),
             Self::Cancelled => f.write_str("cancelled"),
             Self::CircuitOpen => f.write_str("the host's circuit breaker is open"),
             Self::Failed(failure) => write!(f, "{failure}"),

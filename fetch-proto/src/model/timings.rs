@@ -1,5 +1,6 @@
 //! Timestamps and durations of the phases of an attempt and of a fetch.
 
+use core::fmt;
 use core::time::Duration;
 
 use crate::model::time::Timestamp;
@@ -25,6 +26,18 @@ pub enum AttemptPhase {
     TlsDone,
     /// The last byte of the request was written.
     Sent,
+}
+
+impl fmt::Display for AttemptPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolved => "host name resolved",
+            Self::Connected => "connected",
+            Self::Reused => "connection reused",
+            Self::TlsDone => "TLS handshake done",
+            Self::Sent => "request sent",
+        })
+    }
 }
 
 /// When each phase of one attempt was completed. A phase that did not happen, or that the transport

@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use core::convert::Infallible;
 use core::fmt::{self, Write};
 
+use crate::model::text::Quoted;
+
 /// A rule's pattern is invalid.
 ///
 /// `{}` formats it as one line; `{:#}` adds a caret below the position.
@@ -164,7 +166,9 @@ impl fmt::Display for RuleErrorKind {
             Self::NeverInUrl(' ') => "URLs contain no spaces: write %20",
             Self::NeverInUrl(c) if c.is_control() => "URLs contain no control characters",
             Self::NeverInUrl(c) => {
-                return write!(f, "URLs do not contain {c:?}: write it percent-encoded");
+                let mut utf8 = [0; 4];
+                let c = Quoted(c.encode_utf8(&mut utf8));
+                return write!(f, "URLs do not contain {c}: write it percent-encoded");
             }
             Self::Port => "not a port: write a number from 1 to 65535",
             Self::Prefix => {

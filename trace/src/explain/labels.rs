@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     AttemptId, DecisionEvent, Engine, EngineConfig, FetchOutcome, FetchRequest, Input, InputEffect,
-    Policy, TimeLimit, Timeouts, Timestamp,
+    Policy, ShortDuration, TimeLimit, Timeouts, Timestamp, plural,
 };
 
 /// Describes the load at the submission of a fetch.
@@ -25,10 +25,8 @@ pub(super) fn describe_wait(host: &str, limit: usize, engine: &Engine) -> String
         return "waits".to_owned();
     };
     if let Some(until) = here.paused_until {
-        return format!(
-            "waits: its host is paused until {:?} after the start",
-            round_duration(until.since_start())
-        );
+        let until = ShortDuration(until.since_start());
+        return format!("waits: its host is paused until {until} after the start");
     }
     if all.in_flight >= limit {
         return format!("waits: the limit of {limit} attempts in flight is reached");
@@ -39,34 +37,14 @@ pub(super) fn describe_wait(host: &str, limit: usize, engine: &Engine) -> String
     )
 }
 
-/// Describes an event, with rounded durations.
+/// Describes an event.
 pub(super) fn describe_event(event: &DecisionEvent) -> String {
-    let mut event = event.clone();
-    match &mut event {
-        DecisionEvent::HostGivenUp { down_for: time, .. }
-        | DecisionEvent::HostPaused { pause: time, .. }
-        | DecisionEvent::HostRecovered { down_for: time, .. }
-        | DecisionEvent::Retrying { delay: time, .. }
-        | DecisionEvent::Started { queued: time, .. } => *time = round_duration(*time),
-        _ => {}
-    }
-    match &event {
+    match event {
         DecisionEvent::Redirecting { to: url, .. } | DecisionEvent::Started { url, .. } => {
             format!("{event}: {url}")
         }
         event => event.to_string(),
     }
-}
-
-/// Rounds down to 1 ms from 1 s on, to 10 µs from 1 ms on, and to 1 µs below.
-fn round_duration(time: Duration) -> Duration {
-    let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let unit = match nanos {
-        1_000_000_000.. => 1_000_000,
-        1_000_000.. => 10_000,
-        _ => 1_000,
-    };
-    Duration::from_nanos(nanos - nanos % unit)
 }
 
 /// Describes an input of an attempt.
@@ -77,20 +55,17 @@ pub(super) fn describe_input(
     now: Timestamp,
 ) -> String {
     let what = match input {
-        Input::Body { bytes } => format!("{bytes} bytes of the body"),
+        Input::Body { bytes } => format!("{} of the body", plural(*bytes, "byte", "bytes")),
         Input::End(Ok(())) => "the response is complete".to_owned(),
         Input::End(Err(failure)) => failure.to_string(),
         Input::Head(head) => format!("status {}", head.status),
-        Input::Mark(phase, at) => {
-            let phase = format!("{phase:?}").to_lowercase();
-            match now.saturating_since(*at) {
-                Duration::ZERO => phase,
-                ago => format!("{phase}, {:?} ago", round_duration(ago)),
-            }
-        }
+        Input::Mark(phase, at) => match now.saturating_since(*at) {
+            Duration::ZERO => phase.to_string(),
+            ago => format!("{phase}, {} ago", ShortDuration(ago)),
+        },
         Input::Paused => "the consumer has stopped reading".to_owned(),
         Input::Resumed => "the consumer reads again".to_owned(),
-        other => format!("{other:?}"),
+        _ => "another report".to_owned(),
     };
     let late = if handled == InputEffect::Stale {
         " (ignored: too late)"
@@ -148,7 +123,7 @@ fn describe_timeouts(timeouts: &Timeouts) -> String {
     ];
     let set = all
         .iter()
-        .filter_map(|(limit, time)| Some(format!("{limit} {:?}", (*time)?)));
+        .filter_map(|(limit, time)| Some(format!("{limit} {}", ShortDuration((*time)?))));
     let set: Vec<_> = set.collect();
     if set.is_empty() {
         "none".to_owned()
@@ -159,7 +134,11 @@ fn describe_timeouts(timeouts: &Timeouts) -> String {
 
 pub(super) fn describe_outcome(outcome: &FetchOutcome) -> String {
     let result = match outcome.result {
-        Ok(finish) => format!("status {}, {} bytes", finish.status, finish.bytes),
+        Ok(finish) => format!(
+            "status {}, {}",
+            finish.status,
+            plural(finish.bytes, "byte", "bytes")
+        ),
         Err(error) => error.to_string(),
     };
     let why = outcome
@@ -167,9 +146,9 @@ pub(super) fn describe_outcome(outcome: &FetchOutcome) -> String {
         .map_or_else(String::new, |why| format!(" ({why})"));
     let t = &outcome.timings;
     format!(
-        "over: {result}{why}; attempts: {}, time in queues: {:?}, time between attempts: {:?}",
+        "over: {result}{why}; attempts: {}, time in queues: {}, time between attempts: {}",
         outcome.attempts.len(),
-        round_duration(t.queued),
-        round_duration(t.backoff)
+        ShortDuration(t.queued),
+        ShortDuration(t.backoff)
     )
 }

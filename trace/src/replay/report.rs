@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::EngineOutput;
+use fetch_proto::{EngineOutput, ShortDuration};
 use serde::Serialize;
 
 use crate::call::TraceAnswer;
@@ -101,13 +101,13 @@ impl fmt::Display for ReplayReport {
         }
         write!(
             f,
-            "calls: {}, fetches: {}, attempts: {}, outcomes: {}, duration: {:?}; the trace is {}, \
+            "calls: {}, fetches: {}, attempts: {}, outcomes: {}, duration: {}; the trace is {}, \
              written by version {}",
             self.calls,
             self.fetches,
             self.attempts,
             self.outcomes,
-            self.took,
+            ShortDuration(self.took),
             self.ending,
             self.version
         )
@@ -118,8 +118,12 @@ impl fmt::Display for ReplayDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "entry {}, {} ({:?} after the start): recorded: {}; replayed: {}",
-            self.entry, self.call, self.at, self.recorded, self.replayed
+            "entry {}, {} ({} after the start): recorded: {}; replayed: {}",
+            self.entry,
+            self.call,
+            ShortDuration(self.at),
+            self.recorded,
+            self.replayed
         )?;
         if self.agreed + 1 < self.entry {
             write!(f, " (all agreed up to entry {})", self.agreed)?;
@@ -147,6 +151,7 @@ pub(super) fn describe_output(output: &EngineOutput) -> String {
             )
         }
         EngineOutput::Start(attempt) => format!("start of attempt {}, {}", attempt.id, attempt.url),
-        other => format!("{other:?}"),
+        EngineOutput::Event(_, event) => format!("event: {event}"),
+        EngineOutput::Transfer { id, to } => format!("transfer of fetch {id} to shard {to}"),
     }
 }

@@ -11,12 +11,12 @@ use crate::{explain, replay, what_if};
 const HISTORY: &str = "\
 http://h2.test/20?token=REDACTED
 
-fetch 21 (tag 20), 200ms after the start
+fetch 21 (tag 20), 200 ms after the start
   +0.000s  GET is submitted; other live fetches: 19, at http://h2.test: 6
-  +0.000s  policy: no rule matches: the default; limits: attempt 6s, connect 10s, idle read 30s, queue 3600s, total 300s
+  +0.000s  policy: no rule matches: the default; limits: attempt 6 s, connect 10 s, idle read 30 s, queue 60 min, total 300 s
   +0.000s  waits: the limit of 5 attempts in flight is reached
   +0.400s  cancelled by the caller
-  +0.400s  over: cancelled; attempts: 0, time in queues: 400ms, time between attempts: 0ns";
+  +0.400s  over: cancelled; attempts: 0, time in queues: 400 ms, time between attempts: 0 s";
 
 /// The trace in this format. `UPDATE_GOLDEN=1` records the file of the current format if there is none.
 fn golden(format: u16) -> Vec<u8> {

@@ -87,17 +87,17 @@ fn a_redirect_is_shown_with_its_target_and_the_next_wait_names_the_new_host() {
     assert_eq!(
         run.lines("http://a.test/"),
         [
-            "+0.000s  attempt 1 starts after 0ns in the queue: http://a.test/",
+            "+0.000s  attempt 1 starts after 0 s in the queue: http://a.test/",
             "+0.050s  attempt 1: the response is complete",
             "+0.050s  attempt 1: status 302",
             "+0.050s  status 302: redirected, credentials dropped: http://b.test/there",
             "+0.050s  attempt 1: its body is read and discarded, to reuse the connection",
             "+0.050s  waits: its host has 1 in flight and 1 queued, and its limits allow no more",
-            "+0.080s  attempt 2 starts after 30ms in the queue: http://b.test/there",
+            "+0.080s  attempt 2 starts after 30 ms in the queue: http://b.test/there",
             "+0.090s  attempt 2: the response is complete",
             "+0.090s  attempt 2: status 204",
             "+0.090s  attempt 2: its response is used",
-            "+0.090s  over: status 204, 0 bytes; attempts: 2, time in queues: 30ms, time between attempts: 0ns",
+            "+0.090s  over: status 204, 0 bytes; attempts: 2, time in queues: 30 ms, time between attempts: 0 s",
         ]
     );
 }
@@ -121,7 +121,7 @@ fn a_wait_is_explained_by_the_limit_that_causes_it() {
     run.poll(10);
     run.submit("http://a.test/next", 20);
     run.poll(20);
-    let paused = "+0.000s  waits: its host is paused until 9.01s after the start";
+    let paused = "+0.000s  waits: its host is paused until 9.01 s after the start";
     assert_eq!(run.lines("http://a.test/next"), [paused]);
 }
 
@@ -145,8 +145,8 @@ fn phases_pauses_and_inputs_that_come_too_late_are_shown() {
     assert_eq!(
         run.lines("http://a.test/"),
         [
-            "+0.000s  attempt 1 starts after 0ns in the queue: http://a.test/",
-            "+0.005s  attempt 1: connected, 2ms ago",
+            "+0.000s  attempt 1 starts after 0 s in the queue: http://a.test/",
+            "+0.005s  attempt 1: connected, 2 ms ago",
             "+0.010s  attempt 1: status 200",
             "+0.010s  attempt 1: its response is used",
             "+0.020s  attempt 1: 70 bytes of the body",
@@ -157,7 +157,7 @@ fn phases_pauses_and_inputs_that_come_too_late_are_shown() {
             "+0.030s  the fetcher is closed: all fetches are cancelled",
             "+0.031s  attempt 1: 7 bytes of the body (ignored: too late)",
             "+0.031s  attempt 1: aborted by the policy",
-            "+0.031s  over: cancelled; attempts: 1, time in queues: 0ns, time between attempts: 0ns",
+            "+0.031s  over: cancelled; attempts: 1, time in queues: 0 s, time between attempts: 0 s",
         ]
     );
 }

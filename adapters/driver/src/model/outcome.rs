@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::{AttemptReport, FetchTimings, GiveUpReason, Method};
+use fetch_proto::{AttemptReport, FetchTimings, GiveUpReason, Method, ShortDuration, plural};
 use http::{HeaderName, StatusCode};
 
 use super::attachment::Attachment;
@@ -196,10 +196,11 @@ impl fmt::Display for Outcome {
                 let Response { bytes, status, .. } = response;
                 write!(
                     f,
-                    "{}: {}, {bytes} bytes, {:?}",
+                    "{}: {}, {}, {}",
                     self.url,
                     status,
-                    self.duration()
+                    plural(*bytes, "byte", "bytes"),
+                    ShortDuration(self.duration())
                 )?;
             }
             Err(error) => write!(f, "{error}")?,

@@ -1,5 +1,6 @@
 //! Connecting to another host or port than the URL's.
 
+use fetch_proto::Quoted;
 use std::fmt;
 use std::str::FromStr;
 
@@ -67,7 +68,7 @@ impl FromStr for ConnectTo {
 
     fn from_str(text: &str) -> Result<Self, BuildError> {
         parse(text).ok_or_else(|| {
-            let reason = format!("{text:?} is not HOST1:PORT1:HOST2:PORT2");
+            let reason = format!("{} is not HOST1:PORT1:HOST2:PORT2", Quoted(text));
             BuildError::new("connect_to", reason)
         })
     }

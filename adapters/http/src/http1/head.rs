@@ -5,6 +5,7 @@ mod keep_alive;
 #[cfg(test)]
 mod tests;
 
+use fetch_driver::Quoted;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
@@ -208,7 +209,7 @@ fn headers(fields: &[httparse::Header<'_>], bytes: &[u8]) -> Result<HeaderMap, H
         HeaderMap::try_with_capacity(fields.len()).map_err(|_| HeadError::TooLarge)?;
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes())
-            .map_err(|_| syntax(format!("the field name {:?}", field.name)))?;
+            .map_err(|_| syntax(format!("the field name {}", Quoted(field.name))))?;
         let start = field.value.as_ptr().addr() - bytes.as_ptr().addr();
         let value = match field.value.is_empty() {
             true => HeaderValue::from_static(""),

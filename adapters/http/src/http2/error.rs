@@ -123,7 +123,7 @@ fn closed_error(lease: &StreamLease, native: Option<&h2::Error>) -> Option<Trans
             Some(error.with_reason(FailureReason::Http2Violation))
         }
         (true, reason) if !settled => {
-            let text = format!("{origin} does not speak HTTP/2 ({reason:?})");
+            let text = format!("{origin} does not speak HTTP/2 ({})", error_name(reason));
             let error = TransportError::new(FailureKind::Protocol, text);
             Some(error.with_reason(FailureReason::Http2Violation))
         }
@@ -194,11 +194,19 @@ fn native_reason(error: &h2::Error) -> FailureReason {
     }
 }
 
+/// The name of an error code (RFC 9113, section 7), or its number.
+fn error_name(reason: Reason) -> String {
+    match u32::from(reason) {
+        0..=13 => format!("{reason:?}"),
+        code => format!("error code {code:#x}"),
+    }
+}
+
 /// The failure kind and text for GOAWAY, RST_STREAM or an invalid frame. A request whose response
 /// had `started` was certainly processed.
 fn protocol_error(error: &h2::Error, started: bool, lease: &StreamLease) -> (FailureKind, String) {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
-    let name = format!("{reason:?}");
+    let name = error_name(reason);
     if reason == Reason::ENHANCE_YOUR_CALM {
         return match error.is_library() {
             true => (FailureKind::Protocol, LOCAL_CALM.to_owned()),

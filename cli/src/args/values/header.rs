@@ -1,5 +1,6 @@
 //! Header fields: `-H` and `--proxy-header`.
 
+use crate::display::Quoted;
 use std::path::PathBuf;
 
 use http::{HeaderName, HeaderValue};
@@ -43,7 +44,7 @@ pub(crate) fn header(text: &str) -> Result<HeaderOption, String> {
         ),
     };
     let name = HeaderName::try_from(name.trim())
-        .map_err(|_| format!("{:?} is not a field's name: {form}", name.trim()))?;
+        .map_err(|_| format!("{} is not a field's name: {form}", Quoted(name.trim())))?;
     if DERIVED_FIELDS.contains(&name.as_str()) && value.is_some() {
         return Err(format!(
             "{name} cannot be set: leave it out, it is derived from the request's body"

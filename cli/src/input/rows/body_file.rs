@@ -1,5 +1,6 @@
 //! Files that rows name as the bodies of their requests.
 
+use crate::display::Quoted;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,12 +27,13 @@ impl BodyDirectory {
     /// Why it is not sent.
     pub(in crate::input) fn payload(&self, name: &str) -> Result<RequestPayload, String> {
         let path = self.0.join(name).canonicalize();
-        let path = path.map_err(|error| format!("body_file {name:?}: cannot be read: {error}"))?;
+        let name = Quoted(name);
+        let path = path.map_err(|error| format!("body_file {name}: cannot be read: {error}"))?;
         if !path.starts_with(&self.0) || !path.is_file() {
-            return Err(format!("body_file {name:?}: is no file below --body-dir"));
+            return Err(format!("body_file {name}: is no file below --body-dir"));
         }
         RequestPayload::file(&path, None)
-            .map_err(|error| format!("body_file {name:?}: cannot be read: {error}"))
+            .map_err(|error| format!("body_file {name}: cannot be read: {error}"))
     }
 }
 

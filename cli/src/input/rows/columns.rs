@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::row::COLUMNS;
 use crate::args::UrlColumn;
-use crate::display::sanitize;
+use crate::display::{Quoted, sanitize};
 
 /// The most names that are compared with those that have a meaning.
 const MAX_COMPARED: usize = 1000;
@@ -84,9 +84,9 @@ impl ColumnNotes {
         if others.any(|other| is_same(other, known)) {
             return None;
         }
-        let name = sanitize(name.as_bytes());
+        let name = Quoted(name);
         Some(format!(
-            "the column {name:?} has no meaning and is carried into the records: did you mean {known}?"
+            "the column {name} has no meaning and is carried into the records: did you mean {known}?"
         ))
     }
 }
@@ -193,7 +193,8 @@ fn url_column(names: &[String], url: Option<&UrlColumn>) -> Result<(usize, bool)
 
 fn no_column(wanted: &str, names: &[String]) -> String {
     let found = sanitize(names.join(", ").as_bytes());
-    format!("line 1: there is no column {wanted:?}, but {found}")
+    let wanted = Quoted(wanted);
+    format!("line 1: there is no column {wanted}, but {found}")
 }
 
 /// The names of columns, with a number after those that occurred before or are empty.

@@ -11,7 +11,7 @@ use super::columns::{CarriedColumns, ColumnChoice, ColumnNotes, is_same, json_te
 use super::row::{ListRow, scalar};
 use super::{ParsedRow, TableError};
 use crate::args::UrlColumn;
-use crate::display::sanitize;
+use crate::display::{Quoted, sanitize};
 
 /// How a line is written.
 const FORM: &str = "write an object per line, such as {\"url\": \"http://…\"}, or a URL in quotes";
@@ -47,7 +47,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                     match members.iter_mut().find(|(known, _)| *known == name) {
                         Some(_) if meaning(&name).is_some() || is_same(&name, "url") => {
-                            return Err(A::Error::custom(format!("{name:?} is there twice")));
+                            let name = Quoted(&name);
+                            return Err(A::Error::custom(format!("{name} is there twice")));
                         }
                         Some(known) => known.1 = value,
                         None => members.push((name, value)),
@@ -144,9 +145,9 @@ impl JsonRows {
 
     /// The hint for a row without a URL.
     fn missing_url(&self, members: &[(String, &RawValue)], has_url: bool) -> String {
-        let wanted = &self.url;
+        let wanted = Quoted(&self.url);
         if has_url {
-            return format!("{wanted:?} is empty: write a URL");
+            return format!("{wanted} is empty: write a URL");
         }
         let has_scheme = |value: &RawValue| value.get().contains("://");
         let mut candidates = members.iter().filter(|(_, value)| has_scheme(value));
@@ -157,7 +158,7 @@ impl JsonRows {
             }
             _ => "write it, or name its column by --url-column".to_owned(),
         };
-        format!("there is no {wanted:?}: {hint}")
+        format!("there is no {wanted}: {hint}")
     }
 }
 

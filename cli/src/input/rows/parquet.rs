@@ -1,5 +1,6 @@
 //! Lists in Parquet, read one row group at a time.
 
+use crate::display::Quoted;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -50,8 +51,8 @@ impl ParquetReader {
             for (field, column) in schema.get_fields().iter().zip(table.all) {
                 match column.meaning.is_some() || column.carried.is_some() {
                     true if has_interval(field) => notes.push(format!(
-                        "the column {:?} holds intervals, which cannot be read: it is left out",
-                        field.name()
+                        "the column {} holds intervals, which cannot be read: it is left out",
+                        Quoted(field.name())
                     )),
                     true => columns.push((column, field.clone())),
                     false => {}

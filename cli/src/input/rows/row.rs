@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::args::values;
-use crate::display::sanitize;
+use crate::display::{Quoted, sanitize};
 use crate::outcome::checksum::Checksum;
 use crate::outcome::row::CarriedRow;
 use crate::upload::RequestPayload;
@@ -62,7 +62,7 @@ impl ListRow {
         if value.is_empty() {
             return Ok(());
         }
-        let wrong = |why: String| format!("{name} {:?}: {why}", sanitize(value.as_bytes()));
+        let wrong = |why: String| format!("{name} {}: {why}", Quoted(value));
         match name {
             "body" => self.set_body(value.to_owned().into())?,
             "body_base64" => {
@@ -138,8 +138,9 @@ impl ListRow {
                 let text = scalar(value).ok_or_else(|| {
                     let found = sanitize(value.to_string().as_bytes());
                     format!(
-                        "headers: {name:?} is {found}: write a text, or a list of texts to send the \
-                         field several times"
+                        "headers: {} is {found}: write a text, or a list of texts to send the \
+                         field several times",
+                        Quoted(name)
                     )
                 })?;
                 self.header(name, &text)

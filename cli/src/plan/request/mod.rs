@@ -4,6 +4,7 @@ mod body;
 mod header_file;
 mod payload;
 
+use crate::display::Quoted;
 use base64::Engine as _;
 use fetch_driver::Settings;
 use fetch_proto::Method;
@@ -128,7 +129,8 @@ pub(super) fn robots_agent(
         && !is_product_token(token)
     {
         return Err(CliError::usage(format!(
-            "--user-agent-token {token:?}: write only letters, digits, - and _, such as MyBot"
+            "--user-agent-token {}: write only letters, digits, - and _, such as MyBot",
+            Quoted(token)
         )));
     }
     let agent = headers.get(USER_AGENT);
@@ -155,7 +157,8 @@ fn basic(user: &str) -> HeaderValue {
 fn field(option: &str, value: &str) -> Result<HeaderValue, CliError> {
     HeaderValue::try_from(value).map_err(|_| {
         CliError::usage(format!(
-            "{option} {value:?}: not valid in a header field: remove control characters"
+            "{option} {}: not valid in a header field: remove control characters",
+            Quoted(value)
         ))
     })
 }

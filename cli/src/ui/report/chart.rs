@@ -196,7 +196,7 @@ mod tests {
         }
         let svg = draw_latency(&times);
         assert_eq!(svg.matches("<rect").count(), 4, "{svg}");
-        assert!(svg.contains("longest 60.0 s"), "{svg}");
+        assert!(svg.contains("longest 60 s"), "{svg}");
     }
 
     #[test]

@@ -141,9 +141,9 @@ fn a_dry_run_says_how_long_hosts_that_are_down_are_waited_for() {
     for (options, expected) in [
         (
             &[][..],
-            "is waited for up to 300 s, 30.0 s if it never answered\n",
+            "is waited for up to 300 s, 30 s if it never answered\n",
         ),
-        (&["--host-max-wait", "20"], "is waited for up to 20.0 s\n"),
+        (&["--host-max-wait", "20"], "is waited for up to 20 s\n"),
         (
             &["--host-max-wait", "0"],
             "is not waited for, its URLs fail\n",

@@ -242,7 +242,7 @@ fn events_report_reasons() {
     assert!(
         lines
             .iter()
-            .any(|l| l == "retry in 1s (backoff): status 503, attempt 1 of 3"),
+            .any(|l| l == "retry in 1 s (backoff): status 503, attempt 1 of 3"),
         "{lines:?}"
     );
     assert!(

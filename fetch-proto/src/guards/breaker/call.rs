@@ -3,6 +3,7 @@
 use core::fmt;
 use core::ops::AddAssign;
 
+use crate::model::text::ShortDuration;
 use crate::model::time::Timestamp;
 
 /// Handle of an admitted call, to be passed back once with its result. A call that is never
@@ -73,7 +74,10 @@ pub struct CallNotPermitted {
 impl fmt::Display for CallNotPermitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.until {
-            Some(until) => write!(f, "circuit breaker open until {until}"),
+            Some(until) => {
+                let until = ShortDuration(until.since_start());
+                write!(f, "circuit breaker open until {until} after the start")
+            }
             None => f.write_str("circuit breaker forced open: change its mode"),
         }
     }

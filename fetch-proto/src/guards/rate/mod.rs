@@ -10,6 +10,7 @@ use core::num::NonZeroU32;
 use core::str::FromStr;
 use core::time::Duration;
 
+use crate::model::text::Quoted;
 use crate::model::time::nanos;
 
 pub use gcra::RateLimiter;
@@ -189,7 +190,7 @@ impl fmt::Display for Rate {
         {
             Some((name, unit)) if self.per == *unit => write!(f, "{}/{name}", self.count),
             Some((name, unit)) => write!(f, "{}/{}{name}", self.count, self.per / unit),
-            None => write!(f, "{}/{:?}", self.count, self.period()),
+            None => write!(f, "{}/{}ns", self.count, self.per),
         }
     }
 }
@@ -273,8 +274,8 @@ impl fmt::Display for RateError {
         };
         write!(
             f,
-            "{:?} is not a rate: {kind}, as in 50/s, 10/m or 2/500ms",
-            self.text
+            "{} is not a rate: {kind}, as in 50/s, 10/m or 2/500ms",
+            Quoted(&self.text)
         )
     }
 }

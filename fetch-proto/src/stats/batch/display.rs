@@ -4,13 +4,15 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 
 use super::BatchStats;
+use crate::model::text::plural;
 
 /// At most four lines: results (without zero counts), requests, total times, times to first byte.
 impl fmt::Display for BatchStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} fetched: {} succeeded", self.count(), self.succeeded)?;
         if self.http_errors > 0 {
-            write!(f, ", {} HTTP errors", self.http_errors)?;
+            let errors = plural(self.http_errors, "HTTP error", "HTTP errors");
+            write!(f, ", {errors}")?;
         }
         write_kinds(f, "failed", &self.failed)?;
         write_kinds(f, "timed out", &self.timed_out)?;
@@ -23,10 +25,10 @@ impl fmt::Display for BatchStats {
             redirects,
             ..
         } = self;
-        write!(
-            f,
-            "\n{attempts} attempts, {retries} retries, {redirects} redirects, "
-        )?;
+        let attempts = plural(*attempts, "attempt", "attempts");
+        let retries = plural(*retries, "retry", "retries");
+        let redirects = plural(*redirects, "redirect", "redirects");
+        write!(f, "\n{attempts}, {retries}, {redirects}, ")?;
         write_bytes(f, self.bytes)?;
         if self.count() > 0 {
             write!(f, "\ntotal time: {}", self.total.summary())?;

@@ -73,10 +73,10 @@ fn every_fetch_is_counted_once() {
 fn summary_lists_all_figures_in_four_lines() {
     assert_eq!(
         stats().to_string(),
-        "8 fetched: 2 succeeded, 1 HTTP errors, 3 failed (2 dns, 1 tls), 1 timed out (1 first_byte), 1 cancelled\n\
+        "8 fetched: 2 succeeded, 1 HTTP error, 3 failed (2 dns, 1 tls), 1 timed out (1 first_byte), 1 cancelled\n\
          11 attempts, 2 retries, 2 redirects, 1.9 KiB\n\
-         total time: p50 10.0ms, p90 70.0ms, p99 70.0ms, max 70.0ms\n\
-         first byte: p50 4.0ms, p90 4.0ms, p99 4.0ms, max 4.0ms"
+         total time: p50 10 ms, p90 70 ms, p99 70 ms, max 70 ms\n\
+         first byte: p50 4 ms, p90 4 ms, p99 4 ms, max 4 ms"
     );
     let empty = BatchStats::default().to_string();
     assert_eq!(

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use crate::model::text::ShortDuration;
 use crate::model::time::nanos;
 
 // Published histogram crates need `std` or floating point.
@@ -195,7 +196,7 @@ impl DurationHistogram {
     /// # use core::time::Duration;
     /// let mut histogram = fetch_proto::DurationHistogram::default();
     /// histogram.record(Duration::from_millis(12));
-    /// assert_eq!(histogram.summary().to_string(), "p50 12.0ms, p90 12.0ms, p99 12.0ms, max 12.0ms");
+    /// assert_eq!(histogram.summary().to_string(), "p50 12 ms, p90 12 ms, p99 12 ms, max 12 ms");
     /// ```
     #[must_use]
     pub fn summary(&self) -> HistogramSummary {
@@ -244,13 +245,8 @@ impl From<DurationHistogram> for HistogramSummary {
 
 impl fmt::Display for HistogramSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            p50, p90, p99, max, ..
-        } = self;
-        write!(
-            f,
-            "p50 {p50:.1?}, p90 {p90:.1?}, p99 {p99:.1?}, max {max:.1?}"
-        )
+        let [p50, p90, p99, max] = [self.p50, self.p90, self.p99, self.max].map(ShortDuration);
+        write!(f, "p50 {p50}, p90 {p90}, p99 {p99}, max {max}")
     }
 }
 

@@ -7,6 +7,7 @@ mod policy;
 mod route;
 mod threads;
 
+use fetch_proto::Quoted;
 use std::fmt;
 
 use http::{HeaderName, HeaderValue};
@@ -117,8 +118,10 @@ impl<A: Adapter> Builder<A> {
             let value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
             Ok((name, value))
         });
-        let parsed = parsed
-            .map_err(|error| BuildError::new("header", format!("{name:?} is not valid: {error}")));
+        let parsed = parsed.map_err(|error| {
+            let name = Quoted(name);
+            BuildError::new("header", format!("{name} is not valid: {error}"))
+        });
         self.apply(parsed, |settings, (name, value)| {
             settings.headers.insert(name, value);
         })

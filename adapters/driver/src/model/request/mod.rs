@@ -15,7 +15,7 @@ mod response;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fetch_proto::{Method, Policy, PolicyPatch, ResumePoint};
+use fetch_proto::{Method, Policy, PolicyPatch, Quoted, ResumePoint};
 use futures_core::Stream;
 use futures_lite::StreamExt;
 use http::uri::PathAndQuery;
@@ -201,7 +201,7 @@ impl Request {
             Error::rejected(
                 ErrorKind::InvalidHeader,
                 &self.text,
-                format_args!("{name:?}: {why}"),
+                format_args!("{}: {why}", Quoted(name)),
             )
         };
         let field = HeaderName::try_from(name).map_err(|error| invalid(&error))?;

@@ -1,5 +1,6 @@
 //! Where a body ends, and its transfer codings (RFC 9112, section 6).
 
+use fetch_driver::Quoted;
 use fetch_transport_util::ContentCoding;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Version};
@@ -27,11 +28,11 @@ pub(super) fn transfer_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>
                 "" | "identity" => {}
                 "chunked" => is_chunked = true,
                 _ if is_chunked => {
-                    let text = format!("the transfer coding {name:?} after chunked");
+                    let text = format!("the transfer coding {} after chunked", Quoted(&name));
                     return Err(HeadError::Coding(text));
                 }
                 _ => codings.push(ContentCoding::named(&name).ok_or_else(|| {
-                    HeadError::Coding(format!("the unknown transfer coding {name:?}"))
+                    HeadError::Coding(format!("the unknown transfer coding {}", Quoted(&name)))
                 })?),
             }
         }
