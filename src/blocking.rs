@@ -46,6 +46,22 @@ where
     Outcomes(smol::fetch_all(urls))
 }
 
+/// Like [`fetch_all`], with at most `concurrency` attempts at once. It must be at least 1: with 0, every
+/// outcome is an error that says so.
+///
+/// ```
+/// # let site = fetch_testbed::Site::start()?;
+/// # let urls = [site.url("/get"), site.url("/status/404")];
+/// assert_eq!(fetch_all::blocking::fetch_all_with_concurrency(urls, 20).count(), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn fetch_all_with_concurrency<I>(urls: I, concurrency: usize) -> Outcomes<I::IntoIter>
+where
+    I: IntoIterator<Item: IntoRequest>,
+{
+    Outcomes(smol::fetch_all_with_concurrency(urls, concurrency))
+}
+
 /// Fetches URLs, and waits for their outcomes. Threads share it, and its clones share its limits and
 /// connections.
 ///

@@ -150,6 +150,8 @@
 //! | `http2` (default) | HTTP/2, except with isahc and surf |
 //! | `structured-fields` (default) | pauses by the header field `RateLimit` in its current form |
 //! | `json` | `Request::json`, `form`, `query`, and `Response::json`: values of serde |
+//! | `multipart` | `Request::multipart`, `body_file`: forms with files, and files, as bodies |
+//! | `logging` | [`logging`]: the log of a program, to the console, a rotating file, or both |
 //! | `charset` | `Response::text` in any encoding of the web, not in UTF-8 only |
 //! | `cookies` | storing cookies and sending them back |
 //! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
@@ -188,6 +190,7 @@
 #![cfg_attr(not(feature = "async-std"), doc = "[`async_std`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "blocking"), doc = "[`blocking`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "isahc"), doc = "[`isahc`]: #without-a-runtime")]
+#![cfg_attr(not(feature = "logging"), doc = "[`logging`]: #without-a-runtime")]
 #![cfg_attr(
     not(feature = "policy-file"),
     doc = "[`policy_file`]: #without-a-runtime"
@@ -221,6 +224,8 @@ pub mod blocking;
 
 // The layers below, and optional modules.
 pub use fetch_driver as driver;
+#[cfg(feature = "logging")]
+pub use fetch_logging as logging;
 #[cfg(feature = "policy-file")]
 pub use fetch_policy as policy_file;
 pub use fetch_proto as proto;
@@ -236,6 +241,9 @@ pub use fetch_driver::{
     FetchError, FetchTimings, GiveUpReason, IntoRequest, Method, Outcome, RedactedUrl, Request,
     Response, StreamedBody, StreamedResponse,
 };
+
+#[cfg(feature = "multipart")]
+pub use fetch_driver::{FileBody, Form, FormBody, FormError, Part};
 
 // Settings of a fetcher, and limits over all its fetches.
 pub use fetch_driver::{BuildError, Rate, Settings};

@@ -53,18 +53,20 @@ fn run(parsed: config::ParsedOptions) -> Result<u8, CliError> {
     if setup.print_config {
         return print_stdout(config::print(&parsed).as_bytes()).map(|()| 0);
     }
+    let reports = parsed.args.report.report.is_some();
+    let options = reports.then(|| config::SetOptions::new(&parsed));
     let mut args = parsed.args;
     match args.command.take() {
         Some(Command::Policy(command)) => policy::run(&command),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Simulate(args)) => simulate::run(*args),
         Some(Command::State(command)) => state_command::run(&command),
-        None => fetch(args),
+        None => fetch(args, options.unwrap_or_default()),
     }
 }
 
-/// Fetches the URLs of the arguments and lists.
-fn fetch(mut args: CliArgs) -> Result<u8, CliError> {
+/// Fetches the URLs of the arguments and lists. `options` are for the report.
+fn fetch(mut args: CliArgs, options: config::SetOptions) -> Result<u8, CliError> {
     let demo = args.input.demo.then(|| DemoSite::start(&mut args));
     let demo = demo.transpose()?;
     let list = match &demo {
@@ -73,7 +75,7 @@ fn fetch(mut args: CliArgs) -> Result<u8, CliError> {
     };
     match args.input.dry_run {
         true => DryRunPlan::new(&args, list).and_then(dry_run::run),
-        false => RunPlan::new(&args, list).and_then(run::run),
+        false => RunPlan::new(&args, list).and_then(|plan| run::run(plan, options)),
     }
 }
 

@@ -5,7 +5,8 @@
 /// It works on sync and async functions and methods, also generic or `unsafe` ones. Signature, attributes and
 /// docs do not change. The body of a sync function is timed from call to return, that of an async function from
 /// its first poll to its output. A dropped future reports *cancelled*, a panic *panicked*, and everything else,
-/// including an `Err`, *finished*.
+/// including an `Err`, *finished*: [`timed_result`](crate::timed_result) and
+/// [`TimedExt::timed_result`](crate::TimedExt::timed_result) report an `Err` as *failed*.
 ///
 /// # Arguments
 ///

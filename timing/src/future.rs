@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use log::Level;
 use pin_project_lite::pin_project;
 
-use crate::{DEFAULT_LEVEL, Reporter, Scope, TimingReport, ToLog};
+use crate::{DEFAULT_LEVEL, Reporter, Scope, TimedOutcome, TimingReport, ToLog};
 
 /// Adds timing methods to all futures.
 ///
@@ -46,6 +46,41 @@ pub trait TimedExt: Future + Sized {
         Timed::new(self, name.into(), ToLog(level))
     }
 
+    /// Like [`timed`](Self::timed), and reports *failed* if the output is an `Err`.
+    ///
+    /// ```
+    /// use fetch_timing::TimedExt;
+    /// # futures_lite::future::block_on(async {
+    /// let number = async { "x".parse::<u32>() }.timed_result("parse").await;
+    /// // logs "timed parse: 0.000003 s (failed)"
+    /// assert!(number.is_err());
+    /// # });
+    /// ```
+    fn timed_result<T, E>(self, name: impl Into<Cow<'static, str>>) -> Timed<Self>
+    where
+        Self: Future<Output = Result<T, E>>,
+    {
+        self.timed_result_at(DEFAULT_LEVEL, name)
+    }
+
+    /// Like [`timed_result`](Self::timed_result), at the given level.
+    ///
+    /// ```
+    /// use fetch_timing::{Level, TimedExt};
+    /// # futures_lite::future::block_on(async {
+    /// let ready = std::future::ready(Ok::<u8, ()>(1));
+    /// assert_eq!(ready.timed_result_at(Level::Trace, "one").await, Ok(1));
+    /// # });
+    /// ```
+    fn timed_result_at<T, E>(self, level: Level, name: impl Into<Cow<'static, str>>) -> Timed<Self>
+    where
+        Self: Future<Output = Result<T, E>>,
+    {
+        let mut timed = Timed::new(self, name.into(), ToLog(level));
+        timed.outcome_of = TimedOutcome::of;
+        timed
+    }
+
     /// Passes the report of this future to `on_report`, before the output is returned.
     ///
     /// ```
@@ -76,13 +111,20 @@ pin_project! {
     /// assert_eq!(futures_lite::future::block_on(future), 1);
     /// ```
     #[must_use = "futures do nothing unless polled"]
-    pub struct Timed<F, R: Reporter = ToLog> {
+    pub struct Timed<F, R: Reporter = ToLog>
+    where
+        F: Future,
+    {
         #[pin]
         future: F,
+        outcome_of: fn(&F::Output) -> TimedOutcome,
         state: TimedState<R>,
     }
 
-    impl<F, R: Reporter> PinnedDrop for Timed<F, R> {
+    impl<F, R: Reporter> PinnedDrop for Timed<F, R>
+    where
+        F: Future,
+    {
         fn drop(this: Pin<&mut Self>) {
             // Explicit, because an unwinding outside the future cancels it: the panic is not its own.
             if let Some(scope) = this.project().state.leave() {
@@ -92,10 +134,11 @@ pin_project! {
     }
 }
 
-impl<F, R: Reporter> Timed<F, R> {
+impl<F: Future, R: Reporter> Timed<F, R> {
     fn new(future: F, name: Cow<'static, str>, reporter: R) -> Self {
         Self {
             future,
+            outcome_of: |_| TimedOutcome::Finished,
             state: TimedState::Idle { name, reporter },
         }
     }
@@ -141,13 +184,13 @@ impl<F: Future, R: Reporter> Future for Timed<F, R> {
             return Poll::Pending;
         };
         if let Some(scope) = scope {
-            scope.finish();
+            scope.end_as((this.outcome_of)(&output));
         }
         Poll::Ready(output)
     }
 }
 
-impl<F, R: Reporter> fmt::Debug for Timed<F, R> {
+impl<F: Future, R: Reporter> fmt::Debug for Timed<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (state, name) = match &self.state {
             TimedState::Idle { name, .. } => ("idle", Some(name.as_ref())),
@@ -158,5 +201,25 @@ impl<F, R: Reporter> fmt::Debug for Timed<F, R> {
             .field("name", &name)
             .field("state", &state)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_err_is_reported_as_failed() {
+        for (output, expected) in [
+            (Ok(()), TimedOutcome::Finished),
+            (Err(()), TimedOutcome::Failed),
+        ] {
+            let mut seen = None;
+            let on_report = |report: TimingReport| seen = Some(report.outcome);
+            let mut timed = Timed::new(std::future::ready(output), "work".into(), on_report);
+            timed.outcome_of = TimedOutcome::of;
+            assert_eq!(futures_lite::future::block_on(timed), output);
+            assert_eq!(seen, Some(expected));
+        }
     }
 }

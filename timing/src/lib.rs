@@ -1,7 +1,7 @@
 //! Times futures, closures, scopes and functions.
 //!
 //! Every measurement ends in one [`TimingReport`]: a name, the elapsed time by [`Instant`](std::time::Instant)
-//! and a [`TimedOutcome`]: finished, cancelled or panicked. By default the report
+//! and a [`TimedOutcome`]: finished, failed, cancelled or panicked. By default the report
 //! is one line of the [`log`] facade, under the target [`TARGET`]:
 //!
 //! ```text
@@ -12,6 +12,7 @@
 //! |-------------------------|----------------------------------------------------------------|
 //! | a future                | `future.timed("name").await` ([`TimedExt`])                    |
 //! | a closure               | `timed("name", \|\| …)` ([`fn@timed`])                         |
+//! | work that may fail      | `timed_result("name", \|\| …)?`, `future.timed_result("name").await?` |
 //! | the rest of a block     | `let _scope = scope("name");` ([`scope`], [`Scope`])           |
 //! | a function, also async  | `#[timed]` ([`macro@timed`])                                   |
 //!
@@ -52,7 +53,7 @@ pub use attribute::timed;
 pub use future::{Timed, TimedExt};
 pub use log::Level;
 pub use report::{DEFAULT_LEVEL, Reporter, TARGET, TimedOutcome, TimingReport, ToLog};
-pub use scope::{Scope, scope, timed, timed_at, timed_with};
+pub use scope::{Scope, scope, timed, timed_at, timed_result, timed_result_at, timed_with};
 
 /// Compiles and runs the README's example.
 #[cfg(doctest)]

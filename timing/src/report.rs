@@ -19,8 +19,11 @@ pub const DEFAULT_LEVEL: Level = Level::Info;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimedOutcome {
-    /// The work ran to its end. An `Err` or an early return also counts as the end.
+    /// The work ran to its end. An early return also counts as the end.
     Finished,
+    /// The work ran to its end and returned an `Err`, as far as the measurement sees what it returned: see
+    /// [`timed_result`](crate::timed_result).
+    Failed,
     /// The work was dropped before its end.
     Cancelled,
     /// The work panicked.
@@ -28,6 +31,20 @@ pub enum TimedOutcome {
 }
 
 impl TimedOutcome {
+    /// The outcome of work that returned `result`.
+    ///
+    /// ```
+    /// use fetch_timing::TimedOutcome;
+    /// assert_eq!(TimedOutcome::of::<(), _>(&Err("no")), TimedOutcome::Failed);
+    /// ```
+    #[must_use]
+    pub const fn of<T, E>(result: &Result<T, E>) -> Self {
+        match result {
+            Ok(_) => Self::Finished,
+            Err(_) => Self::Failed,
+        }
+    }
+
     /// Returns the outcome as in the log.
     ///
     /// ```
@@ -37,6 +54,7 @@ impl TimedOutcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Finished => "finished",
+            Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Panicked => "panicked",
         }

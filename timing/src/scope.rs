@@ -46,6 +46,37 @@ pub fn timed_at<T>(
     work()
 }
 
+/// Like [`timed`], and reports *failed* if the closure returns an `Err`.
+///
+/// ```
+/// let number: Result<u32, _> = fetch_timing::timed_result("parse", || "x".parse::<u32>());
+/// // logs "timed parse: 0.000003 s (failed)"
+/// assert!(number.is_err());
+/// ```
+pub fn timed_result<T, E>(
+    name: impl Into<Cow<'static, str>>,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    timed_result_at(DEFAULT_LEVEL, name, work)
+}
+
+/// Like [`timed_result`], at the given level.
+///
+/// ```
+/// use fetch_timing::{Level, timed_result_at};
+/// assert_eq!(timed_result_at(Level::Trace, "answer", || Ok::<_, ()>(42)), Ok(42));
+/// ```
+pub fn timed_result_at<T, E>(
+    level: Level,
+    name: impl Into<Cow<'static, str>>,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    let scope = Scope::at(level, name);
+    let result = work();
+    scope.finish_with(&result);
+    result
+}
+
 /// Runs a closure and passes its report to `on_report`, before the result is returned.
 ///
 /// ```
@@ -66,7 +97,8 @@ pub fn timed_with<T>(
 
 /// Measures the time from its creation to its drop, and reports it once.
 ///
-/// A drop counts as *finished*, or as *panicked* when a panic that began inside the scope is unwinding.
+/// A drop counts as *finished*, also after an `Err`, of which a scope knows only by
+/// [`finish_with`](Self::finish_with) and [`fail`](Self::fail); or as *panicked* when a panic that began inside the scope is unwinding.
 /// A scope cannot detect that the future around it was cancelled. In async code use
 /// [`TimedExt::timed`](crate::TimedExt::timed) or `#[timed]`, which can, or [`must_finish`](Self::must_finish).
 ///
@@ -178,6 +210,29 @@ impl<R: Reporter> Scope<R> {
         self.end(TimedOutcome::Finished);
     }
 
+    /// Ends the scope now, as finished, or as failed if `result` is an `Err`.
+    ///
+    /// ```
+    /// use fetch_timing::{Scope, TimedOutcome};
+    ///
+    /// let mut outcome = None;
+    /// let scope = Scope::with("parse", |report| outcome = Some(report.outcome));
+    /// scope.finish_with(&"x".parse::<u32>());
+    /// assert_eq!(outcome, Some(TimedOutcome::Failed));
+    /// ```
+    pub fn finish_with<T, E>(mut self, result: &Result<T, E>) {
+        self.end(TimedOutcome::of(result));
+    }
+
+    /// Ends the scope now, as failed.
+    ///
+    /// ```
+    /// fetch_timing::Scope::new("upload").fail();
+    /// ```
+    pub fn fail(mut self) {
+        self.end(TimedOutcome::Failed);
+    }
+
     /// Ends the scope now, as cancelled.
     ///
     /// ```
@@ -185,6 +240,10 @@ impl<R: Reporter> Scope<R> {
     /// ```
     pub fn cancel(mut self) {
         self.end(TimedOutcome::Cancelled);
+    }
+
+    pub(crate) fn end_as(mut self, outcome: TimedOutcome) {
+        self.end(outcome);
     }
 
     fn end(&mut self, outcome: TimedOutcome) {

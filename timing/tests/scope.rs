@@ -50,6 +50,18 @@ fn a_scope_reports_once_however_it_ends() {
         [TimedOutcome::Finished]
     );
     assert_eq!(
+        outcomes(|seen| scope_into(seen, "a").fail()),
+        [TimedOutcome::Failed]
+    );
+    assert_eq!(
+        outcomes(|seen| scope_into(seen, "a").finish_with(&Ok::<_, ()>(1))),
+        [TimedOutcome::Finished]
+    );
+    assert_eq!(
+        outcomes(|seen| scope_into(seen, "a").finish_with(&Err::<(), _>(1))),
+        [TimedOutcome::Failed]
+    );
+    assert_eq!(
         outcomes(|seen| scope_into(seen, "a").cancel()),
         [TimedOutcome::Cancelled]
     );

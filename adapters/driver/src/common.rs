@@ -16,7 +16,7 @@ pub use crate::{
 };
 
 /// Defines what every adapter's crate has under the same names: [`common`](crate::common), and
-/// `Fetcher`, `Builder` and `fetch_all` for its [`Adapter`](crate::Adapter).
+/// `Fetcher`, `Builder`, `fetch_all` and `fetch_all_with_concurrency` for its [`Adapter`](crate::Adapter).
 ///
 /// ```
 /// mod my_adapter {
@@ -58,6 +58,18 @@ macro_rules! export_adapter {
             I: IntoIterator<Item: IntoRequest>,
         {
             $crate::fetch_all::<$adapter, I>(urls)
+        }
+
+        /// Like [`fetch_all`], with at most `concurrency` attempts at once. It must be at least 1: with 0,
+        /// every outcome is an error that says so.
+        pub fn fetch_all_with_concurrency<I>(
+            urls: I,
+            concurrency: usize,
+        ) -> FetchAll<stream::Iter<I::IntoIter>>
+        where
+            I: IntoIterator<Item: IntoRequest>,
+        {
+            $crate::fetch_all_with_concurrency::<$adapter, I>(urls, concurrency)
         }
     };
 }

@@ -23,7 +23,10 @@ mod telemetry;
 mod transport;
 
 pub use bytes;
-pub use client::builder::{Builder, build::fetch_all};
+pub use client::builder::{
+    Builder,
+    build::{fetch_all, fetch_all_with_concurrency},
+};
 pub use client::fetch_all::FetchAll;
 pub use client::fetcher::Fetcher;
 pub use client::streamed::{StreamedBody, StreamedResponse};
@@ -50,6 +53,12 @@ pub use model::redirect_check::{RedirectCheck, RedirectVerdict};
 pub use model::request::{BodyRetention, BodySource, IntoRequest, Request};
 pub use model::response::Response;
 pub use model::save::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
+#[cfg(feature = "multipart")]
+pub use model::upload::{
+    file::FileBody,
+    form::{Form, FormBody, FormError},
+    part::Part,
+};
 pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;
 pub use settings::connect_to::ConnectTo;

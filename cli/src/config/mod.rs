@@ -9,6 +9,7 @@ mod known;
 mod line;
 mod message;
 mod print;
+mod set_options;
 pub(crate) mod toml_file;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use crate::args::{self, CliArgs};
 use crate::exit::CliError;
 use known::OptionIndex;
 pub(crate) use print::print;
+pub(crate) use set_options::SetOptions;
 
 /// A source of option values other than the command line and the defaults.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -13,7 +13,8 @@ use fetch_proto::{is_secret_field, redact_secrets};
 /// Options whose values are secret. For --header it depends on the field name.
 const SECRET: [&str; 4] = ["cookie", "oauth2_bearer", "proxy_user", "user"];
 
-const DEFAULT: &str = "default";
+pub(super) const COMMAND_LINE: &str = "command line";
+pub(super) const DEFAULT: &str = "default";
 const HIDDEN: &str = "REDACTED";
 
 /// All options that have a value, each with its source. Secrets are replaced.
@@ -44,11 +45,11 @@ pub(crate) fn print(parsed: &ParsedOptions) -> String {
     text
 }
 
-fn source(arg: &Arg, parsed: &ParsedOptions) -> String {
+pub(super) fn source(arg: &Arg, parsed: &ParsedOptions) -> String {
     let id = arg.get_id().as_str();
     match (parsed.sources.get(id), parsed.matches.value_source(id)) {
         (Some(source), _) => source.to_string(),
-        (None, Some(ValueSource::CommandLine)) => "command line".to_owned(),
+        (None, Some(ValueSource::CommandLine)) => COMMAND_LINE.to_owned(),
         _ => DEFAULT.to_owned(),
     }
 }

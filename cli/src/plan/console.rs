@@ -2,9 +2,11 @@
 
 use std::env;
 
+use fetch_logging::{LogConfig, LogError};
+
 use crate::args::CliArgs;
 use crate::exit::CliError;
-use crate::logging::{self, FilterError, LogConfig};
+use crate::logging;
 use crate::ui::monitor::MonitorSockets;
 use crate::ui::progress::ProgressView;
 
@@ -73,24 +75,27 @@ fn log_config(args: &CliArgs) -> LogConfig {
     LogConfig {
         level,
         max_host_lines: if is_default { MAX_HOST_LINES } else { u64::MAX },
-        console: !output.silent && !output.quiet && (log.log_file.is_none() || log.verbose > 0),
-        file: log.log_file.clone(),
-        format: log.log_format,
+        console_output: !output.silent
+            && !output.quiet
+            && (log.log_file.is_none() || log.verbose > 0),
+        file_path: log.log_file.clone(),
+        format: log.log_format.into(),
         ..LogConfig::default()
     }
 }
 
 /// The command's error for a log that cannot be installed: the filter is wrong, or the file.
-pub(crate) fn log_error(error: &anyhow::Error) -> CliError {
-    match error.is::<FilterError>() {
-        true => CliError::usage(format!("--log-level: {error:#}")),
-        false => CliError::file(format!("--log-file: {error:#}")),
+pub(crate) fn log_error(error: &LogError) -> CliError {
+    match error {
+        LogError::Filter(_) => CliError::usage(format!("--log-level: {error}")),
+        _ => CliError::file(format!("--log-file: {error}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use fetch_logging::LoggingPolicy;
 
     use super::*;
 
@@ -103,24 +108,27 @@ mod tests {
         for option in ["-q", "-s"] {
             let args = args(&[option]);
             assert_eq!(view(&args), ProgressView::None, "{option}");
-            assert!(!log_config(&args).console, "{option}");
+            assert!(!log_config(&args).console_output, "{option}");
         }
         assert_eq!(view(&args(&["--no-progress"])), ProgressView::None);
-        assert!(log_config(&args(&["--no-progress"])).console);
+        assert!(log_config(&args(&["--no-progress"])).console_output);
     }
 
     #[test]
     fn a_log_file_replaces_the_console_unless_verbose_is_given() {
-        assert!(!log_config(&args(&["--log-file=x.log"])).console);
+        assert!(!log_config(&args(&["--log-file=x.log"])).console_output);
         let both = log_config(&args(&["--log-file=x.log", "-vv"]));
-        assert!(both.console && both.level == "debug");
+        assert!(both.console_output && both.level == "debug");
     }
 
     #[test]
     fn a_wrong_filter_is_a_usage_error_and_a_wrong_file_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let install = |config: LogConfig| {
-            let error = config.install_with(Box::new(std::io::sink())).unwrap_err();
+            let error = LoggingPolicy::new(config)
+                .console(std::io::sink())
+                .init()
+                .unwrap_err();
             log_error(&error).code
         };
         let filter = LogConfig {
@@ -129,7 +137,7 @@ mod tests {
         };
         assert_eq!(install(filter), crate::exit::ExitStatus::Usage);
         let file = LogConfig {
-            file: Some(directory.path().to_owned()),
+            file_path: Some(directory.path().to_owned()),
             ..LogConfig::default()
         };
         assert_eq!(install(file), crate::exit::ExitStatus::File);

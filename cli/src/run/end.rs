@@ -109,6 +109,7 @@ impl ActiveRun {
             let report = RunReport {
                 code,
                 engine: self.fetcher.stats(),
+                options: &self.options,
                 started: self.epoch,
                 summary,
                 waiting_hosts: &self.waiting_hosts,

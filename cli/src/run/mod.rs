@@ -16,6 +16,7 @@ use fetch_driver::{FetchAll, WaitingHost};
 use fetch_smol::Fetcher;
 use futures_lite::future;
 
+use crate::config::SetOptions;
 use crate::display::plural;
 use crate::input::backlog::HostLimits;
 use crate::output::replace::AtomicFile;
@@ -63,6 +64,8 @@ struct ActiveRun {
     outcomes: RunOutcomes,
     /// The last update of the screen.
     painted: Duration,
+    /// For the report.
+    options: SetOptions,
     progress: ProgressDisplay,
     reload: Option<PolicyReload>,
     report: Option<AtomicFile>,

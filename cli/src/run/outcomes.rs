@@ -25,6 +25,9 @@ use crate::ui::monitor::StatsdReporter;
 use crate::ui::redirect_notes::RedirectNotes;
 use crate::ui::summary::RunSummary;
 
+/// The most hosts of URLs without a record that are listed, in the report.
+const MAX_UNFINISHED_HOSTS: usize = 1_000;
+
 /// The numbers of a run, and the writer of its records.
 pub(crate) struct RunOutcomes {
     fail: bool,
@@ -131,7 +134,7 @@ impl RunOutcomes {
         (host_waits, long_downloads): (&'a HostWaits, &'a LongDownloads),
     ) -> RunSummary<'a> {
         let backlog = self.shared.backlog.as_ref();
-        let unfinished_hosts = backlog.map(|backlog| backlog.top(HostWaits::NAMED));
+        let unfinished_hosts = backlog.map(|backlog| backlog.top(MAX_UNFINISHED_HOSTS));
         let unfinished_hosts = unfinished_hosts.unwrap_or_default().into_iter();
         let skipped = self.skipped_by_state();
         RunSummary {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use fetch_driver::Settings;
+use fetch_logging::LoggingPolicy;
 use fetch_smol::{Builder, Fetcher, Smol};
 use http::header::REFERER;
 use smol::Executor;
@@ -11,6 +12,7 @@ use smol::Executor;
 use super::ActiveRun;
 use super::body_saver::BodySaver;
 use super::outcomes::RunOutcomes;
+use crate::config::SetOptions;
 use crate::exit::CliError;
 use crate::input::backlog::{HostBacklog, HostLimits};
 use crate::input::{ListReader, RequestStream, SharedProgress};
@@ -36,13 +38,13 @@ use crate::writer::{OutputOptions, OutputThread};
 /// # Errors
 ///
 /// If something cannot be started, or the records cannot be written.
-pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
+pub(crate) fn run(mut plan: RunPlan, options: SetOptions) -> Result<u8, CliError> {
     let signals = signals::listen(screen::restore).map_err(CliError::internal)?;
     let progress = ProgressDisplay::new(plan.console.view, &signals);
     let _cleared = ClearOnDrop(progress.clone());
-    let console = Box::new(ConsoleWriter(progress.clone()));
-    let logging = plan.console.log.install_with(console);
-    logging.map_err(|error| plan::log_error(&error))?;
+    let logging = LoggingPolicy::new(plan.console.log.clone());
+    let logging = logging.console(ConsoleWriter(progress.clone()));
+    logging.init().map_err(|error| plan::log_error(&error))?;
     let print_message = message_printer(&progress, plan.console.silent);
     plan.console
         .warnings
@@ -100,7 +102,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
     }
     .start()?;
     let has_display = plan.console.view != ProgressView::None;
-    let has_backlog = has_display || !plan.console.silent;
+    let has_backlog = has_display || !plan.console.silent || plan.output.report.is_some();
     let shared = Arc::new(SharedProgress::new(has_backlog.then(HostBacklog::default)));
     let reader = ListReader {
         payload: None,
@@ -151,6 +153,7 @@ pub(crate) fn run(mut plan: RunPlan) -> Result<u8, CliError> {
         long_downloads: LongDownloads::default(),
         max_errors: plan.stop.max_errors,
         monitor,
+        options,
         painted: Duration::ZERO,
         progress,
         reload: plan.client.reload,

@@ -75,7 +75,7 @@ impl BodyStore {
             has_left |= first.as_ref() != Some(&redirect.response.url.origin());
             ArchivedExchange {
                 body,
-                connection: redirect.connection,
+                connection: redirect.connection.clone(),
                 date: builder.date(attempt(redirect.attempt)),
                 has_lost_body: redirect.method != *method,
                 is_complete: redirect.is_complete,

@@ -204,7 +204,7 @@ impl BodyStore {
         if let Some(warc) = warc {
             let last = ArchivedExchange {
                 body: &body,
-                connection: outcome.connection,
+                connection: outcome.connection.clone(),
                 date: builder.date(outcome.attempts.last()),
                 has_lost_body: outcome.method != *method,
                 is_complete: true,

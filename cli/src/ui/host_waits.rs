@@ -154,6 +154,15 @@ impl HostWaits {
         Ok(())
     }
 
+    /// Why URLs of the host, given by its origin, have no record.
+    pub(crate) fn reason(&self, origin: &str) -> String {
+        let wait = self.current.iter().find(|wait| *wait.origin == *origin);
+        wait.map_or_else(
+            || "queued or in flight".to_owned(),
+            |wait| wait.state_and_cause(self.updated),
+        )
+    }
+
     /// The line of the summary with the URLs that have no record: the number of all, and the hosts
     /// with the most.
     pub(crate) fn write_unfinished(
@@ -162,13 +171,11 @@ impl HostWaits {
         count: u64,
         hosts: &[(Box<str>, u64)],
     ) -> fmt::Result {
+        let hosts = &hosts[..hosts.len().min(Self::NAMED)];
         let named: u64 = hosts.iter().map(|(_, count)| count).sum();
-        let texts = hosts.iter().map(|(origin, count)| {
-            let wait = self.current.iter().find(|wait| wait.origin == *origin);
-            let reason = wait.map(|wait| wait.state_and_cause(self.updated));
-            let reason = reason.as_deref().unwrap_or("queued or in flight");
-            format!("{} {count} ({reason})", name(origin))
-        });
+        let texts = hosts
+            .iter()
+            .map(|(origin, count)| format!("{} {count} ({})", name(origin), self.reason(origin)));
         let is_complete = named >= count;
         let texts = list(texts, hosts.len() + usize::from(!is_complete));
         let urls = plural(count, "URL", "URLs");

@@ -40,7 +40,7 @@ pub(crate) struct RunSummary<'a> {
     pub(crate) tally: &'a RunTally,
     /// URLs that were read but have no outcome.
     pub(crate) unfinished: u64,
-    /// The hosts with the most of them: origin, and number of URLs.
+    /// The hosts of them, those with the most first: origin, and number of URLs.
     pub(crate) unfinished_hosts: Vec<(Box<str>, u64)>,
     /// Successful fetches whose bodies could not be saved.
     pub(crate) unsaved: u64,

@@ -1,4 +1,4 @@
-//! Forms as `multipart/form-data` (RFC 7578), written as curl writes them.
+//! The forms of `-F`, with curl's rules for the names and types of files.
 
 use crate::display::Quoted;
 use std::fs;
@@ -6,16 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use bytes::Bytes;
-use http::HeaderValue;
-use ring::rand::{SecureRandom, SystemRandom};
+use fetch_driver::{Form, Part};
 
 use super::field::{FieldOptions, FormField, TransferEncoding};
-use super::{BodySegment, FileSegment, RequestPayload, UploadBody, UploadPayload};
-use crate::outcome::checksum::hex;
+use super::file::UploadFile;
+use super::{RequestPayload, UploadPayload};
 
-/// Dashes before the random part of a boundary, as in curl.
-const BOUNDARY_PREFIX: &str = "------------------------";
+const FORM_DATA: &str = "multipart/form-data";
+const MIXED: &str = "multipart/mixed";
 
 /// The characters of a line of Base64.
 const BASE64_LINE: usize = 76;
@@ -35,276 +33,141 @@ pub(crate) struct FormStyle<'a> {
 ///
 /// If a file cannot be read, or if groups are not closed.
 pub(crate) fn build(fields: &[FormField], style: FormStyle<'_>) -> Result<RequestPayload, String> {
-    let media_type = style.media_type.unwrap_or("multipart/form-data");
-    let mut writer = FormWriter {
-        escapes: style.escapes,
-        random: SystemRandom::new(),
-        segments: Vec::new(),
-    };
-    let boundary = writer.boundary()?;
-    let is_form = media_type
-        .to_ascii_lowercase()
-        .starts_with("multipart/form-data");
-    let disposition = if is_form { "form-data" } else { "attachment" };
+    let media_type = style.media_type.unwrap_or(FORM_DATA);
     let mut rest = fields;
-    writer.group(&boundary, disposition, &mut rest)?;
+    let form = add_fields(media_type, &mut rest)?;
     if !rest.is_empty() {
         return Err("=) closes no group: write NAME=( before it".into());
     }
-    let content_type = format!("{media_type}; boundary={boundary}");
-    let content_type = HeaderValue::try_from(content_type);
+    let form = form.backslash_escapes(style.escapes);
+    let body = form.into_body().map_err(|error| error.to_string())?;
     Ok(RequestPayload::Upload(Arc::new(UploadPayload {
-        body: Arc::new(UploadBody::new(writer.segments)),
-        content_type: Some(content_type.map_err(|_| "the media type has a control character")?),
+        content_type: Some(body.content_type().clone()),
+        body: Arc::new(body),
         // The boundary differs in every run.
         identity: format!("form {fields:?}").into(),
         name: None,
     })))
 }
 
-struct FormWriter {
-    escapes: bool,
-    random: SystemRandom,
-    segments: Vec<BodySegment>,
+/// A form, or a group of one, with the fields up to the end of the group.
+fn add_fields(media_type: &str, rest: &mut &[FormField]) -> Result<Form, String> {
+    let is_form = media_type.to_ascii_lowercase().starts_with(FORM_DATA);
+    let mut form = Form::with_media_type(media_type);
+    while let Some((field, after)) = rest.split_first() {
+        if *field == FormField::End {
+            break;
+        }
+        *rest = after;
+        let (options, part) = part(field, is_form, rest)?;
+        form = form.part(&*options.name, part);
+    }
+    Ok(form)
 }
 
-/// The head of a part.
-#[derive(Clone, Copy, Debug)]
-struct PartHead<'a> {
-    disposition: &'a str,
-    filename: Option<&'a str>,
-    media_type: Option<&'a str>,
-    name: Option<&'a str>,
-    options: &'a FieldOptions,
-}
-
-impl FormWriter {
-    /// Unguessable, so that no file can contain it by intention.
-    fn boundary(&self) -> Result<String, String> {
-        let mut bytes = [0; 8];
-        let filled = self.random.fill(&mut bytes);
-        filled.map_err(|_| "the system gives no random numbers")?;
-        Ok(format!("{BOUNDARY_PREFIX}{}", hex(&bytes)))
-    }
-
-    /// Writes fields up to the end of their group.
-    fn group(
-        &mut self,
-        boundary: &str,
-        disposition: &str,
-        rest: &mut &[FormField],
-    ) -> Result<(), String> {
-        while let Some((field, after)) = rest.split_first() {
-            if *field == FormField::End {
-                break;
-            }
-            *rest = after;
-            self.push(format!("--{boundary}\r\n"));
-            self.field(field, disposition, rest)?;
-            self.push("\r\n".to_owned());
-        }
-        self.push(format!("--{boundary}--\r\n"));
-        Ok(())
-    }
-
-    fn field(
-        &mut self,
-        field: &FormField,
-        disposition: &str,
-        rest: &mut &[FormField],
-    ) -> Result<(), String> {
-        let head = |options| head(disposition, options);
-        match field {
-            FormField::Begin(options) => {
-                let inner = self.mixed(head(options))?;
-                self.group(&inner, "attachment", rest)?;
-                match rest.split_first() {
-                    Some((FormField::End, after)) => *rest = after,
-                    _ => {
-                        return Err(format!(
-                            "{}=( is not closed: write =) after its parts",
-                            options.name
-                        ));
-                    }
-                }
-                Ok(())
-            }
-            FormField::Content(options, path) => {
-                // As in curl, text is not called so where no name says that it is a file.
-                let by_name = media_type(path)
-                    .filter(|kind| *kind != "text/plain" || disposition != "form-data");
-                let given = options.media_type.as_deref();
-                let head = PartHead {
-                    media_type: given.or(by_name),
-                    ..head(options)
-                };
-                self.file(path, head)
-            }
-            FormField::End => Ok(()),
-            FormField::Files(options, files) if files.len() > 1 => {
-                let inner = self.mixed(head(options))?;
-                for file in files {
-                    self.push(format!("--{inner}\r\n"));
-                    let head = PartHead {
-                        disposition: "attachment",
-                        name: None,
-                        ..head(file)
-                    };
-                    self.file(&file.name, file_head(head, &file.name))?;
-                    self.push("\r\n".to_owned());
-                }
-                self.push(format!("--{inner}--\r\n"));
-                Ok(())
-            }
-            FormField::Files(options, files) => {
-                for file in files {
-                    let head = PartHead {
-                        name: Some(&*options.name).filter(|name| !name.is_empty()),
-                        ..head(file)
-                    };
-                    self.file(&file.name, file_head(head, &file.name))?;
-                }
-                Ok(())
-            }
-            FormField::Text(options, text) => {
-                let by_name = options.filename.as_deref().and_then(media_type);
-                let given = options.media_type.as_deref();
-                let head = PartHead {
-                    media_type: given.or(by_name),
-                    ..head(options)
-                };
-                self.head(head)?;
-                match options.encoding {
-                    Some(TransferEncoding::Base64) => self.push(base64_lines(text.as_bytes())),
-                    _ => self.push(text.clone()),
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Writes the head of a part that has parts, and returns its boundary.
-    fn mixed(&mut self, head: PartHead<'_>) -> Result<String, String> {
-        let inner = self.boundary()?;
-        let given = head.options.media_type.as_deref();
-        let media_type = format!("{}; boundary={inner}", given.unwrap_or("multipart/mixed"));
-        self.head(PartHead {
-            media_type: Some(&media_type),
-            ..head
-        })?;
-        Ok(inner)
-    }
-
-    fn file(&mut self, path: &str, head: PartHead<'_>) -> Result<(), String> {
-        self.head(head)?;
-        let failed = |error| format!("{path}: cannot be read: {error}: check the name of the file");
-        let segment = FileSegment::open(Path::new(path)).map_err(failed)?;
-        match head.options.encoding {
-            Some(TransferEncoding::Base64) => {
-                let content = segment.content().map_err(failed)?;
-                self.push(base64_lines(&content));
-            }
-            _ => self.segments.push(BodySegment::File(segment)),
-        }
-        Ok(())
-    }
-
-    fn head(&mut self, head: PartHead<'_>) -> Result<(), String> {
-        let mut text = String::new();
-        // Like curl, an attachment without any name gets no disposition.
-        if head.disposition != "attachment" || head.name.is_some() || head.filename.is_some() {
-            text = format!("Content-Disposition: {}", head.disposition);
-            for (key, value) in [("name", head.name), ("filename", head.filename)] {
-                if let Some(value) = value {
-                    text += &format!("; {key}=\"{}\"", self.escape(value));
+/// A part, and the options that have its name.
+fn part<'a>(
+    field: &'a FormField,
+    is_form: bool,
+    rest: &mut &[FormField],
+) -> Result<(&'a FieldOptions, Part), String> {
+    let (options, part) = match field {
+        FormField::Begin(options) => {
+            let media_type = options.media_type.as_deref().unwrap_or(MIXED);
+            let group = add_fields(media_type, rest)?;
+            match rest.split_first() {
+                Some((FormField::End, after)) => *rest = after,
+                _ => {
+                    return Err(format!(
+                        "{}=( is not closed: write =) after its parts",
+                        options.name
+                    ));
                 }
             }
-            text += "\r\n";
+            (options, with_options(Part::parts(group), options, None)?)
         }
-        if let Some(media_type) = head.media_type {
-            text += &format!("Content-Type: {media_type}\r\n");
+        FormField::Content(options, path) => {
+            // As in curl, text is not called so where no name says that it is a file.
+            let by_name = Part::guess_media_type(path);
+            let by_name = by_name.filter(|kind| *kind != "text/plain" || !is_form);
+            (options, file(path, options, by_name)?)
         }
-        if let Some(encoding) = head.options.encoding {
-            let name = match encoding {
-                TransferEncoding::Base64 => "base64",
-                TransferEncoding::Identity(name) => name,
+        FormField::End => unreachable!("a group ends before it"),
+        FormField::Files(options, files) if files.len() > 1 => {
+            let media_type = options.media_type.as_deref().unwrap_or(MIXED);
+            let mut group = Form::with_media_type(media_type);
+            for file in files {
+                group = group.part("", named_file(file)?);
+            }
+            (options, with_options(Part::parts(group), options, None)?)
+        }
+        FormField::Files(options, files) => {
+            let file = files.first().ok_or("no file after @")?;
+            (options, named_file(file)?)
+        }
+        FormField::Text(options, text) => {
+            let by_name = options.filename.as_deref().and_then(Part::guess_media_type);
+            let part = match options.encoding {
+                Some(TransferEncoding::Base64) => Part::bytes(base64_lines(text.as_bytes())),
+                _ => Part::bytes(text.clone()),
             };
-            text += &format!("Content-Transfer-Encoding: {name}\r\n");
+            (options, with_options(part, options, by_name)?)
         }
-        for field in fields(&head.options.headers)? {
-            text += &format!("{field}\r\n");
-        }
-        self.push(text + "\r\n");
-        Ok(())
-    }
-
-    /// Escapes a name in quotes: as HTML forms do, or with backslashes.
-    fn escape(&self, name: &str) -> String {
-        let mut out = String::new();
-        for c in name.chars() {
-            match (c, self.escapes) {
-                ('"' | '\\', true) => out.extend(['\\', c]),
-                ('"', false) => out += "%22",
-                ('\r', false) => out += "%0D",
-                ('\n', false) => out += "%0A",
-                _ => out.push(c),
-            }
-        }
-        out
-    }
-
-    /// Adds bytes; consecutive ones become one segment.
-    fn push(&mut self, text: String) {
-        let bytes = match self.segments.pop() {
-            Some(BodySegment::Bytes(before)) => [&before[..], text.as_bytes()].concat().into(),
-            last => {
-                self.segments.extend(last);
-                Bytes::from(text)
-            }
-        };
-        self.segments.push(BodySegment::Bytes(bytes));
-    }
+    };
+    Ok((options, part))
 }
 
-fn head<'a>(disposition: &'a str, options: &'a FieldOptions) -> PartHead<'a> {
-    PartHead {
-        disposition,
-        filename: options.filename.as_deref(),
-        media_type: options.media_type.as_deref(),
-        name: Some(&*options.name).filter(|name| !name.is_empty()),
-        options,
-    }
-}
-
-/// The head of a file's part: its name and type follow from the path unless they are given.
-fn file_head<'a>(head: PartHead<'a>, path: &'a str) -> PartHead<'a> {
+/// A file's part: its name and type follow from the path unless they are given.
+fn named_file(options: &FieldOptions) -> Result<Part, String> {
+    let path = &options.name;
     let last = Path::new(path).file_name().and_then(|name| name.to_str());
-    let filename = head.filename.or(last);
-    let by_name = filename.and_then(media_type).or_else(|| media_type(path));
-    PartHead {
-        filename,
-        media_type: head
-            .media_type
-            .or(by_name)
-            .or(Some("application/octet-stream")),
-        ..head
-    }
+    let filename = options.filename.as_deref().or(last);
+    let by_name = filename.and_then(Part::guess_media_type);
+    let by_name = by_name.or_else(|| Part::guess_media_type(path));
+    let part = file(path, options, by_name.or(Some("application/octet-stream")))?;
+    Ok(match filename {
+        Some(filename) => part.file_name(filename),
+        None => part,
+    })
 }
 
-/// The media type by the end of a name: the few that curl knows.
-fn media_type(name: &str) -> Option<&'static str> {
-    let (_, extension) = name.rsplit_once('.')?;
-    Some(match extension.to_ascii_lowercase().as_str() {
-        "gif" => "image/gif",
-        "htm" | "html" => "text/html",
-        "jpeg" | "jpg" => "image/jpeg",
-        "pdf" => "application/pdf",
-        "png" => "image/png",
-        "svg" => "image/svg+xml",
-        "txt" => "text/plain",
-        "xml" => "application/xml",
-        _ => return None,
-    })
+/// The part with the content of the file at `path`.
+fn file(path: &str, options: &FieldOptions, media_type: Option<&str>) -> Result<Part, String> {
+    let failed = |error| format!("{path}: cannot be read: {error}: check the name of the file");
+    let path = Path::new(path);
+    let part = match options.encoding {
+        Some(TransferEncoding::Base64) => {
+            Part::bytes(base64_lines(&UploadFile::read(path).map_err(failed)?))
+        }
+        _ => Part::source(Arc::new(UploadFile::open(path).map_err(failed)?)),
+    };
+    with_options(part, options, media_type)
+}
+
+/// The part with this media type, unless another is given, and with all other options but its name.
+fn with_options(
+    mut part: Part,
+    options: &FieldOptions,
+    media_type: Option<&str>,
+) -> Result<Part, String> {
+    if let Some(filename) = &options.filename {
+        part = part.file_name(filename);
+    }
+    if let Some(media_type) = options.media_type.as_deref().or(media_type) {
+        part = part.media_type(media_type);
+    }
+    if let Some(encoding) = options.encoding {
+        let name = match encoding {
+            TransferEncoding::Base64 => "base64",
+            TransferEncoding::Identity(name) => name,
+        };
+        part = part.header("Content-Transfer-Encoding", name);
+    }
+    for field in fields(&options.headers)? {
+        let (name, value) = field.split_once(':').unwrap_or((&*field, ""));
+        part = part.header(name.trim_end(), value.trim());
+    }
+    Ok(part)
 }
 
 /// The fields of `;headers=`, also from files. Lines that begin with `#` are comments.
@@ -345,11 +208,13 @@ fn base64_lines(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fetch_driver::BodySource;
+    use bytes::Bytes;
     use futures_lite::StreamExt;
     use futures_lite::future::block_on;
 
     use super::*;
+
+    const BOUNDARY_PREFIX: &str = "------------------------";
 
     /// The form with its boundaries replaced by `B1`, `B2` in the order of their appearance.
     fn form(values: &[&str], style: FormStyle<'_>) -> (String, String) {

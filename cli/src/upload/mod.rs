@@ -9,14 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fetch_driver::{BodySource, BodyStream, Request};
-use futures_lite::stream;
+use fetch_driver::{BodySource, Request};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, EXPECT, HeaderValue};
 
 use crate::display::plural;
 pub(crate) use field::FormField;
-use file::FileSegment;
+use file::UploadFile;
 pub(crate) use form::{FormStyle, build as build_form};
 
 /// The largest body, in bytes, that is sent without asking the server, unless it is a file of `-T`.
@@ -35,7 +34,7 @@ pub(crate) enum RequestPayload {
 /// A body that is read from files while it is sent.
 #[derive(Debug)]
 pub(crate) struct UploadPayload {
-    body: Arc<UploadBody>,
+    body: Arc<dyn BodySource>,
     /// The field `Content-Type`, for a form.
     content_type: Option<HeaderValue>,
     /// Identifies the body in record ids, in place of its content, which may be large.
@@ -51,13 +50,8 @@ impl RequestPayload {
     ///
     /// If it cannot be read.
     pub(crate) fn file(path: &Path, name: Option<String>) -> io::Result<Self> {
-        let segment = FileSegment::open(path)?;
-        let length = segment.known_length();
         Ok(Self::Upload(Arc::new(UploadPayload {
-            body: Arc::new(UploadBody {
-                length,
-                segments: vec![BodySegment::File(segment)],
-            }),
+            body: UploadFile::open(path)?.into_sized().into(),
             content_type: None,
             identity: [b"file ", path.as_os_str().as_encoded_bytes()]
                 .concat()
@@ -92,7 +86,7 @@ impl RequestPayload {
         match self {
             Self::Bytes(bytes) => plural(bytes.len() as u64, "byte", "bytes"),
             Self::Empty => "none".to_owned(),
-            Self::Upload(upload) => match (upload.body.length, &upload.content_type) {
+            Self::Upload(upload) => match (upload.body.length(), &upload.content_type) {
                 (Some(length), Some(_)) => format!("form of {}", plural(length, "byte", "bytes")),
                 (Some(length), None) => format!("file of {}", plural(length, "byte", "bytes")),
                 (None, _) => "stdin or pipe".to_owned(),
@@ -106,7 +100,7 @@ impl RequestPayload {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64 > MAX_UNASKED_BODY,
             Self::Empty => false,
-            Self::Upload(upload) => match upload.body.length {
+            Self::Upload(upload) => match upload.body.length() {
                 Some(length) if upload.content_type.is_some() => length > MAX_UNASKED_BODY,
                 Some(length) => length > 0,
                 None => true,
@@ -140,49 +134,6 @@ impl RequestPayload {
                 }
             }
         }
-    }
-}
-
-/// The parts of a body, in their order.
-#[derive(Debug)]
-struct UploadBody {
-    /// In bytes; `None` if the body is sent in chunked coding.
-    length: Option<u64>,
-    segments: Vec<BodySegment>,
-}
-
-#[derive(Debug)]
-enum BodySegment {
-    Bytes(Bytes),
-    File(FileSegment),
-}
-
-impl UploadBody {
-    /// Consecutive bytes become one segment.
-    fn new(segments: Vec<BodySegment>) -> Self {
-        let length = segments.iter().map(|segment| match segment {
-            BodySegment::Bytes(bytes) => bytes.len() as u64,
-            BodySegment::File(file) => file.length(),
-        });
-        Self {
-            length: Some(length.sum()),
-            segments,
-        }
-    }
-}
-
-impl BodySource for UploadBody {
-    fn length(&self) -> Option<u64> {
-        self.length
-    }
-
-    fn open(&self) -> BodyStream {
-        let streams = self.segments.iter().map(|segment| match segment {
-            BodySegment::Bytes(bytes) => Box::pin(stream::once(Ok(bytes.clone()))) as BodyStream,
-            BodySegment::File(file) => file.read(),
-        });
-        let streams: Vec<_> = streams.collect();
-        Box::pin(futures_lite::StreamExt::flatten(stream::iter(streams)))
     }
 }
 

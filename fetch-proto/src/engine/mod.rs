@@ -159,19 +159,24 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`RejectedRequest`] returns the request if there is no room or the engine was closed.
+    /// [`RejectedRequest`] returns the request if there is no room, if the engine was closed, or if the URL
+    /// has no host, as with `mailto:` and `file:`.
     pub fn submit(
         &mut self,
         request: FetchRequest,
         now: Timestamp,
     ) -> Result<FetchId, RejectedRequest> {
         let now = self.clock.advance(now);
-        if self.closed || self.room() == 0 {
-            let why = if self.closed {
-                RejectReason::Closed
-            } else {
-                RejectReason::Full
-            };
+        let refusal = if self.closed {
+            Some(RejectReason::Closed)
+        } else if self.room() == 0 {
+            Some(RejectReason::Full)
+        } else if request.url.host_str().is_none_or(str::is_empty) {
+            Some(RejectReason::NoHost)
+        } else {
+            None
+        };
+        if let Some(why) = refusal {
             return Err(RejectedRequest {
                 request: Box::new(request),
                 why,
@@ -238,7 +243,7 @@ impl Engine {
         let permit = slot.permits.iter().find(|one| one.number == id.number);
         let serving_host = permit.map_or(slot.host, |permit| permit.host);
         let refusal = match &input {
-            Input::Head(head) => {
+            Input::Head(head) if !head.is_interim() => {
                 let sent = slot.fetch.without_head_since(id);
                 let answer = sent.map(|sent| PacedAnswer {
                     is_first: id.number == 1,
@@ -448,6 +453,9 @@ fn report_to_pacer(
 /// The pause that a response requests for its host: the longer of those by its `RateLimit` fields
 /// and, if the status is 429 or 503, by `Retry-After`.
 fn requested_pause(head: &HeadSummary) -> Option<Duration> {
+    if head.is_interim() {
+        return None;
+    }
     let is_refusal = matches!(head.status, 429 | 503);
     head.retry_after.filter(|_| is_refusal).max(head.pause)
 }

@@ -74,6 +74,8 @@ pub enum RejectReason {
     /// There is no room: as many fetches are live as
     /// [`EngineConfig::window`](crate::EngineConfig::window) allows.
     Full,
+    /// The URL has no host, whose queue and limits would apply.
+    NoHost,
 }
 
 impl fmt::Display for RejectedRequest {
@@ -81,6 +83,7 @@ impl fmt::Display for RejectedRequest {
         let why = match self.why {
             RejectReason::Closed => "the engine is closed",
             RejectReason::Full => "the window is full: submit no more than `IdleState::room`",
+            RejectReason::NoHost => "its URL has no host: submit one such as http://a.test/",
         };
         write!(f, "{} was not submitted: {why}", self.request.url)
     }

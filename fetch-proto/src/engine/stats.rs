@@ -1,5 +1,6 @@
 //! Counts of an engine, and the state of a host.
 
+use core::fmt;
 use core::time::Duration;
 
 use crate::guards::breaker::CircuitState;
@@ -95,6 +96,52 @@ impl EngineStats {
     }
 }
 
+/// One line: the fetches, then the attempts, then the hosts. Counts of zero are left out.
+impl fmt::Display for EngineStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} submitted", self.submitted)?;
+        for (count, what) in [
+            (self.responded, "responded"),
+            (self.failed, "failed"),
+            (self.cancelled, "cancelled"),
+            (self.shared, "shared"),
+            (self.live as u64, "live"),
+            (self.waiting_for_hosts as u64, "waiting for hosts"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        write_count(f, "; ", self.attempts, "attempt", "attempts")?;
+        if self.in_flight > 0 {
+            write!(f, ", {} in flight", self.in_flight)?;
+        }
+        if self.retries > 0 {
+            write_count(f, ", ", self.retries, "retry", "retries")?;
+        }
+        if self.redirects > 0 {
+            write_count(f, ", ", self.redirects, "redirect", "redirects")?;
+        }
+        write_count(f, "; ", self.hosts as u64, "host", "hosts")?;
+        for (count, what) in [(self.hosts_down, "down"), (self.hosts_given_up, "given up")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_count(
+    f: &mut fmt::Formatter<'_>,
+    before: &str,
+    count: u64,
+    one: &str,
+    many: &str,
+) -> fmt::Result {
+    write!(f, "{before}{count} {}", if count == 1 { one } else { many })
+}
+
 /// The current state of one host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -117,4 +164,35 @@ pub struct HostStats {
     pub queued: usize,
     /// How many retries and hedges its budget allows now, if it has one.
     pub retries_left: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn counts_are_one_line_without_those_that_are_zero() {
+        assert_eq!(
+            EngineStats::default().to_string(),
+            "0 submitted; 0 attempts; 0 hosts"
+        );
+        let stats = EngineStats {
+            attempts: 12,
+            failed: 1,
+            hosts: 1,
+            hosts_down: 1,
+            in_flight: 2,
+            live: 4,
+            responded: 5,
+            retries: 1,
+            submitted: 10,
+            ..EngineStats::default()
+        };
+        assert_eq!(
+            stats.to_string(),
+            "10 submitted, 5 responded, 1 failed, 4 live; 12 attempts, 2 in flight, 1 retry; 1 host, 1 down"
+        );
+    }
 }

@@ -364,6 +364,8 @@ impl Fetch {
             Input::Body { bytes } => self.on_body(id, bytes, now, context),
             Input::End(result) => self.on_end(id, result, now, context),
             Input::Head(_) if attempt.status.is_some() => return InputEffect::Stale,
+            // The final head is still to come.
+            Input::Head(head) if head.is_interim() => {}
             Input::Head(head) => self.on_head(id, &head, now, context),
             Input::Mark(phase, at) => attempt.timings.mark(phase, at, now),
             Input::Paused | Input::Resumed => {

@@ -135,6 +135,19 @@ pub struct HeadSummary {
 }
 
 impl HeadSummary {
+    /// Whether the head is interim (1xx, RFC 9110, section 15.2): the final one follows it. The core takes no
+    /// decision on it, and no limit ends with it.
+    ///
+    /// ```
+    /// use fetch_proto::HeadSummary;
+    /// assert!(HeadSummary::status(103).is_interim());
+    /// assert!(!HeadSummary::status(200).is_interim());
+    /// ```
+    #[must_use]
+    pub const fn is_interim(&self) -> bool {
+        matches!(self.status, 100..=199)
+    }
+
     /// A head with this status code and no fields.
     ///
     /// ```

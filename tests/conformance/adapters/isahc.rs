@@ -1,6 +1,6 @@
 //! isahc, with smol as the executor.
 
-use fetch_all::isahc::{Isahc, fetch_all};
+use fetch_all::isahc::{Isahc, fetch_all, fetch_all_with_concurrency};
 
 use crate::adapters::{CONNECT_NOT_REPORTED, HTTP1_ONLY};
 use crate::harness::adapter::{AdapterUnderTest, build_fetcher};
@@ -11,6 +11,7 @@ pub(crate) static ISAHC: AdapterUnderTest = AdapterUnderTest {
     block_on: |work| smol::block_on(work),
     build_fetcher: build_fetcher::<Isahc>,
     fetch_all: |urls| Box::pin(fetch_all(urls)),
+    fetch_all_with_concurrency: |urls, n| Box::pin(fetch_all_with_concurrency(urls, n)),
     unsupported: UNSUPPORTED,
 };
 
@@ -49,6 +50,11 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         behaviour: "a missing client certificate is a TLS error",
         reason: "curl reports the server's alert as a general receive error, which is retried",
         mismatch: "\"io, io, io\", not \"tls\"",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a response has the server's certificate",
+        reason: "isahc does not give curl's certificate information",
+        mismatch: "there is no certificate",
     },
     UnsupportedBehaviour {
         behaviour: "an error keeps its source",

@@ -43,6 +43,9 @@ static SMOL: AdapterUnderTest = AdapterUnderTest {
     block_on: |work| smol::block_on(work),
     build_fetcher: build_fetcher::<fetch_all::smol::Smol>,
     fetch_all: |urls| Box::pin(fetch_all::smol::fetch_all(urls)),
+    fetch_all_with_concurrency: |urls, n| {
+        Box::pin(fetch_all::smol::fetch_all_with_concurrency(urls, n))
+    },
     unsupported: &[],
 };
 
@@ -52,5 +55,8 @@ static ASYNC_STD: AdapterUnderTest = AdapterUnderTest {
     block_on: |work| async_std::task::block_on(work),
     build_fetcher: build_fetcher::<fetch_all::async_std::AsyncStd>,
     fetch_all: |urls| Box::pin(fetch_all::async_std::fetch_all(urls)),
+    fetch_all_with_concurrency: |urls, n| {
+        Box::pin(fetch_all::async_std::fetch_all_with_concurrency(urls, n))
+    },
     unsupported: &[],
 };

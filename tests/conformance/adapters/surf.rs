@@ -1,6 +1,6 @@
 //! surf, on async-std.
 
-use fetch_all::surf::{Surf, fetch_all};
+use fetch_all::surf::{Surf, fetch_all, fetch_all_with_concurrency};
 
 use crate::adapters::{CONNECT_NOT_REPORTED, HTTP1_ONLY};
 use crate::harness::adapter::{AdapterUnderTest, build_fetcher};
@@ -11,6 +11,7 @@ pub(crate) static SURF: AdapterUnderTest = AdapterUnderTest {
     block_on: |work| async_std::task::block_on(work),
     build_fetcher: build_fetcher::<Surf>,
     fetch_all: |urls| Box::pin(fetch_all(urls)),
+    fetch_all_with_concurrency: |urls, n| Box::pin(fetch_all_with_concurrency(urls, n)),
     unsupported: UNSUPPORTED,
 };
 
@@ -32,6 +33,16 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         behaviour: "first byte limit",
         reason: CONNECT_NOT_REPORTED,
         mismatch: "first_byte",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a response has the server's certificate",
+        reason: "surf does not report connections",
+        mismatch: "there is no certificate",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a response has the server's address",
+        reason: "surf does not report connections",
+        mismatch: "there is no address",
     },
     UnsupportedBehaviour {
         behaviour: "an error keeps its source",

@@ -1,7 +1,7 @@
 //! tokio, on both of its runtimes.
 
 use ::tokio::runtime::Builder;
-use fetch_all::tokio::{Tokio, fetch_all};
+use fetch_all::tokio::{Tokio, fetch_all, fetch_all_with_concurrency};
 use futures::future::LocalBoxFuture;
 
 use crate::harness::adapter::{AdapterUnderTest, build_fetcher};
@@ -12,6 +12,7 @@ pub(crate) static CURRENT_THREAD: AdapterUnderTest = AdapterUnderTest {
     block_on: |work| block_on(&mut Builder::new_current_thread(), work),
     build_fetcher: build_fetcher::<Tokio>,
     fetch_all: |urls| Box::pin(fetch_all(urls)),
+    fetch_all_with_concurrency: |urls, n| Box::pin(fetch_all_with_concurrency(urls, n)),
     unsupported: UNSUPPORTED,
 };
 
@@ -20,6 +21,7 @@ pub(crate) static MULTI_THREAD: AdapterUnderTest = AdapterUnderTest {
     block_on: |work| block_on(Builder::new_multi_thread().worker_threads(2), work),
     build_fetcher: build_fetcher::<Tokio>,
     fetch_all: |urls| Box::pin(fetch_all(urls)),
+    fetch_all_with_concurrency: |urls, n| Box::pin(fetch_all_with_concurrency(urls, n)),
     unsupported: UNSUPPORTED,
 };
 

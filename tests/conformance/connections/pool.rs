@@ -44,7 +44,10 @@ async fn outcome_reports_reuse(context: &TestContext) -> CheckResult {
     for expected in [false, true, true] {
         let outcome = fetcher.fetch(get_request(site.url("/get"))?).await;
         check_ok(&outcome)?;
-        let reused = outcome.connection.map(|connection| connection.reused);
+        let reused = outcome
+            .connection
+            .as_ref()
+            .map(|connection| connection.reused);
         check_eq("reused", reused, Some(expected))?;
         let remote = outcome.connection.and_then(|connection| connection.remote);
         check_eq("peer address", remote, Some(site.address()))?;

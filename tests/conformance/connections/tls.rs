@@ -2,6 +2,8 @@
 
 use fetch_all::driver::ClientIdentity;
 use fetch_testbed::{Certificate, Site};
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject;
 
 use crate::harness::behaviour::{BehaviourGroup, CheckResult, behaviours};
 use crate::harness::context::{
@@ -17,6 +19,7 @@ pub(crate) const GROUP: BehaviourGroup = BehaviourGroup {
         "a certificate of an unknown CA is refused" => unknown_ca_is_refused,
         "the error names the certificate problem" => error_names_certificate_problem,
         "certificate checks can be switched off" => checks_can_be_switched_off,
+        "a response has the server's certificate" => response_has_certificate,
         "TLS connections are reused" => tls_connections_are_reused,
         "a client certificate is sent if the server requests it" => client_certificate_is_sent,
         "a missing client certificate is a TLS error" => missing_client_certificate_is_reported,
@@ -30,6 +33,22 @@ async fn trusted_certificate_is_accepted(context: &TestContext) -> CheckResult {
             .fetch(get_request(site.url("/get"))?)
             .await,
     )
+}
+
+async fn response_has_certificate(context: &TestContext) -> CheckResult {
+    let site = Site::builder().tls(Certificate::Good).start()?;
+    let key = site.public_key_pem().expect("the site has TLS");
+    let key = SubjectPublicKeyInfoDer::from_pem_slice(key.as_bytes()).expect("it is PEM");
+    let fetcher = trusting_fetcher(context, &site)?;
+    // The second request reuses the connection.
+    for _ in 0..2 {
+        let response = fetcher.fetch(get_request(site.url("/get"))?).await.result?;
+        let certificate = response.peer_certificate();
+        let certificate = certificate.ok_or_else(|| Mismatch("there is no certificate".into()))?;
+        let has_key = certificate.windows(key.len()).any(|part| part == &key[..]);
+        check("it has the server's key", has_key, certificate.len())?;
+    }
+    Ok(())
 }
 
 async fn expired_certificate_is_refused(context: &TestContext) -> CheckResult {

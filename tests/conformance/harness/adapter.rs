@@ -21,6 +21,8 @@ pub(crate) struct AdapterUnderTest {
     pub(crate) build_fetcher: fn(Settings) -> Result<Box<dyn DynFetcher>, BuildError>,
     /// The adapter's `fetch_all` function, with its defaults.
     pub(crate) fetch_all: fn(Vec<String>) -> OutcomeStream,
+    /// The adapter's function with this name.
+    pub(crate) fetch_all_with_concurrency: fn(Vec<String>, usize) -> OutcomeStream,
     /// Behaviours that the HTTP client below the adapter does not support.
     pub(crate) unsupported: &'static [UnsupportedBehaviour],
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io;
 
 use bytes::Bytes;
-use fetch_all::Request;
+use fetch_all::{Form, Request};
 use fetch_testbed::Site;
 use futures::stream;
 
@@ -21,10 +21,12 @@ pub(crate) const GROUP: BehaviourGroup = BehaviourGroup {
         "JSON is sent and read" => json_is_sent_and_read,
         "forms and queries are sent" => forms_and_queries_are_sent,
         "Basic and Bearer credentials are sent" => credentials_are_sent,
+        "a form with a file is sent, and again for a retry" => form_with_file_is_sent_again,
         "an upload that can be produced again is retried" => produced_upload_is_retried,
         "only the first clone sends a body that can be sent once" => once_body_is_sent_once,
         "requests and responses of the crate `http`" => http_types_are_converted,
         "an error keeps its source" => error_keeps_its_source,
+        "a response has the server's address" => response_has_address,
         "a status can be an error, with its body" => status_can_be_an_error,
     ],
 };
@@ -76,6 +78,67 @@ async fn credentials_are_sent(context: &TestContext) -> CheckResult {
         check_eq("credentials", seen.header("authorization"), Some(value))?;
     }
     Ok(())
+}
+
+async fn form_with_file_is_sent_again(context: &TestContext) -> CheckResult {
+    let site = Site::builder().record(true).start()?;
+    // More than one piece, and more than a socket takes at once.
+    let content: Vec<u8> = (0..300_000_u32).map(|n| b'a' + (n % 26) as u8).collect();
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("cat.png");
+    std::fs::write(&path, &content)?;
+    let form = Form::new().text("title", "A cat").file("photo", &path);
+    let request = Request::post(site.url("/flaky/2?key=form"))?.multipart(form)?;
+    let fetcher = context.fetcher(|_| {})?;
+    let outcome = fetcher.fetch(request.idempotent(true)).await;
+    check_eq("attempts", attempt_labels(&outcome), "503, 503, 200")?;
+    let seen = site.last_request("/flaky/2?key=form");
+    let seen = seen.expect("the request was recorded");
+    let kind = seen.header("content-type").unwrap_or_default();
+    let boundary = kind.strip_prefix("multipart/form-data; boundary=");
+    let boundary = boundary.ok_or_else(|| Mismatch(format!("no form: {kind}")))?;
+    let before = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nA cat\r\n\
+         --{boundary}\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"cat.png\"\r\n\
+         Content-Type: image/png\r\n\r\n"
+    );
+    let after = format!("\r\n--{boundary}--\r\n");
+    let expected = [before.as_bytes(), &content, after.as_bytes()].concat();
+    // The site records the beginning of a body.
+    let recorded = &expected[..seen.body.len().min(expected.len())];
+    let has_file = seen.body == recorded && seen.body.len() > before.len();
+    check("the form came", has_file, seen.body.len())?;
+    let length = expected.len().to_string();
+    check_eq("length", seen.header("content-length"), Some(&*length))?;
+    let missing = Form::new().file("photo", directory.path().join("missing"));
+    let refused = Request::post(site.url("/anything"))?.multipart(missing);
+    let error = refused.err().map(|error| error.to_string());
+    let error = error.unwrap_or_default();
+    check(
+        "a missing file is named",
+        error.contains("missing: cannot be read"),
+        error,
+    )
+}
+
+async fn response_has_address(context: &TestContext) -> CheckResult {
+    let site = Site::start()?;
+    let fetcher = context.fetcher(|_| {})?;
+    let response = fetcher.fetch(get_request(site.url("/get"))?).await.result?;
+    let authority = response.remote_addr().map(|addr| addr.to_string());
+    let authority = authority.ok_or_else(|| Mismatch("there is no address".into()))?;
+    check(
+        "it is the site's",
+        site.url("/").contains(&authority),
+        authority,
+    )?;
+    let opened = fetcher.open(get_request(site.url("/get"))?).await?;
+    let remote = opened.connection.and_then(|connection| connection.remote);
+    check_eq(
+        "address of a streamed response",
+        remote,
+        response.remote_addr(),
+    )
 }
 
 async fn produced_upload_is_retried(context: &TestContext) -> CheckResult {

@@ -16,6 +16,7 @@ pub(crate) const GROUP: BehaviourGroup = BehaviourGroup {
     name: "Request limits",
     behaviours: behaviours![
         "concurrency" => concurrency_limit_holds,
+        "`fetch_all_with_concurrency`" => concurrency_argument_holds,
         "per host" => per_host_limit_holds,
         "a stalled host does not hold up others" => stalled_host_does_not_block_others,
         "total rate" => total_rate_holds,
@@ -34,6 +35,22 @@ async fn concurrency_limit_holds(context: &TestContext) -> CheckResult {
         check_ok(&outcome)?;
     }
     check_eq("at once", site.observed().max_in_flight, 8_u64)
+}
+
+async fn concurrency_argument_holds(context: &TestContext) -> CheckResult {
+    let site = Site::start()?;
+    let urls = (0..24).map(|_| site.url("/delay/0.05")).collect();
+    let outcomes = (context.adapter.fetch_all_with_concurrency)(urls, 3);
+    for outcome in collect_outcomes(outcomes).await {
+        check_ok(&outcome)?;
+    }
+    check_eq("at once", site.observed().max_in_flight, 3_u64)?;
+    let urls = vec![site.url("/get")];
+    let outcomes = (context.adapter.fetch_all_with_concurrency)(urls, 0);
+    let outcomes = collect_outcomes(outcomes).await;
+    let error = outcomes[0].error().map(ToString::to_string);
+    let error = error.unwrap_or_default();
+    check("0 is refused", error.contains("concurrency"), error)
 }
 
 async fn per_host_limit_holds(context: &TestContext) -> CheckResult {

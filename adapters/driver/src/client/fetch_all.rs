@@ -183,7 +183,7 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
                 }
                 Err(error) => {
                     let outcome = rejected_outcome(error.clone(), error.url().to_owned(), sequence);
-                    logging::log_outcome(&outcome);
+                    logging::log_request_result(&outcome);
                     self.rejected.push_back(outcome);
                     break;
                 }
@@ -211,7 +211,7 @@ impl<S: Stream<Item: IntoRequest>> Stream for FetchAll<S> {
         }
         if self.outstanding == 0 && self.source.is_none() {
             if !core::mem::replace(&mut self.end_logged, true) {
-                logging::log_batch_end(&self.stats, self.started.elapsed());
+                logging::log_batch_completion(&self.stats, self.started.elapsed());
             }
             return Poll::Ready(None);
         }

@@ -16,6 +16,7 @@ use crate::driver::outcomes::sender::StreamError;
 use crate::driver::outcomes::sender::StreamStart;
 use crate::lock::lock;
 use crate::model::error::Error;
+use crate::transport::connection::ConnectionInfo;
 
 /// A response whose body is read as a stream.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ use crate::model::error::Error;
 pub struct StreamedResponse {
     /// The body, decoded, while it is received. Dropping it cancels the rest.
     pub body: StreamedBody,
+    /// The connection that serves the response; `None` if the transport does not know it.
+    pub connection: Option<ConnectionInfo>,
     /// The header fields.
     pub headers: HeaderMap,
     /// The status.
@@ -47,8 +50,7 @@ impl StreamedResponse {
         let StreamStart {
             chunks,
             error,
-            parts,
-            url,
+            head,
         } = start;
         let body = StreamedBody {
             cancel,
@@ -57,10 +59,11 @@ impl StreamedResponse {
         };
         Self {
             body,
-            headers: parts.headers,
-            status: parts.status,
-            url,
-            version: parts.version,
+            connection: head.connection,
+            headers: head.headers,
+            status: head.status,
+            url: head.url,
+            version: head.version,
         }
     }
 }

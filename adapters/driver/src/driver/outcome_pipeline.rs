@@ -7,7 +7,7 @@ use crate::driver::fetches::in_flight::AttemptResult;
 use crate::driver::fetches::table::FetchTable;
 use crate::driver::outcomes::fallback::Fallbacks;
 use crate::driver::outcomes::queue::PendingWakers;
-use crate::telemetry::logging::log_outcome;
+use crate::telemetry::logging::log_request_result;
 use crate::telemetry::metrics::FetchMetrics;
 
 /// Turns ends of fetches into outcomes: applies fallbacks, logs and measures them, and sends them.
@@ -44,7 +44,7 @@ impl OutcomePipeline {
             Ok(response) => fetch.span.record_status(response.status.as_u16()),
             Err(error) => fetch.span.record_error(error.kind().as_str()),
         }
-        fetch.span.in_scope(|| log_outcome(&outcome));
+        fetch.span.in_scope(|| log_request_result(&outcome));
         self.metrics.record_outcome(&fetch.request.method, &outcome);
         self.wakers.add(fetch.send_outcome(outcome, permit));
         fetch.take_result()

@@ -8,3 +8,5 @@ pub(crate) mod redirect_check;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod save;
+#[cfg(feature = "multipart")]
+pub(crate) mod upload;

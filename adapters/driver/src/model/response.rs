@@ -3,6 +3,7 @@
 mod content;
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
 use super::save::SaveReceipt;
+use crate::transport::connection::ConnectionInfo;
 
 /// A complete response.
 #[derive(Clone, Debug)]
@@ -23,6 +25,7 @@ pub struct Response {
     pub bytes: u64,
     /// The fields that described the coded body, if it was decoded.
     pub(crate) coded_headers: Option<Box<HeaderMap>>,
+    pub(crate) connection: Option<ConnectionInfo>,
     /// The header fields. Those that describe a coded body, `Content-Encoding` and `Content-Length`, are
     /// removed if it was decoded: [`received_headers`](Self::received_headers) has them.
     pub headers: HeaderMap,
@@ -58,6 +61,7 @@ impl Response {
             bytes: body.len() as u64,
             body,
             coded_headers: None,
+            connection: None,
             headers: HeaderMap::new(),
             saved: None,
             status,
@@ -84,5 +88,28 @@ impl Response {
             headers.append(name, value.clone());
         }
         Cow::Owned(headers)
+    }
+
+    /// The address of the server, or of the proxy. `None` if the transport does not know it.
+    ///
+    /// ```
+    /// let response = fetch_driver::Response::new(http::StatusCode::OK, "[]");
+    /// assert_eq!(response.remote_addr(), None);
+    /// ```
+    #[must_use]
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.connection.as_ref()?.remote
+    }
+
+    /// The server's certificate as DER (X.509). `None` without TLS, and with isahc and surf, whose clients do
+    /// not give it.
+    ///
+    /// ```
+    /// let response = fetch_driver::Response::new(http::StatusCode::OK, "[]");
+    /// assert_eq!(response.peer_certificate(), None);
+    /// ```
+    #[must_use]
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        self.connection.as_ref()?.certificate.as_deref()
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn log_batch_start(total: Option<u64>) {
 }
 
 /// Logs that a batch finished.
-pub(crate) fn log_batch_end(stats: &BatchStats, took: Duration) {
+pub(crate) fn log_batch_completion(stats: &BatchStats, took: Duration) {
     let (successful, failed) = (stats.succeeded(), stats.count() - stats.succeeded());
     let seconds = took.as_secs_f64();
     info!(
@@ -32,7 +32,7 @@ pub(crate) fn log_batch_end(stats: &BatchStats, took: Duration) {
 }
 
 /// Logs an outcome.
-pub(crate) fn log_outcome(outcome: &Outcome) {
+pub(crate) fn log_request_result(outcome: &Outcome) {
     let level = if outcome.is_success() {
         Level::Info
     } else {

@@ -1,11 +1,15 @@
 //! The connection that serves an attempt.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// The connection that serves an attempt.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
+    /// The server's certificate as DER, if there is TLS and the transport knows it.
+    pub certificate: Option<Arc<[u8]>>,
     /// This end's address, where the transport knows it.
     pub local: Option<SocketAddr>,
     /// The peer's address, where the transport knows it.
@@ -24,6 +28,7 @@ impl ConnectionInfo {
     #[must_use]
     pub fn new(remote: Option<SocketAddr>, reused: bool) -> Self {
         Self {
+            certificate: None,
             local: None,
             remote,
             reused,
@@ -42,6 +47,20 @@ impl ConnectionInfo {
         Self { local, ..self }
     }
 
+    /// The same connection with the server's certificate as DER. Default: none.
+    ///
+    /// ```
+    /// let connection = fetch_driver::ConnectionInfo::default().with_certificate([48, 130].into());
+    /// assert!(connection.certificate.is_some());
+    /// ```
+    #[must_use]
+    pub fn with_certificate(self, certificate: Arc<[u8]>) -> Self {
+        Self {
+            certificate: Some(certificate),
+            ..self
+        }
+    }
+
     /// The same connection, taken from the pool for another request.
     ///
     /// ```
@@ -53,5 +72,17 @@ impl ConnectionInfo {
             reused: true,
             ..self
         }
+    }
+}
+
+impl fmt::Debug for ConnectionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let certificate = self.certificate.as_ref().map(|der| der.len());
+        f.debug_struct("ConnectionInfo")
+            .field("certificate_bytes", &certificate)
+            .field("local", &self.local)
+            .field("remote", &self.remote)
+            .field("reused", &self.reused)
+            .finish()
     }
 }

@@ -67,6 +67,8 @@ const WHOLE: u8 = 2;
 struct ProgressState {
     /// Body bytes that were reported ahead and have not arrived in chunks yet.
     ahead: AtomicUsize,
+    /// The certificate of a new connection, which is known after the connection is.
+    certificate: OnceLock<Arc<[u8]>>,
     connection: OnceLock<ConnectionInfo>,
     demand: AtomicU8,
     /// When each phase first happened, in nanoseconds; 0 if it has not.
@@ -144,6 +146,20 @@ impl AttemptProgress {
         }
     }
 
+    /// Reports the server's certificate as DER, after the TLS handshake of a new connection. Of several
+    /// reports, the first counts.
+    ///
+    /// ```
+    /// # use fetch_driver::{AttemptProgress, Clock, ConnectionInfo};
+    /// # let progress = AttemptProgress::new(Clock::start());
+    /// progress.mark_connected(ConnectionInfo::default());
+    /// progress.mark_certificate([48, 130].into());
+    /// assert!(progress.connection().is_some_and(|seen| seen.certificate.is_some()));
+    /// ```
+    pub fn mark_certificate(&self, certificate: Arc<[u8]>) {
+        let _ = self.state.certificate.set(certificate);
+    }
+
     /// Reports the connection that serves the attempt, and marks [`AttemptPhase::Connected`] or
     /// [`AttemptPhase::Reused`]. Of several reports, the first counts.
     ///
@@ -154,8 +170,9 @@ impl AttemptProgress {
     /// ```
     pub fn mark_connected(&self, connection: ConnectionInfo) {
         let at = self.clock.now();
+        let reused = connection.reused;
         let _ = self.state.connection.set(connection);
-        let phase = if connection.reused {
+        let phase = if reused {
             AttemptPhase::Reused
         } else {
             AttemptPhase::Connected
@@ -269,7 +286,11 @@ impl AttemptProgress {
     /// ```
     #[must_use]
     pub fn connection(&self) -> Option<ConnectionInfo> {
-        self.state.connection.get().copied()
+        let connection = self.state.connection.get()?.clone();
+        Some(match self.state.certificate.get() {
+            Some(certificate) => connection.with_certificate(certificate.clone()),
+            None => connection,
+        })
     }
 }
 
@@ -410,9 +431,12 @@ mod tests {
             for reused in [true, false] {
                 let (progress, first) = (progress(), ConnectionInfo::new(remote, reused));
                 assert_eq!(progress.connection(), None);
-                progress.mark_connected(first);
+                progress.mark_connected(first.clone());
                 progress.mark_connected(ConnectionInfo::default());
-                assert_eq!(progress.connection(), Some(first));
+                assert_eq!(progress.connection(), Some(first.clone()));
+                progress.mark_certificate([48].into());
+                let complete = first.with_certificate([48].into());
+                assert_eq!(progress.connection(), Some(complete));
             }
         }
     }

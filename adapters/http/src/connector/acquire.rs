@@ -26,7 +26,7 @@ impl<R: HttpRuntime> Connector<R> {
         }
         match self.pool.check_out(origin, fresh).await {
             PoolCheckout::Reuse(conn) => {
-                progress.mark_connected(conn.info.into_reused());
+                progress.mark_connected(conn.info.clone().into_reused());
                 Ok((AcquiredConnection::Exclusive(conn), true))
             }
             PoolCheckout::Open(permit) => {
@@ -65,11 +65,11 @@ impl<R: HttpRuntime> Connector<R> {
                     }
                 }
                 PoolCheckout::Reuse(conn) => {
-                    let info = conn.info;
+                    let info = conn.info.clone();
                     (AcquiredConnection::Exclusive(conn), info)
                 }
                 PoolCheckout::Share(lease) => {
-                    let info = lease.handle.info;
+                    let info = lease.handle.info.clone();
                     (AcquiredConnection::Shared(lease), info)
                 }
             };

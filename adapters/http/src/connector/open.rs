@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "tls")]
 use fetch_driver::FailureKind;
-use fetch_driver::{AttemptProgress, TransportError};
+use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
 use url::Url;
 
 use super::Connector;
@@ -45,12 +45,14 @@ impl<R: HttpRuntime> Connector<R> {
         }
         let DialedStream { stream, peer } =
             self.dial(origin.key(), routes.route(url), progress).await?;
-        progress.mark_connected(DialedPeer::info(peer.as_ref()));
+        let info = DialedPeer::info(peer.as_ref());
+        progress.mark_connected(info.clone());
         // Without TLS there is no negotiation: HTTP/2 needs prior knowledge.
         let is_http2 = self.may_share(origin.key());
         #[cfg(feature = "http2")]
         let is_http2 = is_http2 && !self.is_http1_required(origin.key());
-        self.start(stream, is_http2, origin, peer, permit).await
+        self.start(stream, is_http2, origin, (info, peer), permit)
+            .await
     }
 
     /// Connects and does the TLS handshake, which negotiates the protocol. If the handshake fails at
@@ -82,8 +84,14 @@ impl<R: HttpRuntime> Connector<R> {
             }
         };
         progress.mark(fetch_driver::AttemptPhase::TlsDone);
+        let mut info = DialedPeer::info(peer.as_ref());
+        if let Some(certificate) = crate::connect::tls::peer_certificate(&stream) {
+            progress.mark_certificate(certificate.clone());
+            info = info.with_certificate(certificate);
+        }
         let is_http2 = crate::connect::tls::has_negotiated_http2(&stream);
-        self.start(stream, is_http2, origin, peer, permit).await
+        self.start(stream, is_http2, origin, (info, peer), permit)
+            .await
     }
 
     async fn start<S>(
@@ -91,14 +99,13 @@ impl<R: HttpRuntime> Connector<R> {
         stream: S,
         is_http2: bool,
         origin: Arc<Origin>,
-        peer: Option<DialedPeer>,
+        (info, peer): (ConnectionInfo, Option<DialedPeer>),
         permit: ConnectionPermit,
     ) -> Result<AcquiredConnection, TransportError>
     where
         S: ByteStream + 'static,
     {
         self.start_sweeper();
-        let info = DialedPeer::info(peer.as_ref());
         let connect_time = peer.as_ref().map(|peer| peer.connect_time);
         let trial = peer.and_then(|peer| peer.trial);
         #[cfg(feature = "http2")]

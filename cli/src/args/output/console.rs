@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args as Group};
+use fetch_logging::DEFAULT_FILE;
 
 use crate::args::values;
-use crate::logging::{DEFAULT_FILE, LogFormat};
+use crate::logging::LogFormatArg;
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Output")]
@@ -58,5 +59,5 @@ pub(crate) struct LogArgs {
 
     /// Format of the log
     #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) log_format: LogFormat,
+    pub(crate) log_format: LogFormatArg,
 }

@@ -239,7 +239,7 @@ impl<'a> RecordSource<'a> {
     }
 
     pub(super) fn remote(&self) -> Option<SocketAddr> {
-        self.fetch?.outcome.connection?.remote
+        self.fetch?.outcome.connection.as_ref()?.remote
     }
 
     pub(super) fn saved(&self) -> Option<&'a SavedBody> {

@@ -128,7 +128,7 @@ impl<'a> VariableSource<'a> {
     }
 
     fn local(&self) -> Option<std::net::SocketAddr> {
-        self.input.outcome()?.connection?.local
+        self.input.outcome()?.connection.as_ref()?.local
     }
 
     fn sizes(&self) -> fetch_driver::MessageSizes {

@@ -31,7 +31,10 @@ impl ArchivedExchange<'_> {
             _ => "http/1.1",
         };
         let uri = RedactedUrl(&self.response.url).to_string();
-        let remote = self.connection.and_then(|connection| connection.remote);
+        let remote = self
+            .connection
+            .as_ref()
+            .and_then(|connection| connection.remote);
         let mut common = vec![
             ("WARC-Target-URI", uri),
             ("WARC-Date", self.date.clone()),

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use fetch_proto::{EngineStats, WaitingHost};
 
+use crate::config::SetOptions;
 use crate::exit::CliError;
 use crate::output::replace::{AtomicFile, FileAccess};
 use crate::ui::summary::RunSummary;
@@ -17,6 +18,7 @@ pub(crate) struct RunReport<'a> {
     /// The exit code.
     pub(crate) code: u8,
     pub(crate) engine: EngineStats,
+    pub(crate) options: &'a SetOptions,
     pub(crate) started: SystemTime,
     pub(crate) summary: &'a RunSummary<'a>,
     /// The hosts that were waited for or given up at the end.

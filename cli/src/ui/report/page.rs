@@ -61,6 +61,10 @@ pub(super) fn render_page(report: &RunReport<'_>) -> String {
         "Failures and suggested fixes",
         &tables::failures_section(summary),
     );
+    let unfinished = tables::unfinished_table(summary);
+    if !unfinished.is_empty() {
+        add_section(&mut html, "URLs without a record", &unfinished);
+    }
     add_section(&mut html, "Outcomes", &tables::outcomes_table(summary));
     add_section(&mut html, "Hosts", &tables::hosts_table(summary));
     let down = tables::down_hosts_table(summary, report.waiting_hosts);
@@ -69,9 +73,14 @@ pub(super) fn render_page(report: &RunReport<'_>) -> String {
     }
     add_section(&mut html, "Retries", &tables::retries_section(summary));
     add_section(&mut html, "Slowest", &tables::slowest_table(summary));
+    add_section(
+        &mut html,
+        "Command",
+        &tables::command_section(report.options),
+    );
     let _ = writeln!(
         html,
-        "</main><footer class=\"soft\"><p>fetch-all {}; secrets in URLs are redacted.</p></footer></body>\
+        "</main><footer class=\"soft\"><p>fetch-all {}; secrets in URLs and options are redacted.</p></footer></body>\
          </html>",
         escape_html(crate::args::version::SHORT)
     );
@@ -198,6 +207,7 @@ mod tests {
         let mut report = RunReport {
             code: 0,
             engine: EngineStats::default(),
+            options: &crate::config::SetOptions::default(),
             started: SystemTime::UNIX_EPOCH,
             summary: &partial,
             waiting_hosts: &[],

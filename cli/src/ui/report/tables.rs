@@ -5,14 +5,18 @@ use std::fmt::{Display, Write};
 use fetch_proto::{WaitReason, WaitingHost};
 
 use super::escape_html;
+use crate::config::SetOptions;
 use crate::display::{ByteSize, ShortDuration, plural};
 use crate::outcome::error_type::ErrorType;
 use crate::outcome::errors::{ErrorExample, ErrorGroup};
 use crate::outcome::hosts::HostTally;
 use crate::ui::summary::{RunSummary, suggested_fix};
 
-/// The most hosts with a row.
-const MAX_HOSTS: usize = 30;
+/// The most hosts with a row because they are busy.
+const MAX_BUSY_HOSTS: usize = 30;
+
+/// The most hosts with a row because URLs failed or wait there. The page says how many there are beyond.
+const MAX_HOSTS: usize = 1_000;
 
 /// A table with a caption. The first column has names, the others numbers.
 struct HtmlTable(String);
@@ -109,16 +113,26 @@ pub(super) fn hosts_table(summary: &RunSummary<'_>) -> String {
             [&host.count, &host.failed, &host.retries, &mean, &longest];
         table.add_row(&escape_html(name), ratio(host.count, most), &numbers);
     };
-    for (name, host) in busiest.iter().take(MAX_HOSTS) {
-        row(name, host);
-    }
     let mut rest = *hosts.others();
-    busiest
-        .iter()
-        .skip(MAX_HOSTS)
-        .for_each(|(_, host)| rest.add(host));
+    let (mut rows, mut more) = (0, 0);
+    for (rank, (name, host)) in busiest.iter().enumerate() {
+        let is_named = rank < MAX_BUSY_HOSTS || host.failed > 0;
+        if is_named && rows < MAX_HOSTS {
+            rows += 1;
+            row(name, host);
+        } else {
+            more += 1;
+            rest.add(host);
+        }
+    }
     if rest.count > 0 {
-        row("all others", &rest);
+        // Beyond its limit, the tally does not know the hosts by name.
+        let are_known = hosts.others().count == 0;
+        let name = match are_known {
+            true => format!("{} more", plural(more, "host", "hosts")),
+            false => "all others".to_owned(),
+        };
+        row(&name, &rest);
     }
     table.finish()
 }
@@ -275,6 +289,46 @@ pub(super) fn slowest_table(summary: &RunSummary<'_>) -> String {
         );
     }
     table.finish()
+}
+
+/// The hosts whose URLs were read but have no record; empty if there are none.
+pub(super) fn unfinished_table(summary: &RunSummary<'_>) -> String {
+    let hosts = &summary.unfinished_hosts;
+    if summary.unfinished == 0 || hosts.is_empty() {
+        return String::new();
+    }
+    let most = hosts[0].1;
+    let caption = "Hosts with URLs that were read but have no record";
+    let mut table = HtmlTable::new(caption, &["", "state", "URLs"]);
+    for (origin, count) in hosts.iter().take(MAX_HOSTS) {
+        let reason = escape_html(&summary.host_waits.reason(origin));
+        table.add_row(&escape_html(origin), ratio(*count, most), &[&reason, count]);
+    }
+    let named: u64 = hosts.iter().take(MAX_HOSTS).map(|(_, count)| count).sum();
+    let mut html = table.finish();
+    if summary.unfinished > named {
+        let more = plural(summary.unfinished - named, "more URL", "more URLs");
+        let _ = write!(html, "<p>{more} at other hosts.</p>");
+    }
+    html
+}
+
+/// The command line and the options with their sources.
+pub(super) fn command_section(options: &SetOptions) -> String {
+    let mut html = format!(
+        "<p><code>{}</code></p><p>Version {}. Options that are set:</p><ul>",
+        escape_html(&options.command_line),
+        escape_html(crate::args::version::SHORT)
+    );
+    for (words, source) in &options.all {
+        let _ = write!(
+            html,
+            "<li><code>{}</code> <small>{}</small></li>",
+            escape_html(words),
+            escape_html(source)
+        );
+    }
+    html + "</ul>"
 }
 
 /// The amount of received data.

@@ -67,6 +67,10 @@ fn urls_without_a_record_are_reported_with_host_and_reason() {
         "3",
         "-m",
         "0",
+        "--report",
+        &list.path("report.html"),
+        "-H",
+        "X-Api-Key: hush",
         &stall,
     ]);
     assert_eq!(ran.code, 20, "{ran:?}");
@@ -79,6 +83,28 @@ fn urls_without_a_record_are_reported_with_host_and_reason() {
     let authority = stall.split('/').nth(2).unwrap();
     let rest = format!(" s: could not connect), {authority} 1 (queued or in flight)");
     assert!(line.ends_with(&rest), "{line}");
+
+    let page = std::fs::read_to_string(list.path("report.html")).unwrap();
+    let table = page.split("have no record</caption>").nth(1).unwrap();
+    let table = table.split("</table>").next().unwrap();
+    for part in [
+        format!("http://{host}</th><td>down for "),
+        "<td>30</td>".to_owned(),
+        format!("http://{authority}</th><td>queued or in flight</td><td>1</td>"),
+    ] {
+        assert!(table.contains(&part), "{part} is not in {table}");
+    }
+    let command = page.split("<h2>Command</h2>").nth(1).unwrap();
+    for part in [
+        "fetch-all ",
+        " --deadline 3 ",
+        " --header &#39;X-Api-Key: REDACTED&#39; ",
+        "<small>command line</small>",
+        env!("CARGO_PKG_VERSION"),
+    ] {
+        assert!(command.contains(part), "{part} is not in {command}");
+    }
+    assert!(!page.contains("hush"), "{page}");
 }
 
 #[test]

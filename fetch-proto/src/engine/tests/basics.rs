@@ -328,3 +328,44 @@ fn a_queued_fetch_stays_small() {
         size_of::<super::super::state::fetch_slab::FetchSlot>()
     );
 }
+
+#[test]
+fn urls_without_a_host_are_refused() {
+    let mut engine = Engine::new(EngineConfig::default(), 0, at(0));
+    for url in [
+        "mailto:a@b.test",
+        "file:///etc/hosts",
+        "data:,a",
+        "unix:/run/a",
+    ] {
+        let rejected = engine.submit(get(url), at(0)).unwrap_err();
+        assert_eq!(rejected.why, RejectReason::NoHost, "{url}");
+        assert_eq!(rejected.request.url.as_str(), url);
+    }
+    assert_eq!(engine.stats().submitted, 0);
+}
+
+#[test]
+fn interim_heads_are_not_final() {
+    let mut engine = engine(EngineConfig::default(), &["http://a.test/"]);
+    let attempt = starts(&mut engine, at(0)).remove(0);
+    for status in [100, 102, 103, 199] {
+        let head = HeadSummary {
+            retry_after: Some(Duration::from_secs(9)),
+            pause: Some(Duration::from_secs(9)),
+            ..HeadSummary::status(status)
+        };
+        let effect = engine.handle(attempt.id, Input::Head(head), at(1));
+        assert_eq!(effect, InputEffect::Applied);
+        assert!(matches!(engine.poll(at(1)), EngineOutput::Idle(_)));
+    }
+    let host = engine.host_stats("http://a.test").unwrap();
+    assert_eq!(host.paused_until, None);
+    answer(&mut engine, &attempt, HeadSummary::status(200), at(2));
+    let accepted = engine.poll(at(2));
+    assert!(matches!(accepted, EngineOutput::Accept(id) if id == attempt.id));
+    let EngineOutput::Done(_, outcome) = engine.poll(at(2)) else {
+        panic!("the fetch has not ended");
+    };
+    assert_eq!(outcome.status(), Some(200));
+}

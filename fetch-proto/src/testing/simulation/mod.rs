@@ -15,6 +15,7 @@ mod tests;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use url::Url;
@@ -93,6 +94,33 @@ pub struct SimulationSummary {
     pub stuck: usize,
     /// The duration of the run in virtual time.
     pub took: Duration,
+}
+
+/// The statistics of the outcomes, then one line each about the duration, the engine and fetches that
+/// would have waited forever.
+impl fmt::Display for SimulationSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            batch,
+            engine,
+            max_in_flight,
+            max_in_flight_per_host,
+            took,
+            ..
+        } = self;
+        write!(
+            f,
+            "{batch}\ntook {took:?} of virtual time, with at most {max_in_flight} attempts at once, \
+             {max_in_flight_per_host} per host\nengine: {engine}"
+        )?;
+        match self.stuck {
+            0 => Ok(()),
+            stuck => write!(
+                f,
+                "\n{stuck} would have waited forever: set a time limit in their policy"
+            ),
+        }
+    }
 }
 
 impl Simulation {

@@ -81,6 +81,30 @@ impl<A: Adapter + Default> Fetcher<A> {
     }
 }
 
+/// Like [`fetch_all`], with at most `concurrency` attempts at once. It must be at least 1: with 0, every
+/// outcome is an error that says so.
+///
+/// ```
+/// # let site = fetch_testbed::Site::start()?;
+/// # let urls = [site.url("/get"), site.url("/status/404")];
+/// use fetch_smol::{Smol, StreamExt};
+///
+/// let outcomes = fetch_driver::fetch_all_with_concurrency::<Smol, _>(urls, 20);
+/// assert_eq!(smol::block_on(outcomes.count()), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn fetch_all_with_concurrency<A, I>(
+    urls: I,
+    concurrency: usize,
+) -> FetchAll<stream::Iter<I::IntoIter>>
+where
+    A: Adapter + Default,
+    I: IntoIterator<Item: IntoRequest>,
+{
+    let builder = Fetcher::<A>::builder().concurrency(concurrency);
+    builder.build_or_failing().fetch_all(urls)
+}
+
 /// Fetches all `urls` on the runtime of `A` with the default settings: 100 attempts at once, three
 /// attempts each, and attempt timeouts by URL pattern (10 s for `/delay/`, 8 s for `/status/`, else
 /// 6 s).

@@ -20,8 +20,9 @@ use crate::model::error::{Error, FailedAttempt};
 use crate::model::outcome::{FallbackSource, Outcome, RedirectResponse};
 use crate::model::request::{BodyRetention, Request};
 use crate::model::response::Response;
-use crate::model::save::{BodyWriter, ResponseHead, SaveReceipt};
+use crate::model::save::{BodyWriter, ResponseHead};
 use crate::telemetry::tracing::FetchSpan;
+use crate::transport::connection::ConnectionInfo;
 use crate::transport::message_sizes::MessageSizes;
 use crate::transport::progress::AttemptProgress;
 
@@ -149,10 +150,15 @@ impl ActiveFetch {
             let bytes = body.len() as u64;
             self.trail.push(RedirectResponse {
                 attempt: id.number(),
-                connection: result.connection,
+                connection: result.connection.clone(),
                 is_complete: result.is_complete,
                 method: self.trail.method().unwrap_or(&self.request.method).clone(),
-                response: response(id.number().into(), parts, body, bytes, None, attempt.url),
+                response: Response {
+                    attempts: id.number().into(),
+                    body,
+                    bytes,
+                    ..response(parts, result.connection.clone(), attempt.url)
+                },
             });
         }
         self.result = Some(result);
@@ -243,9 +249,12 @@ impl ActiveFetch {
             };
         }
         let attempt = self.attempt_mut(id);
-        let head =
-            attempt.and_then(|attempt| Some((attempt.result.parts.take()?, attempt.url.clone())));
-        self.stream = head.and_then(|(parts, url)| self.sender.start_stream(parts, url));
+        let head = attempt.and_then(|attempt| {
+            let connection = attempt.progress.connection();
+            let parts = attempt.result.parts.take()?;
+            Some(response(parts, connection, attempt.url.clone()))
+        });
+        self.stream = head.and_then(|head| self.sender.start_stream(head));
         self.stream
             .clone()
             .map_or(BodyMode::Discard, |stream| BodyMode::Stream(stream, None))
@@ -354,20 +363,20 @@ impl ActiveFetch {
                     status: StatusCode::from_u16(finish.status).unwrap_or_default(),
                     version: http::Version::default(),
                 });
-                let body = join(chunks);
-                Ok(response(
-                    attempts.len(),
-                    parts,
-                    body,
-                    finish.bytes,
+                Ok(Response {
+                    attempts: attempts.len(),
+                    body: join(chunks),
+                    bytes: finish.bytes,
                     saved,
-                    end.url,
-                ))
+                    ..response(parts, connection.clone(), end.url)
+                })
             }
             Err(error) => {
                 let bytes = attempts.last().map_or(0, |last| last.bytes);
-                let head = parts.map(|parts| {
-                    response(attempts.len(), parts, Bytes::new(), bytes, None, end.url)
+                let head = parts.map(|parts| Response {
+                    attempts: attempts.len(),
+                    bytes,
+                    ..response(parts, connection.clone(), end.url)
                 });
                 let cause = FailedAttempt {
                     detail,
@@ -421,21 +430,20 @@ impl ActiveFetch {
     }
 }
 
+/// A response with this head, without its body.
 fn response(
-    attempts: usize,
     parts: ResponseParts,
-    body: Bytes,
-    bytes: u64,
-    saved: Option<SaveReceipt>,
+    connection: Option<ConnectionInfo>,
     url: Arc<url::Url>,
 ) -> Response {
     Response {
-        attempts,
-        body,
-        bytes,
+        attempts: 0,
+        body: Bytes::new(),
+        bytes: 0,
         coded_headers: parts.coded_headers,
+        connection,
         headers: parts.headers,
-        saved,
+        saved: None,
         status: parts.status,
         url,
         version: parts.version,

@@ -61,7 +61,7 @@ impl AttemptResult {
     pub(crate) fn copy_response(&self) -> Self {
         Self {
             chunks: self.chunks.clone(),
-            connection: self.connection,
+            connection: self.connection.clone(),
             detail: self.detail.clone(),
             is_complete: self.is_complete,
             reason: self.reason,

@@ -6,9 +6,7 @@ use std::task::Waker;
 use async_channel::{Receiver, Sender};
 use bytes::Bytes;
 use fetch_proto::{BodyDelivery, FetchTimings, Method, Timestamp};
-use url::Url;
 
-use crate::driver::exchange::ResponseParts;
 use crate::driver::outcomes::queue::QueueSender;
 use crate::driver::permits::AttemptPermit;
 use crate::lock::lock;
@@ -16,6 +14,7 @@ use crate::model::attachment::Attachment;
 use crate::model::error::{Error, ErrorKind, SHUT_DOWN};
 use crate::model::outcome::Outcome;
 use crate::model::request::Request;
+use crate::model::response::Response;
 use crate::transport::message_sizes::MessageSizes;
 
 /// Sends the outcome of one fetch. If it is dropped unused, it sends the error that the fetcher was
@@ -49,8 +48,8 @@ pub(crate) type StreamError = Arc<Mutex<Option<Error>>>;
 pub(crate) struct StreamStart {
     pub(crate) chunks: Receiver<Bytes>,
     pub(crate) error: StreamError,
-    pub(crate) parts: ResponseParts,
-    pub(crate) url: Arc<Url>,
+    /// The response without its body.
+    pub(crate) head: Response,
 }
 
 impl OutcomeSender {
@@ -99,11 +98,7 @@ impl OutcomeSender {
 
     /// Starts a streamed response. Returns the sender of its chunks; `None` if the response is not
     /// streamed.
-    pub(crate) fn start_stream(
-        &self,
-        parts: ResponseParts,
-        url: Arc<Url>,
-    ) -> Option<Sender<Bytes>> {
+    pub(crate) fn start_stream(&self, head: Response) -> Option<Sender<Bytes>> {
         let Some(DeliveryTarget::Stream { error, start }) = &self.target else {
             return None;
         };
@@ -112,8 +107,7 @@ impl OutcomeSender {
         let _ = start.try_send(Ok(StreamStart {
             chunks,
             error: error.clone(),
-            parts,
-            url,
+            head,
         }));
         Some(sender)
     }
@@ -254,13 +248,8 @@ mod tests {
         let mut request = Request::get("http://a.test/").unwrap();
         let (start, starts) = async_channel::bounded(1);
         let mut sender = OutcomeSender::to_stream(&mut request, start);
-        let parts = ResponseParts {
-            coded_headers: None,
-            headers: http::HeaderMap::new(),
-            status: http::StatusCode::OK,
-            version: http::Version::HTTP_11,
-        };
-        let chunks = sender.start_stream(parts, request.url.clone());
+        let head = Response::new(http::StatusCode::OK, "");
+        let chunks = sender.start_stream(head);
         let stream = starts.try_recv().unwrap().ok().unwrap();
         assert!(lock(&stream.error).is_none());
         sender.cancel();

@@ -27,6 +27,13 @@ impl Error {
         }))
     }
 
+    /// The same error with the native error behind it.
+    #[cfg(feature = "multipart")]
+    pub(crate) fn with_source(mut self, source: ErrorSource) -> Self {
+        self.0.source = Some(source);
+        self
+    }
+
     /// Whether a time limit ended it.
     ///
     /// ```

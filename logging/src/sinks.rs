@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::file::RotatingFile;
+use crate::file::RotatingFile;
 
 /// The destinations of lines. An error of one does not affect the other.
-pub(super) struct LogSinks {
+pub(crate) struct LogSinks {
     console: Box<dyn Write + Send>,
     log_to_console: bool,
     file: Option<RotatingFile>,
@@ -13,7 +13,7 @@ pub(super) struct LogSinks {
 }
 
 impl LogSinks {
-    pub(super) fn new(
+    pub(crate) fn new(
         console: Box<dyn Write + Send>,
         log_to_console: bool,
         file: Option<RotatingFile>,

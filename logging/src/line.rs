@@ -1,22 +1,19 @@
-//! A log record as one line, which logged values cannot break or colour, without secrets.
+//! A log record as one line, which logged values cannot break or colour.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use fetch_proto::redact_secrets;
 use log::Record;
 use log::kv::{self, Key, VisitSource, VisitValue};
 use serde::Serialize;
 use serde_json::{Number, Value};
 
-use crate::display::is_unsafe;
-
 /// Formats `TIME LEVEL target: message key=value …`.
-pub(super) fn text(time: &str, record: &Record<'_>) -> String {
+pub(crate) fn text(time: &str, record: &Record<'_>) -> String {
     let mut line = format!("{time} {:5} ", record.level());
     push_escaped(&mut line, record.target());
     line.push_str(": ");
-    push_escaped(&mut line, &redact_secrets(&record.args().to_string()));
+    push_escaped(&mut line, &record.args().to_string());
     for (key, value) in fields(record) {
         line.push(' ');
         push_word(&mut line, &key);
@@ -31,7 +28,7 @@ pub(super) fn text(time: &str, record: &Record<'_>) -> String {
 }
 
 /// Formats one JSON object; `fields` has the key-values with their types.
-pub(super) fn json(time: &str, record: &Record<'_>) -> String {
+pub(crate) fn json(time: &str, record: &Record<'_>) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
         time: &'a str,
@@ -45,7 +42,7 @@ pub(super) fn json(time: &str, record: &Record<'_>) -> String {
         time,
         level: record.level().as_str(),
         target: record.target(),
-        message: redact_secrets(&record.args().to_string()).into_owned(),
+        message: record.args().to_string(),
         fields: fields(record).into_iter().collect(),
     };
     let text = serde_json::to_string(&line).expect("strings and numbers have a JSON form");
@@ -53,15 +50,23 @@ pub(super) fn json(time: &str, record: &Record<'_>) -> String {
     let mut line = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         if is_unsafe(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(line, "\\u{unit:04x}").expect("a string takes every write");
-            }
+            write!(line, "\\u{:04x}", u32::from(c)).expect("a string takes every write");
         } else {
             line.push(c);
         }
     }
     line.push('\n');
     line
+}
+
+/// Whether a character could end the line, control the terminal or reorder the text.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        )
+        || matches!(c, '\u{2066}'..='\u{2069}')
 }
 
 fn push_escaped(line: &mut String, text: &str) {
@@ -111,8 +116,7 @@ struct ValueCollector(Value);
 
 impl VisitValue<'_> for ValueCollector {
     fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
-        let text = value.to_string();
-        self.0 = Value::String(redact_secrets(&text).into_owned());
+        self.0 = Value::String(value.to_string());
         Ok(())
     }
 

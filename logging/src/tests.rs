@@ -1,10 +1,11 @@
 //! Tests of filter, format, console and file together.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use log::{Level, Log, Record};
+use env_logger::Logger;
+use log::{Level, LevelFilter, Log, Record};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -32,7 +33,7 @@ impl Write for Console {
 }
 
 fn log_to(policy: &LogConfig, console: &Console, target: &str, level: Level, message: &str) {
-    let logger = policy.build(Box::new(console.clone())).unwrap();
+    let logger = build(policy, console.clone()).unwrap();
     let mut record = Record::builder();
     let pairs = [("n", 7)];
     record.level(level).target(target).key_values(&pairs);
@@ -45,10 +46,22 @@ fn console_of(policy: &LogConfig, target: &str, level: Level) -> String {
     console.text()
 }
 
+/// No file.
+fn unset() -> LogConfig {
+    LogConfig {
+        file_path: None,
+        ..LogConfig::default()
+    }
+}
+
+fn build(config: &LogConfig, console: impl Write + Send + 'static) -> Result<Logger, LogError> {
+    LoggingPolicy::new(config.clone()).console(console).build()
+}
+
 fn with_level(level: &str) -> LogConfig {
     LogConfig {
         level: level.to_owned(),
-        ..LogConfig::default()
+        ..unset()
     }
 }
 
@@ -57,8 +70,8 @@ fn console_and_file_get_the_same_line_with_time_in_microseconds() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("logs/app.log");
     let policy = LogConfig {
-        file: Some(path.clone()),
-        ..LogConfig::default()
+        file_path: Some(path.clone()),
+        ..unset()
     };
     let console = Console::default();
     log_to(&policy, &console, "t", Level::Warn, "größe \u{1b}[31m");
@@ -74,9 +87,9 @@ fn without_console_only_the_file_is_written() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("app.log");
     let policy = LogConfig {
-        file: Some(path.clone()),
-        console: false,
-        ..LogConfig::default()
+        file_path: Some(path.clone()),
+        console_output: false,
+        ..unset()
     };
     assert_eq!(console_of(&policy, "t", Level::Info), "");
     assert!(fs::read_to_string(path).unwrap().contains("hello"));
@@ -85,10 +98,10 @@ fn without_console_only_the_file_is_written() {
 #[test]
 fn without_console_and_file_nothing_is_enabled() {
     let policy = LogConfig {
-        console: false,
-        ..LogConfig::default()
+        console_output: false,
+        ..unset()
     };
-    let logger = policy.build(Box::new(io::sink())).unwrap();
+    let logger = build(&policy, io::sink()).unwrap();
     assert_eq!(logger.filter(), LevelFilter::Off);
 }
 
@@ -96,7 +109,7 @@ fn without_console_and_file_nothing_is_enabled() {
 fn json_lines_parse() {
     let policy = LogConfig {
         format: LogFormat::Json,
-        ..LogConfig::default()
+        ..unset()
     };
     let parsed: Value = serde_json::from_str(&console_of(&policy, "t", Level::Info)).unwrap();
     assert_eq!(
@@ -110,10 +123,10 @@ fn the_file_rotates_by_the_policy() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("app.log");
     let policy = LogConfig {
-        file: Some(path),
+        file_path: Some(path),
         max_file_bytes: 1,
         rotated_files: 2,
-        ..LogConfig::default()
+        ..unset()
     };
     for message in ["one", "two", "three", "four"] {
         log_to(&policy, &Console::default(), "t", Level::Info, message);
@@ -135,8 +148,7 @@ fn the_filter_is_that_of_rust_log() {
 #[test]
 fn a_mistyped_filter_is_an_error_with_advice() {
     for bad in ["dbug", "info,fetch_all=loud", "info/a/b", "fetch_all="] {
-        let error = with_level(bad)
-            .build(Box::new(io::sink()))
+        let error = build(&with_level(bad), io::sink())
             .err()
             .unwrap()
             .to_string();
@@ -148,26 +160,13 @@ fn a_mistyped_filter_is_an_error_with_advice() {
 }
 
 #[test]
-fn option_overrides_environment_and_that_the_default() {
-    let given = |level: &str| Some(level.to_owned());
-    assert_eq!(pick_level(given("trace"), given("warn")), "trace");
-    assert_eq!(pick_level(None, given("warn")), "warn");
-    assert_eq!(pick_level(None, given(" ")), DEFAULT_LEVEL);
-    assert_eq!(pick_level(None, None), DEFAULT_LEVEL);
-}
-
-#[test]
 fn a_bad_path_fails_at_the_start() {
     let dir = tempdir().unwrap();
     let policy = LogConfig {
-        file: Some(dir.path().to_owned()),
-        ..LogConfig::default()
+        file_path: Some(dir.path().to_owned()),
+        ..unset()
     };
-    let error = policy
-        .build(Box::new(io::sink()))
-        .err()
-        .unwrap()
-        .to_string();
+    let error = build(&policy, io::sink()).err().unwrap().to_string();
     assert!(
         error.contains("cannot open the log file") && error.contains("directory"),
         "{error}"
@@ -179,10 +178,10 @@ fn a_bad_path_fails_at_the_start() {
 fn a_failing_file_is_reported_once_and_the_console_continues() {
     let console = Console::default();
     let policy = LogConfig {
-        file: Some("/dev/full".into()),
-        ..LogConfig::default()
+        file_path: Some("/dev/full".into()),
+        ..unset()
     };
-    let logger = policy.build(Box::new(console.clone())).unwrap();
+    let logger = build(&policy, console.clone()).unwrap();
     for message in ["one", "two"] {
         let mut record = Record::builder();
         logger.log(
@@ -194,7 +193,8 @@ fn a_failing_file_is_reported_once_and_the_console_continues() {
     }
     let text = console.text();
     assert_eq!(
-        text.matches("cannot write the log file /dev/full:").count(),
+        text.matches("cannot write the log file \"/dev/full\"")
+            .count(),
         1,
         "{text}"
     );
@@ -204,19 +204,14 @@ fn a_failing_file_is_reported_once_and_the_console_continues() {
 #[test]
 fn installing_makes_it_the_log_of_the_process() {
     let console = Console::default();
-    LogConfig::default()
-        .install_with(Box::new(console.clone()))
-        .unwrap();
+    let policy = LoggingPolicy::new(unset()).console(console.clone());
+    policy.init().unwrap();
     log::info!(n = 1; "installed");
     log::debug!("not this");
     assert!(console.text().contains(": installed n=1\n"));
     assert_eq!(log::max_level(), LevelFilter::Info);
-    assert!(
-        LogConfig::default()
-            .install_with(Box::new(io::stderr()))
-            .is_err(),
-        "a second log is refused"
-    );
+    let second = LoggingPolicy::new(unset()).init();
+    assert!(matches!(second, Err(LogError::AlreadyInstalled)));
 }
 
 #[test]
@@ -226,8 +221,8 @@ fn lines_about_hosts_are_limited_and_others_are_not() {
         ..with_level("info")
     };
     let console = Console::default();
-    let logger = policy.build(Box::new(console.clone())).unwrap();
-    for target in [HOST_LOG_TARGET, "fetch_all"] {
+    let logger = build(&policy, console.clone()).unwrap();
+    for target in [HOST_TARGET, "fetch_all"] {
         for _ in 0..5 {
             let mut record = Record::builder();
             let record = record.level(Level::Info).target(target);
@@ -237,5 +232,9 @@ fn lines_about_hosts_are_limited_and_others_are_not() {
     let text = console.text();
     assert_eq!(text.lines().count(), 2 + 1 + 5, "{text}");
     assert_eq!(text.matches("hello").count(), 2 + 5, "{text}");
-    assert_eq!(text.matches("not shown without -v").count(), 1, "{text}");
+    assert_eq!(
+        text.matches("not shown at this log level").count(),
+        1,
+        "{text}"
+    );
 }

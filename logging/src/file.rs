@@ -5,12 +5,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
-
 /// The open file, and its limits.
 ///
 /// Only one process may use it: another one would continue to write to a rotated file.
-pub(super) struct RotatingFile {
+pub(crate) struct RotatingFile {
     path: PathBuf,
     file: File,
     len: u64,
@@ -21,7 +19,7 @@ pub(super) struct RotatingFile {
 
 impl RotatingFile {
     /// Opens the file to append, and creates it and its directories if they are missing.
-    pub(super) fn open(path: &Path, max_len: u64, rotated_files: u8) -> Result<Self> {
+    pub(crate) fn open(path: &Path, max_len: u64, rotated_files: u8) -> io::Result<Self> {
         let opened = create_parent(path)
             .and_then(|()| append_to(path))
             .and_then(|file| {
@@ -43,17 +41,15 @@ impl RotatingFile {
                 error.to_string()
             };
             let advice = advice(path, error.kind());
-            anyhow!(
-                "cannot open the log file {}: {reason}; {advice}",
-                path.display()
-            )
+            let text = format!("cannot open the log file {path:?}: {reason}; {advice}");
+            io::Error::new(error.kind(), text)
         })
     }
 
     /// Appends a line, and rotates the file before if it would exceed the size.
     ///
     /// After a failed rotation the line is written to the old file, and then the error is returned.
-    pub(super) fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
         let line_len = line.len() as u64;
         let is_full = self.max_len > 0 && self.len > 0 && self.len + line_len > self.max_len;
         let rotated = if is_full { self.rotate() } else { Ok(()) };
@@ -90,10 +86,7 @@ impl RotatingFile {
     fn with_context(&self, action: &str, error: &io::Error) -> io::Error {
         io::Error::new(
             error.kind(),
-            format!(
-                "cannot {action} the log file {}: {error}",
-                self.path.display()
-            ),
+            format!("cannot {action} the log file {:?}: {error}", self.path),
         )
     }
 }
@@ -238,7 +231,7 @@ mod tests {
     fn a_directory_or_nothing_as_path_is_a_clear_error() {
         let dir = tempdir().unwrap();
         let error = open_error(dir.path());
-        assert!(error.contains(&dir.path().display().to_string()), "{error}");
+        assert!(error.contains(&format!("{:?}", dir.path())), "{error}");
         assert!(
             error.contains("is a directory; give the path of a file"),
             "{error}"
@@ -272,7 +265,7 @@ mod tests {
         for _ in 0..3 {
             let error = log.write_line(b"x\n").unwrap_err().to_string();
             assert!(
-                error.contains("cannot write the log file /dev/full:"),
+                error.contains("cannot write the log file \"/dev/full\""),
                 "{error}"
             );
         }
