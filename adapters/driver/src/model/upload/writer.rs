@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use futures_lite::stream;
 use http::HeaderValue;
 
-use super::form::{Form, FormError};
-use super::part::{Part, PartContent};
+use super::error::FormError;
+use super::form::{Form, Part, PartContent};
 use crate::model::request::BodySource;
 use crate::transport::message::BodyStream;
 
