@@ -111,6 +111,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Err(error) => println!("{}: {error}", outcome.url),
             },
             EngineOutput::Event(_, event) => println!("{event}"),
+            EngineOutput::AcquireToken(_) => unreachable!("there are no profiles"),
             EngineOutput::Transfer { .. } => unreachable!("there is one engine"),
             EngineOutput::Idle(idle) => {
                 let next: Vec<String> = urls.by_ref().take(idle.room).collect(); // 3

@@ -245,6 +245,11 @@ pub use fetch_driver::{
 #[cfg(feature = "multipart")]
 pub use fetch_driver::{FileBody, Form, FormBody, FormError, Part};
 
+// Authentication by tokens that many requests share.
+pub use fetch_driver::{
+    AccessToken, AuthProfile, CredentialError, CredentialSource, TokenFailure, TokenPolicy,
+};
+
 // Settings of a fetcher, and limits over all its fetches.
 pub use fetch_driver::{BuildError, Rate, Settings};
 pub use fetch_proto::{

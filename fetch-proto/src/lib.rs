@@ -123,7 +123,8 @@ pub mod testing;
 
 pub use auth::challenge::AuthChallenge;
 pub use auth::digest::{DigestChallenge, DigestHash, DigestRequest, DigestSession, HexHash};
-pub use auth::grant::{TokenAnswer, TokenFailure, TokenGrant, TokenPolicy, TokenRejection};
+pub use auth::grant::{TokenAnswer, TokenGrant, TokenPolicy, TokenRejection};
+pub use auth::profile::AuthProfile;
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineStats, FetchTransfer, HostStats,
@@ -165,6 +166,7 @@ pub use model::resume::{ContentRange, RepresentationSummary, ResumePoint, Valida
 pub use model::text::{Quoted, ShortDuration, plural};
 pub use model::time::Timestamp;
 pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
+pub use model::token::{TokenFailure, TokenUse};
 pub use model::url_parts::{SECRET_PARAMETERS, is_secret_parameter, url_host, url_origin};
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{

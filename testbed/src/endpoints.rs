@@ -141,6 +141,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "200 to these credentials, else 401",
     ),
     endpoint(
+        "/bearer/TOKEN",
+        "/bearer/t0k3n",
+        "200 to this bearer token, else 401",
+    ),
+    endpoint(
         "/set-cookie?c=COOKIE&to=URL",
         "/set-cookie?c=a%3D1%3B%20Path%3D/",
         "200, or a redirect, with Set-Cookie",
@@ -211,6 +216,7 @@ pub(crate) async fn answer(request: &EndpointRequest) -> EndpointResult {
         "gzip-bomb" => gzip_bomb(request)?,
         "head-flood" => responses::head_flood(request.query_value("bytes", 1 << 20)?)?,
         "basic-auth" => responses::basic_auth(request)?,
+        "bearer" => responses::bearer(request),
         "set-cookie" => set_cookie(request)?,
         "close" => close_connection(),
         "fault" => return faults::fault(request).await,

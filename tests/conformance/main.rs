@@ -21,13 +21,14 @@ use harness::behaviour::{Behaviour, BehaviourGroup};
 use harness::{decision_log, results_table};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use lifecycle::{cancellation, large_batch, runtimes};
-use messages::{bodies, cookies, downloads, failures, redirects, requests, responses};
+use messages::{bodies, cookies, downloads, failures, redirects, requests, responses, tokens};
 use policies::{request_limits, resilience, retries, time_limits};
 
 /// All behaviours, in the order of the results table.
-const BEHAVIOUR_GROUPS: [BehaviourGroup; 18] = [
+const BEHAVIOUR_GROUPS: [BehaviourGroup; 19] = [
     responses::GROUP,
     requests::GROUP,
+    tokens::GROUP,
     failures::GROUP,
     tls::GROUP,
     time_limits::GROUP,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     AttemptId, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, Input, InputEffect,
-    RejectedRequest, RetryTokens, SharedRate, ShortDuration, Timestamp, plural,
+    RejectedRequest, RetryTokens, SharedRate, ShortDuration, Timestamp, TokenFailure, plural,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,10 @@ pub enum TraceCall {
     Submit(FetchRequest),
     /// [`Engine::take_retry_tokens`].
     TakeRetryTokens,
+    /// [`Engine::token_acquired`].
+    TokenAcquired(u16, Option<Duration>),
+    /// [`Engine::token_failed`].
+    TokenFailed(u16, TokenFailure, Option<Duration>),
 }
 
 /// The return value of a [`TraceCall`].
@@ -92,6 +96,10 @@ impl TraceCall {
             Self::ShareLimits => engine.share_limits(),
             Self::Submit(request) => return TraceAnswer::Submitted(engine.submit(request, now)),
             Self::TakeRetryTokens => _ = engine.take_retry_tokens(),
+            Self::TokenAcquired(profile, life) => engine.token_acquired(profile, life, now),
+            Self::TokenFailed(profile, failure, pause) => {
+                engine.token_failed(profile, failure, pause, now);
+            }
         }
         TraceAnswer::Nothing
     }
@@ -126,6 +134,10 @@ impl fmt::Display for TraceCall {
             Self::ShareLimits => f.write_str("sharing of limits"),
             Self::Submit(request) => write!(f, "submit of {}", request.url),
             Self::TakeRetryTokens => f.write_str("return of retry tokens"),
+            Self::TokenAcquired(profile, _) => write!(f, "token of profile {profile}"),
+            Self::TokenFailed(profile, failure, _) => {
+                write!(f, "no token of profile {profile}: {failure}")
+            }
         }
     }
 }

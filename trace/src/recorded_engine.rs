@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fetch_proto::{
     AttemptId, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, FetchTransfer, Input,
-    InputEffect, RejectedRequest, RetryTokens, Shard, SharedRate, Timestamp,
+    InputEffect, RejectedRequest, RetryTokens, Shard, SharedRate, Timestamp, TokenFailure,
 };
 
 use crate::call::TraceCall;
@@ -276,6 +276,38 @@ impl<W: Write> RecordedEngine<W> {
         if let Some(engine) = self.unrecorded_engine() {
             engine.set_concurrency_ceiling(attempts);
         }
+    }
+
+    /// See [`Engine::token_acquired`].
+    ///
+    /// ```
+    /// # use fetch_proto::{EngineConfig, Timestamp};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.token_acquired(0, None, Timestamp::START);
+    /// ```
+    pub fn token_acquired(&mut self, profile: u16, lifetime: Option<Duration>, now: Timestamp) {
+        let call = TraceCall::TokenAcquired(profile, lifetime);
+        self.record(|recorder| recorder.record_plain_call(&call, now));
+        self.engine.token_acquired(profile, lifetime, now);
+    }
+
+    /// See [`Engine::token_failed`].
+    ///
+    /// ```
+    /// # use fetch_proto::{EngineConfig, Timestamp, TokenFailure};
+    /// # let mut engine = <fetch_trace::RecordedEngine>::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.token_failed(0, TokenFailure::Refused, None, Timestamp::START);
+    /// ```
+    pub fn token_failed(
+        &mut self,
+        profile: u16,
+        failure: TokenFailure,
+        retry_after: Option<Duration>,
+        now: Timestamp,
+    ) {
+        let call = TraceCall::TokenFailed(profile, failure, retry_after);
+        self.record(|recorder| recorder.record_plain_call(&call, now));
+        self.engine.token_failed(profile, failure, retry_after, now);
     }
 
     /// See [`Engine::share_limits`].

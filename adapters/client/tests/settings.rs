@@ -33,6 +33,7 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
     let by_the_driver = [
         "config",
         "cookie_jar",
+        "credentials",
         "fallback.stale",
         "fallback.value",
         "headers",

@@ -11,6 +11,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod auth;
 mod client;
 pub mod common;
 mod driver;
@@ -22,6 +23,7 @@ mod shard;
 mod telemetry;
 mod transport;
 
+pub use auth::source::{AccessToken, CredentialError, CredentialSource, TokenFuture};
 pub use bytes;
 pub use client::builder::{
     Builder,
@@ -32,11 +34,12 @@ pub use client::fetcher::Fetcher;
 pub use client::streamed::{StreamedBody, StreamedResponse};
 pub use fetch_proto::FetchError;
 pub use fetch_proto::{
-    ActiveDownload, AttemptEnd, AttemptPhase, AttemptReport, Backoff, BatchStats, EngineConfig,
-    EngineStats, FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OutageWait, OverCap,
-    Policy, PolicyPatch, PolicyRules, Quoted, Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy,
-    RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch, Timestamp, Validator,
-    WaitReason, WaitingHost, is_secret_parameter, url_host, url_origin,
+    ActiveDownload, AttemptEnd, AttemptPhase, AttemptReport, AuthProfile, Backoff, BatchStats,
+    EngineConfig, EngineStats, FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OutageWait,
+    OverCap, Policy, PolicyPatch, PolicyRules, Quoted, Rate, RedirectPolicy, ResumePoint,
+    RetryAfterPolicy, RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch,
+    Timestamp, TokenFailure, TokenPolicy, Validator, WaitReason, WaitingHost, is_secret_parameter,
+    url_host, url_origin,
 };
 #[cfg(feature = "cookies")]
 pub use fields::cookies::jar::CookieJar;

@@ -4,4 +4,5 @@
 pub(crate) mod challenge;
 pub(crate) mod digest;
 pub(crate) mod grant;
+pub(crate) mod profile;
 pub(crate) mod sigv4;

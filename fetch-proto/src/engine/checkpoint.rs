@@ -53,6 +53,8 @@ impl Engine {
         engine.clock.rebase(now);
         engine.single_flight.rebuild(&engine.fetches);
         let now = engine.clock.now();
+        // The driver that had the tokens has ended.
+        engine.restart_grants(now);
         engine.withdraw_start_request(now);
         for index in engine.fetches.indices() {
             if let Some(slot) = engine.fetches.get_mut(index) {

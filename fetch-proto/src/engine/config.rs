@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use url::Url;
 
+use crate::auth::profile::AuthProfile;
 use crate::guards::balance::{BalancedTarget, TargetError};
 use crate::guards::breaker::Breaker;
 use crate::guards::budget::RetryBudget;
@@ -32,6 +33,8 @@ use crate::rules::PolicyRules;
 pub struct EngineConfig {
     /// How each host's concurrency limit adapts to its responses.
     pub adaptive: Option<AdaptiveConcurrency>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub(crate) auth: Vec<AuthProfile>,
     /// The circuit breaker of each host.
     pub breaker: Option<Breaker>,
     /// The budget of retries and hedges over all hosts.
@@ -129,6 +132,21 @@ impl EngineConfig {
     /// How many windows of fetches may wait for hosts that are down, in addition to the
     /// [`window`](Self::window) of all others, so that they do not hold up other hosts.
     pub const WINDOWS_OF_WAITING: usize = 3;
+
+    /// Adds a token that requests to certain URLs share. The first profile that applies to a URL
+    /// counts, also after a redirect. At most 65,536.
+    ///
+    /// ```
+    /// use fetch_proto::{AuthProfile, EngineConfig};
+    /// let profile = AuthProfile::new("api").scope("https://api.test/".parse()?);
+    /// let config = EngineConfig::default().auth_profile(profile);
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn auth_profile(mut self, profile: AuthProfile) -> Self {
+        self.auth.push(profile);
+        self
+    }
 
     /// Sets how each host's concurrency limit adapts to its responses. It never exceeds
     /// [`per_host`](Self::per_host). Default: no adaptive limit.
@@ -450,6 +468,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             adaptive: None,
+            auth: Vec::new(),
             breaker: None,
             budget: None,
             concurrency: const { NonZeroUsize::new(100).unwrap() },

@@ -15,6 +15,7 @@ mod state;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -28,12 +29,13 @@ use self::limits::rates::RateLimits;
 use self::limits::retry_budget::SharedRetryBudget;
 use self::limits::spacing::AttemptSpacing;
 use self::state::clock::EngineClock;
-use self::state::fetch_slab::{FetchSlab, FetchSlot, NO_INDEX};
+use self::state::fetch_slab::{AttemptPermit, FetchSlab, FetchSlot, NO_INDEX};
 use self::state::host_table::HostTable;
 use self::state::output_queue::OutputQueue;
 use self::state::random::EngineRandom;
 use self::state::single_flight::SingleFlight;
 use self::state::timers::EngineTimers;
+use self::state::token_grants::TokenGrants;
 use self::state::turn_queue::TurnQueue;
 use crate::fetch::Fetch;
 use crate::fetch::request::{FetchRequest, ShareKey};
@@ -108,6 +110,9 @@ pub struct Engine {
     spacing: AttemptSpacing,
     stats: EngineStats,
     timers: EngineTimers,
+    /// The tokens of the configured profiles.
+    #[cfg_attr(feature = "serde", serde(default))]
+    tokens: TokenGrants,
 }
 
 impl Engine {
@@ -139,6 +144,7 @@ impl Engine {
             spacing: AttemptSpacing::new(config.spacing),
             stats: EngineStats::default(),
             timers: EngineTimers::default(),
+            tokens: TokenGrants::new(&config.auth, seed),
             config,
         };
         engine.set_targets();
@@ -256,9 +262,22 @@ impl Engine {
             }
             _ => None,
         };
+        let token = permit.and_then(AttemptPermit::token);
+        let was_refused = slot.fetch.was_sent_again();
+        let is_current = slot.fetch.without_head_since(id).is_some();
+        let can_send_again = match (&input, token.filter(|_| is_current)) {
+            (Input::Head(head), Some(token)) => {
+                self.report_token_answer(token, head.status, was_refused, now)
+            }
+            _ => false,
+        };
+        let Some(slot) = self.fetches.get_mut(index) else {
+            return InputEffect::Stale;
+        };
         let outages = self.config.effective_outage_wait();
         let (fetch, mut context) =
             with_context(slot, &mut self.hosts, &mut self.retry_budget, outages);
+        context.can_send_again = can_send_again;
         context.refusal = refusal;
         if fetch.handle_with(id, input, now, &mut context) == InputEffect::Stale {
             self.stats.stale_inputs += 1;

@@ -8,6 +8,7 @@ use crate::model::attempt::Attempt;
 use crate::model::event::DecisionEvent;
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::outcome::FetchOutcome;
+use crate::model::token::TokenUse;
 use crate::model::wake::NextWake;
 
 /// The next action of the driver.
@@ -19,6 +20,12 @@ pub enum EngineOutput {
     Abort(AttemptId),
     /// Deliver the body of this response to the consumer, and report its progress.
     Accept(AttemptId),
+    /// Acquire the token of this profile and generation, which attempts will name in
+    /// [`Attempt::token`], and report it by
+    /// [`token_acquired`](crate::Engine::token_acquired) or
+    /// [`token_failed`](crate::Engine::token_failed). The tokens of earlier generations may be
+    /// forgotten when it is there.
+    AcquireToken(TokenUse),
     /// Read the body of this response and report its progress, but do not deliver it.
     Discard(AttemptId),
     /// This fetch has ended.

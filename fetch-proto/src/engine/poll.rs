@@ -6,7 +6,7 @@ use super::state::timers::DueTimer;
 use super::{Engine, EngineOutput, IdleState};
 use crate::fetch::FetchStep;
 use crate::model::time::Timestamp;
-use crate::model::wake::NextWake;
+use crate::model::wake::{NextWake, WakeReason};
 
 impl Engine {
     /// Whether no output is queued and no fetch needs polling.
@@ -96,6 +96,9 @@ impl Engine {
             }
             None => {}
         }
+        if self.start_due_acquisitions(now) {
+            return true;
+        }
         let rules = &mut self.rates.rules;
         if rules.wake().is_none_or(|wake| wake.at > now) {
             return false;
@@ -134,7 +137,11 @@ impl Engine {
     pub(super) fn idle_state(&self, now: Timestamp) -> IdleState {
         let waits_for_rate = !self.host_turns.is_empty() && self.concurrency.has_capacity();
         let rate = waits_for_rate.then(|| self.rates.wake(now)).flatten();
-        let wakes = [self.timers.earliest(), self.rates.rules.wake(), rate];
+        let token = self.tokens.wake().map(|at| NextWake {
+            at,
+            why: WakeReason::Token,
+        });
+        let wakes = [self.timers.earliest(), self.rates.rules.wake(), rate, token];
         let wake = wakes.into_iter().flatten().min();
         IdleState {
             live: self.fetches.len(),

@@ -60,6 +60,9 @@ impl Engine {
         for id in deferred {
             self.requeue_deferred(id, now);
         }
+        if self.config.auth != before.auth {
+            self.restart_grants(now);
+        }
         self.set_targets();
         for host in self.hosts.numbers() {
             if self.hosts.contains(host) {

@@ -47,6 +47,9 @@ pub struct EngineStats {
     pub stale_inputs: u64,
     /// Fetches that were submitted.
     pub submitted: u64,
+    /// Tokens that were acquired: [`AuthProfile`](crate::AuthProfile).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub tokens_acquired: u64,
     /// Calls whose time was before that of an earlier call.
     pub time_regressions: u64,
     /// Fetches that wait for hosts that are down.
@@ -81,6 +84,7 @@ impl EngineStats {
             stale_inputs: self.stale_inputs + other.stale_inputs,
             submitted: self.submitted + other.submitted,
             time_regressions: self.time_regressions + other.time_regressions,
+            tokens_acquired: self.tokens_acquired + other.tokens_acquired,
             waiting_for_hosts: self.waiting_for_hosts + other.waiting_for_hosts,
         }
     }
@@ -216,6 +220,7 @@ mod tests {
             stale_inputs: n,
             submitted: n,
             time_regressions: n,
+            tokens_acquired: n,
             waiting_for_hosts: n as usize,
         };
         assert_eq!(each(3).plus(each(4)), each(7));

@@ -8,6 +8,7 @@ use crate::guards::hedge::Hedge;
 use crate::guards::outage::HostOutage;
 use crate::guards::pacing::Refusal;
 use crate::model::time::Timestamp;
+use crate::model::token::TokenUse;
 
 /// State that a fetch shares with others: its host's guards, and budgets over all hosts.
 pub(crate) trait FetchContext {
@@ -25,6 +26,12 @@ pub(crate) trait FetchContext {
 
     /// Why the paced host refused the request whose response is handled; `None` if it did not.
     fn refusal(&self) -> Option<Refusal>;
+
+    /// Whether the request whose response is handled, a 401, may be sent again with another token.
+    fn can_send_again(&self) -> bool;
+
+    /// The token of the attempt that starts.
+    fn token(&self) -> Option<TokenUse>;
 
     /// The state of the host, if fetches wait for hosts that are down.
     fn outage(&mut self) -> Option<OutageView<'_>>;
@@ -73,6 +80,14 @@ impl FetchContext for StandaloneContext {
     }
 
     fn refusal(&self) -> Option<Refusal> {
+        None
+    }
+
+    fn can_send_again(&self) -> bool {
+        false
+    }
+
+    fn token(&self) -> Option<TokenUse> {
         None
     }
 

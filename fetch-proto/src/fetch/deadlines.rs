@@ -74,7 +74,7 @@ impl Fetch {
                 WakeReason::Fault | WakeReason::Limit(_) => {
                     self.handle_attempt_deadline(wake, now, context);
                 }
-                WakeReason::Host | WakeReason::Rate | WakeReason::Rule => {
+                WakeReason::Host | WakeReason::Rate | WakeReason::Rule | WakeReason::Token => {
                     unreachable!("a deadline of the engine, not of a fetch")
                 }
             }

@@ -203,6 +203,7 @@ impl Fetch {
                 };
             }
             RetryDelaySource::ResourcesExhausted => self.exhaustion_retries += 1,
+            RetryDelaySource::TokenRefused => self.was_sent_again = true,
             RetryDelaySource::Probe => {
                 self.probe_retries = self.probe_retries.saturating_add(1);
                 self.last_delay = plan.delay.into();

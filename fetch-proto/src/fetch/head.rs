@@ -111,6 +111,13 @@ impl Fetch {
                 .map(|hop| Some(AfterDiscard::Redirect(Box::new(hop))));
         }
         let cause = FailureCause::Status(status);
+        if let Some(plan) = self.plan_token_retry(status, context) {
+            if self.has_other_contender(id) {
+                return Ok(Some(AfterDiscard::AwaitOthers));
+            }
+            self.record_retry(cause, plan);
+            return Ok(Some(AfterDiscard::Retry { until: now }));
+        }
         if self.policy.class(cause) == RetryClass::Forbidden {
             return Ok(None);
         }

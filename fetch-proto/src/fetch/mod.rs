@@ -95,6 +95,9 @@ pub struct Fetch {
     probe_retries: u8,
     /// Retries after a paced host refused only this request.
     throttle_retries: u8,
+    /// Whether it was sent again because a server refused its token.
+    #[cfg_attr(feature = "serde", serde(default))]
+    was_sent_again: bool,
     /// Whether it waits for its next attempt because its host refuses requests. Its limits do not run
     /// then.
     waits_for_host: bool,
@@ -210,6 +213,7 @@ impl Fetch {
             exhaustion_retries: 0,
             probe_retries: 0,
             throttle_retries: 0,
+            was_sent_again: false,
             waits_for_host: false,
             unprocessed_retries: 0,
             queued: CompactDuration::default(),
@@ -291,6 +295,11 @@ impl Fetch {
     /// Whether it waits for a slot, and has reported it.
     pub(crate) fn is_waiting_for_slot(&self) -> bool {
         matches!(self.state, FetchState::Waiting { is_reported: true })
+    }
+
+    /// Whether it was sent again because a server refused its token.
+    pub(crate) fn was_sent_again(&self) -> bool {
+        self.was_sent_again
     }
 
     /// Whether no attempt was started yet.

@@ -124,6 +124,23 @@ impl Fetch {
         Ok(plan)
     }
 
+    /// A retry with another token, because a server refused this one: once for each fetch, free of
+    /// attempts and budgets.
+    pub(super) fn plan_token_retry(
+        &self,
+        status: u16,
+        context: &dyn FetchContext,
+    ) -> Option<RetryPlan> {
+        let is_possible = status == 401
+            && context.can_send_again()
+            && !self.was_sent_again
+            && !self.has_consumed_body();
+        is_possible.then_some(RetryPlan {
+            delay: Duration::ZERO,
+            pace: RetryDelaySource::TokenRefused,
+        })
+    }
+
     /// The class of `cause`. An endpoint whose name does not exist says nothing about the others of its
     /// balanced target, so the fetch may try one of them.
     fn retry_class(&self, cause: FailureCause, context: &dyn FetchContext) -> RetryClass {

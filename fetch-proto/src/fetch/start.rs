@@ -16,6 +16,7 @@ use crate::model::event::DecisionEvent;
 use crate::model::fault::InjectedFault;
 use crate::model::id::AttemptId;
 use crate::model::time::Timestamp;
+use crate::model::token::TokenUse;
 use crate::policy::injected_latency;
 
 impl Fetch {
@@ -60,12 +61,17 @@ impl Fetch {
             queued: waited,
             url: url.clone(),
         });
-        self.create_attempt(url, now)
+        self.create_attempt(url, context.token(), now)
     }
 
     /// Adds the attempt with the current number to those in flight. Returns it, unless an injected fault
     /// holds it back.
-    fn create_attempt(&mut self, url: Arc<Url>, now: Timestamp) -> Option<Attempt> {
+    fn create_attempt(
+        &mut self,
+        url: Arc<Url>,
+        token: Option<TokenUse>,
+        now: Timestamp,
+    ) -> Option<Attempt> {
         let resume = self.resume_point().map(Box::new);
         if let Some(point) = &resume {
             let (attempt, offset) = (self.attempt_number, point.offset);
@@ -88,6 +94,7 @@ impl Fetch {
             send_body: self.send_body,
             credentials: self.credentials.clone(),
             send_credentials: self.send_credentials,
+            token,
             url: url.clone(),
         };
         let mut in_flight = InFlightAttempt::new(attempt.id, url, now);

@@ -13,6 +13,7 @@ use crate::model::method::Method;
 use crate::model::resume::{RepresentationSummary, ResumePoint};
 use crate::model::time::Timestamp;
 use crate::model::timings::AttemptPhase;
+use crate::model::token::TokenUse;
 
 /// A request that the driver should send now.
 ///
@@ -61,6 +62,13 @@ pub struct Attempt {
     /// Whether all of the caller's fields are sent. After a redirect to another origin, only those are
     /// that carry no secrets: see [`is_sent_to_other_origins`](crate::is_sent_to_other_origins).
     pub send_credentials: bool,
+    /// The token that is sent with it, if a profile applies to the target:
+    /// [`AuthProfile`](crate::AuthProfile).
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub token: Option<TokenUse>,
     /// The target.
     pub url: Arc<Url>,
 }

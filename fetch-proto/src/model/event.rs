@@ -13,6 +13,7 @@ use crate::model::id::FetchId;
 use crate::model::outcome::GiveUpReason;
 use crate::model::text::{ShortDuration, plural};
 use crate::model::time::Timestamp;
+use crate::model::token::TokenFailure;
 
 /// A decision and its reason. `Display` gives one line.
 ///
@@ -186,6 +187,23 @@ pub enum DecisionEvent {
         /// The URL.
         url: Arc<Url>,
     },
+    /// A token was acquired.
+    TokenAcquired {
+        /// Its generation, from 1.
+        generation: u32,
+        /// How long it lives, if the token server says so.
+        lifetime: Option<Duration>,
+        /// The name of the [profile](crate::AuthProfile).
+        profile: Box<str>,
+    },
+    /// A token could not be acquired, or the servers refuse each new one. Reported even if events are
+    /// not enabled.
+    TokenFailed {
+        /// Why.
+        failure: TokenFailure,
+        /// The name of the [profile](crate::AuthProfile).
+        profile: Box<str>,
+    },
     /// Requests to a host are delayed because it rejects too many: [`Throttle`](crate::Throttle).
     HostThrottled {
         /// Scheme, host and port.
@@ -225,6 +243,9 @@ pub enum RetryDelaySource {
     /// The pace of a host that refuses requests because of their rate: [`Pacing`](crate::Pacing).
     /// Does not count as an attempt.
     Throttled,
+    /// No delay: the server refused the token by 401, and another one is there or is acquired. Does not
+    /// count as an attempt.
+    TokenRefused,
 }
 
 impl fmt::Display for DecisionEvent {
@@ -350,6 +371,20 @@ impl fmt::Display for DecisionEvent {
                 let queued = ShortDuration(*queued);
                 write!(f, "attempt {attempt} starts after {queued} in the queue")
             }
+            Self::TokenAcquired {
+                generation,
+                lifetime,
+                profile,
+            } => {
+                write!(f, "{profile}: token {generation} acquired")?;
+                match lifetime {
+                    Some(lifetime) => write!(f, ", valid for {} s", lifetime.as_secs()),
+                    None => Ok(()),
+                }
+            }
+            Self::TokenFailed { failure, profile } => {
+                write!(f, "{profile}: no token: {failure}")
+            }
             Self::HostThrottled { host, rest } => {
                 write!(
                     f,
@@ -372,6 +407,7 @@ impl fmt::Display for RetryDelaySource {
             Self::Progress => "progress",
             Self::RetryAfter => "Retry-After",
             Self::Throttled => "throttled",
+            Self::TokenRefused => "token refused",
         })
     }
 }

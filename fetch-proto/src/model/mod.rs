@@ -13,5 +13,6 @@ pub(crate) mod resume;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod timings;
+pub(crate) mod token;
 pub(crate) mod url_parts;
 pub(crate) mod wake;

@@ -11,6 +11,7 @@ use crate::model::failure::{FailureCause, FailureKind, RedirectError, TimeLimit}
 use crate::model::id::{AttemptId, FetchId};
 use crate::model::text::plural;
 use crate::model::timings::{AttemptTimings, FetchTimings};
+use crate::model::token::TokenFailure;
 
 /// The result of a fetch. There is exactly one per submitted request.
 ///
@@ -276,6 +277,9 @@ pub enum FetchError {
         /// How long ago the first attempt failed, without an answer since.
         down_for: Duration,
     },
+    /// There is no token for the request, and waiting for one does not help:
+    /// [`AuthProfile`](crate::AuthProfile).
+    NoToken(TokenFailure),
     /// A redirect was not followed.
     Redirect(RedirectError),
     /// The fetch was dropped from an overloaded queue: [`LoadShedding`](crate::LoadShedding).
@@ -301,6 +305,7 @@ impl FetchError {
             Self::CircuitOpen => "circuit_open",
             Self::Failed(failure) => failure.as_str(),
             Self::HostDown { .. } => "host_down",
+            Self::NoToken(_) => "no_token",
             Self::Redirect(_) => "redirect",
             Self::Shed => "shed",
             Self::TimedOut(_) => "timeout",
@@ -326,6 +331,7 @@ impl fmt::Display for FetchError {
                     "the host has been down for {seconds} s and was given up: {cause}"
                 )
             }
+            Self::NoToken(failure) => write!(f, "no token: {failure}"),
             Self::Redirect(error) => write!(f, "{error}"),
             Self::Shed => f.write_str("dropped from the queue: overloaded for too long"),
             Self::TimedOut(limit) => write!(f, "timed out ({limit} limit)"),

@@ -54,6 +54,8 @@ pub enum WakeReason {
     Rate,
     /// The rate of a rule allows the next attempt.
     Rule,
+    /// The pause after a failed acquisition of a token ends.
+    Token,
 }
 
 impl fmt::Display for WakeReason {
@@ -66,6 +68,7 @@ impl fmt::Display for WakeReason {
             Self::Limit(limit) => write!(f, "{limit} limit"),
             Self::Rate => f.write_str("rate"),
             Self::Rule => f.write_str("rule"),
+            Self::Token => f.write_str("token"),
         }
     }
 }

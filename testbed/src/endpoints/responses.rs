@@ -197,18 +197,29 @@ pub(crate) fn basic_auth(request: &EndpointRequest) -> EndpointResult {
         EndpointRequest::decode_segment(password)
     );
     let wanted = format!("Basic {}", STANDARD.encode(pair));
-    if request
-        .head
-        .headers
-        .get(AUTHORIZATION)
-        .is_some_and(|given| given == wanted.as_str())
-    {
-        return Ok(echo(request));
+    Ok(authenticated(request, &wanted, "Basic realm=\"testbed\""))
+}
+
+/// Returns 200 for the right bearer token and 401 for others.
+pub(crate) fn bearer(request: &EndpointRequest) -> Response<ResponseBody> {
+    let wanted = format!("Bearer {}", request.path_rest());
+    authenticated(request, &wanted, "Bearer error=\"invalid_token\"")
+}
+
+/// Returns 200 to requests with this value of `Authorization`, and the challenge to others.
+fn authenticated(
+    request: &EndpointRequest,
+    wanted: &str,
+    challenge: &'static str,
+) -> Response<ResponseBody> {
+    let given = request.head.headers.get(AUTHORIZATION);
+    if given.is_some_and(|given| given == wanted) {
+        return echo(request);
     }
     let mut response = status(401);
-    let challenge = HeaderValue::from_static("Basic realm=\"testbed\"");
+    let challenge = HeaderValue::from_static(challenge);
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    Ok(response)
+    response
 }
 
 /// Returns a response with a header section of at least `bytes` bytes.

@@ -7,3 +7,4 @@ pub(crate) mod failures;
 pub(crate) mod redirects;
 pub(crate) mod requests;
 pub(crate) mod responses;
+pub(crate) mod tokens;

@@ -137,6 +137,12 @@ pub(super) fn describe_output(output: &EngineOutput) -> String {
     match output {
         EngineOutput::Abort(id) => format!("abort of attempt {id}"),
         EngineOutput::Accept(id) => format!("accept of attempt {id}"),
+        EngineOutput::AcquireToken(token) => {
+            format!(
+                "acquisition of token {} of profile {}",
+                token.generation, token.profile
+            )
+        }
         EngineOutput::Discard(id) => format!("discard of attempt {id}"),
         EngineOutput::Done(id, outcome) => match outcome.result {
             Ok(finish) => format!("done: fetch {id}, status {}", finish.status),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
 #[cfg(feature = "cookies")]
@@ -85,10 +85,11 @@ where
         }
     }
 
-    /// Starts an attempt of `fetch`.
+    /// Starts an attempt of `fetch`, with this value of `Authorization` unless the request has one.
     pub(super) fn start(
         &mut self,
         attempt: Attempt,
+        token: Option<&HeaderValue>,
         fetch: &mut ActiveFetch,
         permit: Option<AttemptPermit>,
     ) {
@@ -100,7 +101,7 @@ where
         fetch
             .trail
             .note_request(&attempt.method, &fetch.request.method, withheld);
-        let request = self.with_login(request);
+        let request = self.with_login(with_token(request, token));
         #[cfg(feature = "cookies")]
         let (request, cookie_url) = self.with_cookies(request);
         let exchange = (self.start)(&self.transport, request, progress.clone());
@@ -315,6 +316,14 @@ where
     }
 }
 
+/// Adds the token, unless the request has credentials.
+fn with_token(mut request: OutgoingRequest, token: Option<&HeaderValue>) -> OutgoingRequest {
+    if let Some(token) = token.filter(|_| !request.headers.contains_key(header::AUTHORIZATION)) {
+        Arc::make_mut(&mut request.headers).insert(header::AUTHORIZATION, token.clone());
+    }
+    request
+}
+
 /// The span of the attempt whose exchange is at `index`.
 fn span_of(fetches: &mut FetchTable, slot: usize, index: usize) -> Option<FetchSpan> {
     let attempt = fetches.at_mut(slot)?.attempt_at(index)?;
@@ -361,7 +370,7 @@ mod tests {
         let mut permits = AttemptPermits::new(1, 0);
         let attempt = next_attempt(&mut engine);
         let (id, slot) = (attempt.id, attempt.id.fetch.slot());
-        attempts.start(attempt, fetches.at_mut(slot).unwrap(), permits.take());
+        attempts.start(attempt, None, fetches.at_mut(slot).unwrap(), permits.take());
         let inputs = poll_all(&mut attempts, &mut fetches);
         let [Input::Mark(AttemptPhase::Sent, _), Input::Head(head)] = &inputs[..] else {
             panic!("{inputs:?}");
@@ -394,7 +403,7 @@ mod tests {
         let mut permits = AttemptPermits::new(1, 0);
         let attempt = next_attempt(&mut engine);
         let (id, slot) = (attempt.id, attempt.id.fetch.slot());
-        attempts.start(attempt, fetches.at_mut(slot).unwrap(), permits.take());
+        attempts.start(attempt, None, fetches.at_mut(slot).unwrap(), permits.take());
         attempts.abort(id, &mut fetches);
         let result = fetches.at_mut(slot).unwrap().result();
         assert_eq!(result.late_phases.len(), 1);

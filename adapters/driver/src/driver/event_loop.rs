@@ -11,7 +11,7 @@ use fetch_proto::{
     Timestamp,
 };
 use futures_core::Stream;
-use log::{Level, debug, log_enabled};
+use log::{Level, debug, log_enabled, warn};
 
 use crate::driver::attempt_runner::AttemptRunner;
 use crate::driver::command::DriverCommand;
@@ -24,6 +24,7 @@ use crate::driver::outcome_pipeline::OutcomePipeline;
 use crate::driver::permits::AttemptPermits;
 use crate::driver::siblings::Siblings;
 use crate::driver::submission::SubmissionQueue;
+use crate::driver::token_keeper::{AcquisitionEnd, TokenKeeper};
 use crate::lock::lock;
 use crate::telemetry::logging::log_host_event;
 use crate::telemetry::recording::DriverEngine;
@@ -58,6 +59,7 @@ pub(super) struct Driver<T, F, S> {
     /// A copy of the engine's statistics for the fetcher.
     pub(super) stats: Arc<Mutex<EngineStats>>,
     pub(super) submissions: SubmissionQueue,
+    pub(super) tokens: TokenKeeper,
     /// The fetches that waited for hosts that are down when consumers were woken for it.
     pub(super) waiting_reported: usize,
     /// How many fetches may be active at once.
@@ -76,6 +78,8 @@ enum WakeEvent {
     /// Another driver has given back concurrency.
     Siblings,
     Timer,
+    /// The acquisition of a token for this profile has ended.
+    Token(u16, AcquisitionEnd),
 }
 
 impl<T, F, S> Driver<T, F, S>
@@ -116,6 +120,7 @@ where
                 WakeEvent::Permit => self.engine.resume_starts(),
                 WakeEvent::Siblings => {}
                 WakeEvent::Timer => timer_at = None,
+                WakeEvent::Token(profile, ended) => self.report_token(profile, ended),
             }
         }
         self.attempts.close();
@@ -157,6 +162,9 @@ where
             && siblings.poll_changed(cx).is_ready()
         {
             return Poll::Ready(WakeEvent::Siblings);
+        }
+        if let Poll::Ready((profile, ended)) = self.tokens.poll_ended(cx) {
+            return Poll::Ready(WakeEvent::Token(profile, ended));
         }
         if timer.poll_fired(cx).is_ready() {
             return Poll::Ready(WakeEvent::Timer);
@@ -250,6 +258,7 @@ where
                 EngineOutput::Abort(id) => self.attempts.abort(id, &mut self.fetches),
                 EngineOutput::Accept(id) => self.read_body(id, |fetch| fetch.accept_response(id)),
                 EngineOutput::Discard(id) => self.read_body(id, |fetch| fetch.discard_response(id)),
+                EngineOutput::AcquireToken(token) => self.tokens.acquire(token),
                 EngineOutput::Done(id, outcome) => self.finish(id, outcome),
                 EngineOutput::Event(id, event) => self.log_event(id, &event),
                 EngineOutput::Idle(idle) => {
@@ -276,9 +285,26 @@ where
             return;
         };
         let permit = fetch.take_permit().or_else(|| self.permits.take());
-        self.attempts.start(attempt, fetch, permit);
+        let token = attempt
+            .token
+            .and_then(|token| self.tokens.authorization(token));
+        self.attempts.start(attempt, token, fetch, permit);
         if !self.permits.refill() {
             self.engine.pause_starts();
+        }
+    }
+
+    /// Reports the end of an acquisition to the engine.
+    fn report_token(&mut self, profile: u16, ended: AcquisitionEnd) {
+        let now = self.clock.now();
+        match ended {
+            Ok(lifetime) => self.engine.token_acquired(profile, lifetime, now),
+            Err(error) => {
+                let (name, failure) = (self.tokens.name(profile), error.failure());
+                warn!(target: crate::HOST_LOG_TARGET, "{name}: no token: {failure}: {error}");
+                self.engine
+                    .token_failed(profile, failure, error.pause(), now);
+            }
         }
     }
 
@@ -359,7 +385,8 @@ where
     }
 
     /// Replaces limits and rules while fetches go on.
-    fn configure(&mut self, mut config: EngineConfig) {
+    fn configure(&mut self, config: EngineConfig) {
+        let mut config = self.tokens.with_profiles(config);
         if !T::SEES_CONNECTION {
             config = connect_timeout::disable_in_rules(config);
         }

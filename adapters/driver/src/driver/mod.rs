@@ -14,6 +14,7 @@ pub(crate) mod siblings;
 mod submission;
 #[cfg(test)]
 mod test_support;
+mod token_keeper;
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -32,6 +33,7 @@ use crate::driver::outcomes::fallback::Fallbacks;
 use crate::driver::permits::AttemptPermits;
 use crate::driver::siblings::Siblings;
 use crate::driver::submission::SubmissionQueue;
+use crate::driver::token_keeper::TokenKeeper;
 use crate::settings::Settings;
 use crate::telemetry::recording::{RecordSink, new_engine};
 use crate::transport::Transport;
@@ -60,7 +62,8 @@ pub(crate) fn new_driver<T: Transport>(
         siblings,
         undelivered,
     } = context;
-    let mut config = settings.config.clone();
+    let tokens = TokenKeeper::new(&settings.credentials);
+    let mut config = tokens.with_profiles(settings.config.clone());
     let concurrency = config.concurrency_limit();
     if !T::SEES_CONNECTION {
         config = connect_timeout::disable_in_rules(config);
@@ -92,6 +95,7 @@ pub(crate) fn new_driver<T: Transport>(
         submissions: SubmissionQueue::new::<T>(headers, settings.share),
         waiting_reported: 0,
         window: settings.config.window_size(),
+        tokens,
         turn: LoopTurn::default(),
     };
     (handle, run_in_turns(transport, driver.run(commands, timer)))

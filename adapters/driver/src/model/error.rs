@@ -293,6 +293,9 @@ impl Error {
             ErrorKind::Fetch(fetch_proto::FetchError::HostDown { .. }) => {
                 "check that the host is up, and fetch its URLs again later"
             }
+            ErrorKind::Fetch(fetch_proto::FetchError::NoToken(_)) => {
+                "check the credentials and the token server; the log has the cause"
+            }
             ErrorKind::Fetch(fetch_proto::FetchError::Redirect(_)) => {
                 "fetch the final URL directly"
             }

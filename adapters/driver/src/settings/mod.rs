@@ -16,13 +16,15 @@ pub(crate) mod transport_override;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_proto::EngineConfig;
+use fetch_proto::{AuthProfile, EngineConfig};
 use http::{HeaderMap, HeaderValue, header};
 
 use self::fallback::FallbackSettings;
 use self::pool::PoolSettings;
 use self::route::RouteSettings;
 use self::tls::{Http2Mode, TlsSettings};
+use crate::auth::shared::SharedCredential;
+use crate::auth::source::CredentialSource;
 #[cfg(feature = "cookies")]
 use crate::fields::cookies::jar::CookieJar;
 use crate::fields::hsts::HstsStore;
@@ -40,6 +42,8 @@ pub struct Settings {
     /// The engine's configuration: concurrency, limits per host, rates, rules, window, breakers,
     /// budgets. It is the only place that holds them.
     pub config: EngineConfig,
+    /// Tokens that requests share, with their sources.
+    pub(crate) credentials: Vec<SharedCredential>,
     /// Where cookies are stored. Default: `None`, cookies are neither stored nor sent. Clones of the
     /// settings share the jar.
     #[cfg(feature = "cookies")]
@@ -94,6 +98,7 @@ impl Default for Settings {
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         Self {
             config: EngineConfig::default(),
+            credentials: Vec::new(),
             #[cfg(feature = "cookies")]
             cookie_jar: None,
             decode: true,
@@ -126,6 +131,23 @@ impl Settings {
     /// ```
     pub fn update_config(&mut self, change: impl FnOnce(EngineConfig) -> EngineConfig) {
         self.config = change(std::mem::take(&mut self.config));
+    }
+
+    /// Authenticates the requests to which `profile` applies with tokens of `source`: see
+    /// [`Builder::auth`](crate::Builder::auth).
+    ///
+    /// ```
+    /// use fetch_driver::{AccessToken, AuthProfile, CredentialError, Settings};
+    ///
+    /// let profile = AuthProfile::new("api").scope("https://api.example/".parse()?);
+    /// Settings::default().add_credentials(profile, || async {
+    ///     AccessToken::bearer("t0k3n").map_err(CredentialError::refused)
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_credentials(&mut self, profile: AuthProfile, source: impl CredentialSource) {
+        self.credentials
+            .push(SharedCredential::new(profile, source));
     }
 
     /// The bound on connections: as set, or twice the concurrency, but no less than

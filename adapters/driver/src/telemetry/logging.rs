@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fetch_proto::{BatchStats, DecisionEvent, FetchSample, SampleEnd, Timestamp};
+use fetch_proto::{BatchStats, DecisionEvent, FetchSample, SampleEnd, Timestamp, TokenFailure};
 use log::{Level, info, log_enabled, warn};
 
 use crate::fields::redact::redact_text;
@@ -101,6 +101,14 @@ pub(crate) fn log_host_event(event: &DecisionEvent, now: Timestamp) -> bool {
             let seconds = down_for.as_secs_f64();
             info!(target: HOST_LOG_TARGET, "{host} is back after {seconds:.1} s");
         }
+        // Other failures are logged with their cause where they are reported.
+        DecisionEvent::TokenFailed {
+            failure: TokenFailure::Useless,
+            profile,
+        } => warn!(
+            target: HOST_LOG_TARGET,
+            "{profile}: the servers refuse each new token by 401: no more are acquired"
+        ),
         DecisionEvent::PacingStarted { host, .. } => warn!(
             target: HOST_LOG_TARGET,
             "{host} limits the rate of requests (status 429 or 503): requests are slowed down"

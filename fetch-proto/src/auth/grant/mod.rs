@@ -4,10 +4,10 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
-use core::fmt;
 use core::time::Duration;
 
 use crate::model::time::Timestamp;
+use crate::model::token::TokenFailure;
 use crate::random::{between, mix};
 
 pub use policy::TokenPolicy;
@@ -114,51 +114,6 @@ pub enum TokenRejection {
     Final,
 }
 
-/// Why no token could be acquired.
-///
-/// ```
-/// use fetch_proto::TokenFailure;
-/// assert!(TokenFailure::Refused.to_string().contains("refuses"));
-/// ```
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum TokenFailure {
-    /// The token server refuses client, grant or scope: `invalid_client` or `invalid_grant`, for
-    /// instance. The same request would be refused again.
-    Refused,
-    /// The token server does not answer, or answers with an error that may pass.
-    Unavailable,
-    /// Servers refuse each new token.
-    Useless,
-}
-
-impl TokenFailure {
-    /// Whether no later acquisition is attempted.
-    ///
-    /// ```
-    /// use fetch_proto::TokenFailure;
-    /// assert!(TokenFailure::Refused.is_final() && !TokenFailure::Unavailable.is_final());
-    /// ```
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Unavailable)
-    }
-}
-
-impl fmt::Display for TokenFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refused => "the token server refuses the client or its grant",
-            Self::Unavailable => "the token server is unavailable",
-            Self::Useless => "the server refuses each new token",
-        })
-    }
-}
-
-impl core::error::Error for TokenFailure {}
-
 /// Acquisitions in a row that refused tokens cause before the grant is given up, if no server has
 /// accepted any token.
 const MAX_USELESS: u16 = 3;
@@ -231,6 +186,18 @@ impl TokenGrant {
         }
         self.is_wanted = true;
         TokenAnswer::Wait
+    }
+
+    /// The generation of the token that may be sent now, if there is one.
+    ///
+    /// ```
+    /// use fetch_proto::{Timestamp, TokenGrant, TokenPolicy};
+    /// let grant = TokenGrant::new(TokenPolicy::default(), 7);
+    /// assert_eq!(grant.usable_generation(Timestamp::START), None);
+    /// ```
+    #[must_use]
+    pub fn usable_generation(&self, now: Timestamp) -> Option<u32> {
+        self.usable_token(now).map(|_| self.generation)
     }
 
     /// Whether a request could be sent at once with a token that is not to be refreshed. Changes
@@ -372,6 +339,10 @@ impl TokenGrant {
                 Some(_) if self.usable_token(now).is_none() => TokenRejection::Final,
                 _ => TokenRejection::SendAgain,
             };
+        }
+        if matches!(self.acquisition, AcquisitionState::InProgress { .. }) {
+            self.token = None;
+            return TokenRejection::SendAgain; // with the one that is on its way
         }
         if self.broken.is_some() || self.forced_pause.is_some_and(|until| now < until) {
             return TokenRejection::Final;

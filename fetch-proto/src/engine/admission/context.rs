@@ -15,17 +15,22 @@ use crate::guards::hedge::Hedge;
 use crate::guards::outage::OutageWait;
 use crate::guards::pacing::Refusal;
 use crate::model::time::Timestamp;
+use crate::model::token::TokenUse;
 
 /// The guards of a fetch's host and the budget over all hosts.
 pub(crate) struct EngineContext<'a> {
     /// Stores the costs of the fetch's latest retry or hedge.
     cold: &'a mut Option<Box<ColdState>>,
+    /// Whether the request whose response is handled may be sent again with another token.
+    pub(crate) can_send_again: bool,
     guards: Option<&'a mut HostGuards>,
     has_probe: bool,
     is_balanced: bool,
     /// Why the paced host refused the request, if it did.
     pub(crate) refusal: Option<Refusal>,
     max_wait: Option<Duration>,
+    /// The token of the attempt that starts.
+    pub(crate) token: Option<TokenUse>,
     tokens: Option<&'a mut RetryTokens>,
 }
 
@@ -37,11 +42,13 @@ pub(crate) fn with_context<'a>(
     outages: Option<OutageWait>,
 ) -> (&'a mut Fetch, EngineContext<'a>) {
     let context = EngineContext {
+        can_send_again: false,
         guards: hosts.guards_mut(slot.host),
         has_probe: slot.has_probe(),
         is_balanced: slot.is_balanced(),
         refusal: None,
         max_wait: outages.map(|wait| wait.max),
+        token: None,
         tokens: budget.tokens_mut(),
         cold: &mut slot.cold,
     };
@@ -76,6 +83,14 @@ impl FetchContext for EngineContext<'_> {
 
     fn refusal(&self) -> Option<Refusal> {
         self.refusal
+    }
+
+    fn can_send_again(&self) -> bool {
+        self.can_send_again
+    }
+
+    fn token(&self) -> Option<TokenUse> {
+        self.token
     }
 
     fn outage(&mut self) -> Option<OutageView<'_>> {

@@ -39,6 +39,9 @@ impl Engine {
         if let Some(slot) = self.fetches.get_mut(index) {
             slot.host = host;
         }
+        if self.waits_for_token(index, now) {
+            return;
+        }
         // A fetch that had a turn goes before those that wait for their first turn. But if the
         // breaker has tripped, each probe is a different fetch, so that none uses up its attempts.
         let front = !is_unstarted && !self.hosts.get(host).has_tripped_breaker(now);

@@ -182,6 +182,9 @@ impl Engine {
             self.rates.rules.defer(rule, id, now);
             return TurnResult::NotStarted;
         }
+        if self.waits_for_token(index, now) {
+            return TurnResult::NotStarted;
+        }
         if self.hold_start(host, index, false) {
             return TurnResult::Held;
         }
@@ -259,6 +262,10 @@ impl Engine {
 
     /// Starts an attempt. All limits have been checked.
     pub(crate) fn start_attempt(&mut self, host: u32, index: u32, now: Timestamp) -> TurnResult {
+        let target = self.fetches.get(index).map(|slot| slot.fetch.target());
+        let Some(Ok(token)) = target.map(|url| self.token_for(url, now)) else {
+            return TurnResult::NotStarted;
+        };
         let (serving, endpoint, url) = match self.pick_endpoint(host, index, now) {
             Some(picked) => picked,
             None if self.hosts.get(host).target.is_some() => return TurnResult::NotStarted,
@@ -273,13 +280,10 @@ impl Engine {
         let outages = self.config.effective_outage_wait();
         let (fetch, mut context) =
             with_context(slot, &mut self.hosts, &mut self.retry_budget, outages);
+        context.token = token;
         let attempt = fetch.start_with(now, url, &mut context);
-        let permit = AttemptPermit {
-            call,
-            endpoint,
-            host: serving,
-            number: fetch.latest_attempt(),
-        };
+        let mut permit = AttemptPermit::new(fetch.latest_attempt(), serving).with_token(token);
+        (permit.call, permit.endpoint) = (call, endpoint);
         if permit.number == before {
             self.undo_start(host, permit, now);
             return TurnResult::NotStarted;

@@ -9,6 +9,7 @@ use crate::guards::breaker::BreakerCall;
 use crate::guards::budget::RetryCost;
 use crate::inline_vec::InlineVec;
 use crate::model::id::FetchId;
+use crate::model::token::TokenUse;
 
 /// No slot, no host, or no rule.
 pub(crate) const NO_INDEX: u32 = u32::MAX;
@@ -51,6 +52,40 @@ pub(crate) struct AttemptPermit {
     /// The host that serves the attempt.
     pub(crate) host: u32,
     pub(crate) number: u16,
+    /// The generation of the token that it is sent with; 0 if there is none.
+    #[cfg_attr(feature = "serde", serde(default))]
+    token_generation: u32,
+    #[cfg_attr(feature = "serde", serde(default))]
+    token_profile: u16,
+}
+
+impl AttemptPermit {
+    /// A permit of the attempt with this number, at a host that no balanced target serves.
+    pub(crate) fn new(number: u16, host: u32) -> Self {
+        Self {
+            call: None,
+            endpoint: NO_ENDPOINT,
+            host,
+            number,
+            token_generation: 0,
+            token_profile: 0,
+        }
+    }
+
+    pub(crate) fn with_token(mut self, token: Option<TokenUse>) -> Self {
+        self.token_generation = token.map_or(0, |token| token.generation);
+        self.token_profile = token.map_or(0, |token| token.profile);
+        self
+    }
+
+    /// The token that the attempt is sent with.
+    pub(crate) fn token(&self) -> Option<TokenUse> {
+        let token = TokenUse {
+            generation: self.token_generation,
+            profile: self.token_profile,
+        };
+        (token.generation > 0).then_some(token)
+    }
 }
 
 /// State that few fetches need.

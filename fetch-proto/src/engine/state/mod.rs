@@ -8,4 +8,5 @@ pub(crate) mod random;
 pub(crate) mod single_flight;
 pub(crate) mod target_endpoints;
 pub(crate) mod timers;
+pub(crate) mod token_grants;
 pub(crate) mod turn_queue;

@@ -12,6 +12,7 @@ mod shards;
 mod shared_limits;
 mod single_flight;
 mod targets;
+mod tokens;
 
 use alloc::format;
 use alloc::string::ToString;

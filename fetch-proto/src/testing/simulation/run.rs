@@ -106,9 +106,10 @@ impl<'a> SimulationRun<'a> {
                 EngineOutput::Discard(id) => (3, u64::from(id.number)),
                 EngineOutput::Done(_, outcome) => (4, outcome.tag),
                 EngineOutput::Start(attempt) => (5, u64::from(attempt.id.number)),
-                EngineOutput::Event(..) | EngineOutput::Idle(_) | EngineOutput::Transfer { .. } => {
-                    (0, 0)
-                }
+                EngineOutput::AcquireToken(_)
+                | EngineOutput::Event(..)
+                | EngineOutput::Idle(_)
+                | EngineOutput::Transfer { .. } => (0, 0),
             };
             if kind > 0 {
                 self.digest = mix(self.digest ^ kind, mix(self.now.as_nanos(), id));
@@ -118,6 +119,10 @@ impl<'a> SimulationRun<'a> {
                     if let Some(index) = self.attempts.find(id) {
                         self.finish_attempt(index, true);
                     }
+                }
+                // The token server of a simulation answers at once.
+                EngineOutput::AcquireToken(token) => {
+                    self.engine.token_acquired(token.profile, None, self.now);
                 }
                 EngineOutput::Done(_, outcome) => {
                     self.finish_fetch(&outcome);

@@ -10,9 +10,11 @@ mod threads;
 use fetch_proto::Quoted;
 use std::fmt;
 
+use fetch_proto::AuthProfile;
 use http::{HeaderName, HeaderValue};
 
 use self::policy::PolicySettings;
+use crate::auth::source::CredentialSource;
 #[cfg(feature = "cookies")]
 use crate::fields::cookies::jar::CookieJar;
 use crate::settings::Settings;
@@ -65,6 +67,30 @@ impl<A: Adapter> Builder<A> {
             record: None,
             settings: Settings::default(),
         }
+    }
+
+    /// Authenticates the requests to which `profile` applies with tokens of `source`, unless they have a
+    /// field `Authorization` themselves.
+    ///
+    /// A token is acquired when the first request needs it: the others wait, without taking a slot. It
+    /// is refreshed while it is still valid. If a server refuses it by 401, a new one is acquired and
+    /// the request is sent again, once, unless its body can be sent only once. Of several profiles the
+    /// first that applies to a URL counts, also after a redirect: a token never leaves its origin.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fetch_driver::{AccessToken, AuthProfile, CredentialError};
+    ///
+    /// let profile = AuthProfile::new("api").scope("https://api.example/v1".parse()?);
+    /// let builder = fetch_smol::Fetcher::builder().auth(profile, || async {
+    ///     let token = AccessToken::bearer("t0k3n").map_err(CredentialError::refused)?;
+    ///     Ok(token.lifetime(Duration::from_secs(3600)))
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn auth(mut self, profile: AuthProfile, source: impl CredentialSource) -> Self {
+        self.settings.add_credentials(profile, source);
+        self
     }
 
     /// Sets whether cookies are stored and sent back, as browsers do (RFC 6265bis). Default no.

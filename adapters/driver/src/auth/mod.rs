@@ -1,0 +1,4 @@
+//! Tokens: where they come from, and how several drivers share them.
+
+pub(crate) mod shared;
+pub(crate) mod source;

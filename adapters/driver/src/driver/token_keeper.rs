@@ -1,0 +1,94 @@
+//! The tokens of one driver: acquires what its engine asks for, and keeps the latest of each profile.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use fetch_proto::{EngineConfig, TokenUse};
+use http::HeaderValue;
+
+use crate::auth::shared::{SharedCredential, SharedToken};
+use crate::auth::source::CredentialError;
+
+type Acquisition = Pin<Box<dyn Future<Output = Result<SharedToken, CredentialError>> + Send>>;
+
+/// The latest token of each profile, in the order of the engine's configuration.
+pub(super) struct TokenKeeper {
+    /// Profile and acquisition; at most one for each profile.
+    acquisitions: Vec<(u16, Acquisition)>,
+    profiles: Vec<KeptToken>,
+}
+
+struct KeptToken {
+    credential: SharedCredential,
+    latest: Option<SharedToken>,
+}
+
+/// The end of an acquisition: the rest of the token's life, if that is known.
+pub(super) type AcquisitionEnd = Result<Option<Duration>, CredentialError>;
+
+impl TokenKeeper {
+    pub(super) fn new(credentials: &[SharedCredential]) -> Self {
+        let kept = credentials.iter().map(|credential| KeptToken {
+            credential: credential.clone(),
+            latest: None,
+        });
+        Self {
+            acquisitions: Vec::new(),
+            profiles: kept.collect(),
+        }
+    }
+
+    /// The configuration, with the profiles.
+    pub(super) fn with_profiles(&self, config: EngineConfig) -> EngineConfig {
+        let profiles = self.profiles.iter().map(|kept| &kept.credential.profile);
+        profiles.fold(config, |config, profile| {
+            config.auth_profile(profile.clone())
+        })
+    }
+
+    /// Starts to acquire a token of this profile.
+    pub(super) fn acquire(&mut self, token: TokenUse) {
+        let Some(kept) = self.profiles.get(usize::from(token.profile)) else {
+            return;
+        };
+        let credential = kept.credential.clone();
+        let known = kept.latest.as_ref().map_or(0, |latest| latest.serial);
+        let acquisition = async move { credential.newer_than(known).await };
+        self.acquisitions
+            .push((token.profile, Box::pin(acquisition)));
+    }
+
+    /// Waits for the end of an acquisition, and returns it with its profile.
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<(u16, AcquisitionEnd)> {
+        for index in 0..self.acquisitions.len() {
+            let (profile, acquisition) = &mut self.acquisitions[index];
+            let Poll::Ready(ended) = acquisition.as_mut().poll(cx) else {
+                continue;
+            };
+            let profile = *profile;
+            drop(self.acquisitions.swap_remove(index));
+            let ended = ended.map(|token| {
+                let remaining = token.remaining();
+                if let Some(kept) = self.profiles.get_mut(usize::from(profile)) {
+                    kept.latest = Some(token);
+                }
+                remaining
+            });
+            return Poll::Ready((profile, ended));
+        }
+        Poll::Pending
+    }
+
+    /// The value of `Authorization` for an attempt with this token.
+    pub(super) fn authorization(&self, token: TokenUse) -> Option<&HeaderValue> {
+        let kept = self.profiles.get(usize::from(token.profile))?;
+        Some(&kept.latest.as_ref()?.authorization)
+    }
+
+    /// The name of the profile.
+    pub(super) fn name(&self, profile: u16) -> &str {
+        let kept = self.profiles.get(usize::from(profile));
+        kept.map_or("", |kept| kept.credential.profile.name())
+    }
+}
