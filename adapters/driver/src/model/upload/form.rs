@@ -1,8 +1,5 @@
 //! Forms with files (RFC 7578), and their parts.
 
-use super::error::FormError;
-use super::file::FileBody;
-use crate::model::request::BodySource;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
