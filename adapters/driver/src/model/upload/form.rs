@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fetch_proto::Quoted;
 use http::{HeaderName, HeaderValue};
 
 use super::error::FormError;
@@ -275,7 +276,8 @@ impl Part {
             || HeaderValue::from_bytes(media_type.as_bytes()).is_err()
         {
             self.refuse(format!(
-                "media type {media_type:?}: write one such as text/plain"
+                "media type {}: write one such as text/plain",
+                Quoted(&media_type)
             ));
         }
         self.media_type = Some(media_type);
@@ -292,10 +294,10 @@ impl Part {
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if HeaderName::try_from(name).is_err() {
-            self.refuse(format!("header field name {name:?} is not valid"));
+            self.refuse(format!("header field name {} is not valid", Quoted(name)));
         }
         if HeaderValue::from_bytes(value.as_bytes()).is_err() {
-            self.refuse(format!("{name}: the value {value:?} is not valid"));
+            self.refuse(format!("{name}: the value {} is not valid", Quoted(value)));
         }
         self.headers.push(format!("{name}: {value}"));
         self

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use fetch_proto::Quoted;
 use futures_lite::stream;
 use http::HeaderValue;
 
@@ -152,7 +153,8 @@ fn content_type(form: &Form, boundary: &str) -> Result<String, FormError> {
     let media_type = &form.media_type;
     match media_type.trim().is_empty() || HeaderValue::from_bytes(media_type.as_bytes()).is_err() {
         true => Err(FormError::new(format!(
-            "media type {media_type:?}: write one such as multipart/mixed"
+            "media type {}: write one such as multipart/mixed",
+            Quoted(media_type)
         ))),
         false => Ok(format!("{media_type}; boundary={boundary}")),
     }
