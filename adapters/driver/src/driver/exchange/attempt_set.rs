@@ -186,8 +186,9 @@ impl<F: PollAttempt> AttemptSet<F> {
             let future = &mut slot.future;
             let _ = catch_unwind(AssertUnwindSafe(|| future.as_mut().set(None)));
             slot.signal.reset();
-            slot.busy_for = 0;
-            self.busy.retain(|busy| *busy != index);
+            if std::mem::take(&mut slot.busy_for) > 0 {
+                self.busy.retain(|busy| *busy != index);
+            }
             self.free.push(index);
         }
     }
