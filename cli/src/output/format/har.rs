@@ -68,7 +68,7 @@ fn header_entry((name, value): (&http::HeaderName, &http::HeaderValue)) -> Value
 
 fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
     let url = record.url_effective.as_ref().map(|url| url.text());
-    let given = url.as_deref().unwrap_or(record.url.unwrap_or_default());
+    let given = url.as_deref().or(record.url).unwrap_or_default();
     let parsed = url::Url::parse(given).ok();
     // The format requires a valid URL.
     let url = if parsed.is_some() {

@@ -89,12 +89,9 @@ const COMPUTED: &[ComputedVariable] = &[
         WriteOutValue::number((s.record.exitcode == 60).into())
     }),
     ComputedVariable("url_effective", |s| {
-        let url = s.record.url_effective.as_ref();
-        WriteOutValue::text(
-            url.map_or(Cow::Borrowed(s.record.url.unwrap_or_default()), |url| {
-                url.text()
-            }),
-        )
+        let url = s.record.url_effective.as_ref().map(|url| url.text());
+        let url = url.or_else(|| s.record.url.map(Cow::from));
+        WriteOutValue::text(url.unwrap_or_default())
     }),
     ComputedVariable("urlnum", |s| {
         WriteOutValue::number(s.record.seq.saturating_sub(1))
