@@ -3,49 +3,62 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use fetch_proto::redact_secrets;
 pub(crate) use fetch_proto::{Quoted, ShortDuration, plural};
 
 /// The most characters of a sanitized text.
 const MAX_CHARS: usize = 120;
 
-/// Makes a text from outside safe to print: a short line, without a password.
+/// The bytes of a text that are searched for secrets before it is shortened.
+const MAX_SEARCHED: usize = 16 << 10;
+
+/// Makes a text from outside safe to print: a short line, without secrets.
 pub(crate) fn sanitize(text: &[u8]) -> String {
     sanitize_up_to(MAX_CHARS, text)
 }
 
 /// Like [`sanitize`], with at most this number of characters.
 pub(crate) fn sanitize_up_to(max: usize, text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&text[..text.len().min(4 * max)]);
-    let text = redact_user(&text);
+    // A secret must not lose the end by which it is recognised.
+    let text = String::from_utf8_lossy(&text[..text.len().min(MAX_SEARCHED.max(4 * max))]);
+    let text = redact_secrets(&text);
     let mut out = String::new();
     for (i, c) in text.chars().enumerate() {
         if i == max {
             out.push('…');
             break;
         }
-        match c {
-            // Zero-width characters and direction marks.
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.extend(c.escape_unicode());
-            }
-            c if c.is_control() => out.extend(c.escape_default()),
-            c => out.push(c),
-        }
+        push_visible(&mut out, c);
     }
     out
 }
 
-pub(crate) fn redact_user(text: &str) -> Cow<'_, str> {
-    let Some(start) = text.find("//").map(|at| at + 2) else {
+/// A text without characters that control a terminal, reorder the text or cannot be seen.
+pub(crate) fn escape_unsafe(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
         return text.into();
-    };
-    let end = text[start..]
-        .find(['/', '?', '#'])
-        .map_or(text.len(), |at| start + at);
-    match text[start..end].rfind('@') {
-        Some(at) => format!("{}REDACTED{}", &text[..start], &text[start + at..]).into(),
-        None => text.into(),
     }
+    let mut out = String::with_capacity(text.len() + 16);
+    text.chars().for_each(|c| push_visible(&mut out, c));
+    out.into()
+}
+
+fn push_visible(out: &mut String, c: char) {
+    match c {
+        c if is_unsafe(c) => out.extend(c.escape_default()),
+        c => out.push(c),
+    }
+}
+
+/// Whether a character could end the line, control the terminal, reorder the text, or hide in it.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// A number of bytes, as people read it.
@@ -86,14 +99,6 @@ pub(crate) fn shorten_middle(text: &str, max: usize) -> Cow<'_, str> {
     chars.take(max).collect()
 }
 
-/// Parts of the names of header fields that are secret.
-const SECRET_FIELDS: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
-
-/// Whether the value of a header field with this name, in lower case, must not be shown or archived.
-pub(crate) fn is_secret_field(name: &str) -> bool {
-    SECRET_FIELDS.iter().any(|part| name.contains(part))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +111,26 @@ mod tests {
         );
         assert_eq!(sanitize("x\u{202e}y".as_bytes()), "x\\u{202e}y");
         assert_eq!(sanitize(&[b'x'; 1000]).chars().count(), MAX_CHARS + 1);
-        assert_eq!(sanitize(b"http://u:p@h st/@"), "http://REDACTED@h st/@");
+        assert_eq!(
+            sanitize(b"http://u:p@h st/@"),
+            "http://REDACTED:REDACTED@h st/@"
+        );
+        let long = format!("http://u:{}@a.test/", "x".repeat(1000));
+        assert_eq!(
+            sanitize(long.as_bytes()),
+            "http://REDACTED:REDACTED@a.test/"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        let text = "a\x1b]0;x\x07\u{85}\u{9b}\u{7f}\u{200e}\u{202e}\u{2066}\u{feff}\u{e0041}ü";
+        let shown = escape_unsafe(text);
+        assert!(
+            !shown.contains(is_unsafe) && shown.ends_with("\\u{e0041}ü"),
+            "{shown}"
+        );
+        assert_eq!(escape_unsafe("a ü 漢"), "a ü 漢");
     }
 
     #[test]

@@ -117,6 +117,7 @@ mod model;
 mod policy;
 mod random;
 mod rules;
+mod secrets;
 mod stats;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -167,7 +168,7 @@ pub use model::text::{Quoted, ShortDuration, plural};
 pub use model::time::Timestamp;
 pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
 pub use model::token::{TokenFailure, TokenUse};
-pub use model::url_parts::{SECRET_PARAMETERS, is_secret_parameter, url_host, url_origin};
+pub use model::url_parts::{url_host, url_origin};
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
     Backoff, BackoffPatch, ChaosPolicy, Fallback, FallbackPatch, HedgeDelayPatch, HedgePatch,
@@ -177,6 +178,9 @@ pub use policy::{
 };
 pub use rules::{
     PolicyLayer, PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern,
+};
+pub use secrets::{
+    has_secret, is_secret_field, is_secret_parameter, redact_secrets, replace_secrets,
 };
 pub use stats::batch::{BatchStats, FetchSample, SampleEnd};
 pub use stats::histogram::{DurationHistogram, HistogramSummary};

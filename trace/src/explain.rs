@@ -161,7 +161,10 @@ impl HistoryBuilder {
             }
             (TraceCall::SetCrawlDelay(host, delay), _) => {
                 self.add_line_at(&host, now, || {
-                    format!("attempts at its host start at least {delay:?} apart from now on")
+                    format!(
+                        "attempts at its host start at least {} apart from now on",
+                        ShortDuration(delay)
+                    )
                 });
             }
             (TraceCall::Poll, TraceAnswer::Output(EngineOutput::Idle(_))) => {

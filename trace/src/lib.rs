@@ -49,7 +49,7 @@
 //! - Outputs contain URLs. They are redacted before they are hashed, so a replay, whose URLs are
 //!   redacted already, has the same hashes.
 //!
-//! A secret in a path, or under a name that is not in the list, is not removed.
+//! A secret that neither its name nor its form shows is not removed.
 //!
 //! # File format
 //!

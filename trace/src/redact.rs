@@ -5,10 +5,9 @@ mod json;
 mod tests;
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 
-use fetch_proto::is_secret_parameter;
+use fetch_proto::{has_secret, is_secret_parameter, replace_secrets};
 use url::Url;
 
 pub(crate) use self::json::redact_json;
@@ -31,26 +30,20 @@ impl UrlRedactor {
     pub(crate) fn redact_url<'a>(&self, url: &'a str) -> Cow<'a, str> {
         let url = without_fragment(url);
         let (before, query) = split_query(url);
-        let user = user_info_range(before);
-        let query_hides = query.is_some_and(query_has_secret);
-        if user.is_none() && !query_hides {
-            return Cow::Borrowed(url);
+        match user_info_range(before) {
+            None => self.replace(url),
+            Some((from, to)) => {
+                let query = query.map_or_else(String::new, |query| format!("?{query}"));
+                let url = [&before[..from], &before[to + 1..], &query].concat();
+                Cow::Owned(self.replace(&url).into_owned())
+            }
         }
-        let mut text = String::with_capacity(url.len() + 32);
-        match user {
-            Some((from, to)) => text.extend([&before[..from], &before[to + 1..]]),
-            None => text.push_str(before),
-        }
-        if let Some(query) = query {
-            self.push_query(&mut text, query);
-        }
-        Cow::Owned(text)
     }
 
     /// Redacts the value of a `Location` field. Resolving the result gives the redacted form of the URL
     /// that the original resolves to by the URL Standard.
     pub(crate) fn redact_location<'a>(&self, location: &'a str) -> Cow<'a, str> {
-        if !location.contains(['@', '?', '#', '\t']) {
+        if !location.contains(['@', '?', '#', '\t']) && !has_secret(location) {
             return Cow::Borrowed(location);
         }
         // URL parsing ignores tabs, so a tab must not hide a secret name or a user.
@@ -63,33 +56,31 @@ impl UrlRedactor {
             Some((from, to)) => format!("{}REDACTED{}", &before[..from], &before[to..]),
             None => before.to_owned(),
         };
+        if has_secret(&text) {
+            text = encode_path(&text);
+        }
         if let Some(query) = query {
             // The digest uses the encoded query, so the hash of a value does too.
             let encoded = encoded_query(&location[..fragment]);
-            self.push_query(&mut text, encoded.as_deref().unwrap_or(query));
+            text.extend(["?", encoded.as_deref().unwrap_or(query)]);
         }
+        let mut text = self.replace(&text).into_owned();
         text.push_str(mark);
         Cow::Owned(text)
     }
 
-    /// Returns a rule pattern that matches nothing.
-    fn placeholder_pattern(&self, pattern: &str) -> String {
-        format!("REDACTED-{:016x}", self.key.hash_one(pattern))
+    /// Replaces values of parameters, and tokens.
+    fn replace<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        replace_secrets(text, |secret| self.placeholder(secret))
     }
 
-    /// Appends `?` and the query with its secret values replaced.
-    fn push_query(&self, text: &mut String, query: &str) {
-        for (i, pair) in query.split('&').enumerate() {
-            text.push(if i == 0 { '?' } else { '&' });
-            match secret_pair(pair) {
-                Some((name, value)) => {
-                    let hash = self.key.hash_one(value);
-                    // Writing to a String cannot fail.
-                    let _ = write!(text, "{name}=REDACTED-{hash:016x}");
-                }
-                None => text.push_str(pair),
-            }
-        }
+    fn placeholder(&self, secret: &str) -> String {
+        format!("REDACTED-{:016x}", self.key.hash_one(secret))
+    }
+
+    /// Returns a rule pattern that matches nothing.
+    fn placeholder_pattern(&self, pattern: &str) -> String {
+        self.placeholder(pattern)
     }
 }
 
@@ -102,14 +93,16 @@ pub(crate) fn without_fragment(url: &str) -> &str {
 /// original URL and for the redacted one, and needs no key.
 pub(crate) fn mask_url(url: &str) -> String {
     let url = UrlRedactor::default().redact_url(url).into_owned();
-    let (before, query) = split_query(&url);
-    let mut text = before.to_owned();
-    for (i, pair) in query.iter().flat_map(|query| query.split('&')).enumerate() {
-        text.push(if i == 0 { '?' } else { '&' });
-        match secret_pair(pair) {
-            Some((name, _)) => text.extend([name, "=REDACTED"]),
-            None => text.push_str(pair),
-        }
+    let mut parts = url.split("REDACTED-");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_hash = part
+            .get(..16)
+            .is_some_and(|hash| hash.bytes().all(|b| b.is_ascii_hexdigit()));
+        text.extend(match is_hash {
+            true => ["REDACTED", &part[16..]],
+            false => ["REDACTED-", part],
+        });
     }
     text
 }
@@ -120,7 +113,7 @@ fn pattern_has_secret(pattern: &str) -> bool {
     pattern.match_indices('=').any(|(at, _)| {
         let name = pattern[..at].rsplit(|c| !is_name(c)).next();
         name.is_some_and(is_secret_parameter)
-    })
+    }) || has_secret(pattern)
 }
 
 fn split_query(url: &str) -> (&str, Option<&str>) {
@@ -130,13 +123,19 @@ fn split_query(url: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn query_has_secret(query: &str) -> bool {
-    query.split('&').any(|pair| secret_pair(pair).is_some())
-}
-
-fn secret_pair(pair: &str) -> Option<(&str, &str)> {
-    pair.split_once('=')
-        .filter(|(name, value)| !value.is_empty() && is_secret_parameter(name))
+/// Encodes what the URL Standard encodes in paths, so that the hash of a value is that of the encoded one.
+fn encode_path(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.trim_matches(|c| c <= ' ').chars() {
+        if c.is_ascii() && !c.is_ascii_control() && !" \"<>`{}".contains(c) {
+            out.push(c);
+        } else {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                out.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    out
 }
 
 /// Returns the range of user name and password: the start, and the position of the `@`.

@@ -58,9 +58,10 @@ pub use model::response::Response;
 pub use model::save::{BodySink, BodyWriter, ResponseHead, SaveError, SaveReceipt};
 #[cfg(feature = "multipart")]
 pub use model::upload::{
+    body::FormBody,
+    error::FormError,
     file::FileBody,
-    form::{Form, FormBody, FormError},
-    part::Part,
+    form::{Form, Part},
 };
 pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;

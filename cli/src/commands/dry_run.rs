@@ -44,7 +44,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
     let (output, writer) = OutputThread::start(OutputOptions {
         after: None,
         encoding: OutputEncoding {
-            encoder: format::encoder(RecordFormat::None, false),
+            encoder: format::encoder(RecordFormat::None, false, false),
             has_state: false,
             builder,
         },

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction};
 use super::ParsedOptions;
 use super::known::OptionIndex;
 use crate::args;
-use crate::display::is_secret_field;
+use fetch_proto::{is_secret_field, redact_secrets};
 
 /// Options whose values are secret. For --header it depends on the field name.
 const SECRET: [&str; 4] = ["cookie", "oauth2_bearer", "proxy_user", "user"];
@@ -93,13 +93,16 @@ pub(super) fn redact(id: &str, value: &str) -> String {
         id if SECRET.contains(&id) => HIDDEN.to_owned(),
         "header" | "proxy_header" => {
             let name = value.split([':', ';']).next().unwrap_or_default();
-            match is_secret_field(&name.to_ascii_lowercase()) {
+            match is_secret_field(name) {
                 true => format!("{name}: {HIDDEN}"),
-                false => value.to_owned(),
+                false => redact_secrets(value).into_owned(),
             }
         }
-        "proxy" | "url" | "urls" => crate::display::redact_user(value).into_owned(),
-        _ => value.to_owned(),
+        "proxy" | "preproxy" if !value.contains("//") => match value.rsplit_once('@') {
+            Some((_, host)) => format!("{HIDDEN}@{host}"),
+            None => value.to_owned(),
+        },
+        _ => redact_secrets(value).into_owned(),
     }
 }
 
@@ -115,6 +118,15 @@ mod tests {
             "\"X-Api-Key: REDACTED\""
         );
         assert_eq!(quoted("header", "X-A: 1"), "\"X-A: 1\"");
+        for (id, value) in [
+            ("proxy", "me:secret@a.test:1"),
+            ("header", "X-A: Bearer secret-secret"),
+            ("data", "user=me&password=secret"),
+            ("urls", "http://a.test/?token=secret"),
+            ("referer", "http://me:secret@a.test/"),
+        ] {
+            assert!(!quoted(id, value).contains("secret"), "{id}");
+        }
         assert!(!quoted("proxy", "http://me:secret@a.test:1").contains("secret"));
     }
 }

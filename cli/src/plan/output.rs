@@ -27,6 +27,8 @@ const DIGEST_DIGITS: usize = 16;
 /// The open files of a run, and how they are written.
 pub(crate) struct OutputPlan {
     pub(crate) format: RecordFormat,
+    /// Whether cells of CSV are no formulas.
+    pub(crate) is_csv_safe: bool,
     /// Whether records have the response's header fields.
     pub(crate) record_headers: bool,
     /// Whether records have the response's body.
@@ -53,6 +55,11 @@ impl OutputPlan {
         warnings: &mut Vec<String>,
     ) -> Result<Self, CliError> {
         let format = format(args, view)?;
+        if args.output.csv_safe && format != RecordFormat::Csv {
+            return Err(CliError::usage(
+                "--csv-safe: the records are not CSV: write --format csv, or -o FILE.csv",
+            ));
+        }
         let records = args.output.output.as_deref();
         let records = records.filter(|_| format != RecordFormat::None);
         let recording = args.output.record.as_deref();
@@ -84,6 +91,7 @@ impl OutputPlan {
         };
         Ok(Self {
             format,
+            is_csv_safe: args.output.csv_safe,
             record_headers: args.report.record_headers,
             record_bodies: args.report.record_body.is_some(),
             store,

@@ -90,7 +90,7 @@ pub(crate) fn run(mut plan: RunPlan, options: SetOptions) -> Result<u8, CliError
     let state_view = plan.output.state.as_ref().map(|state| state.view.clone());
     let (output, writer) = OutputSetup {
         encoding: OutputEncoding {
-            encoder: format::encoder(plan.output.format, plan.is_demo),
+            encoder: format::encoder(plan.output.format, plan.is_demo, plan.output.is_csv_safe),
             has_state: state_view.is_some(),
             builder: builder.clone(),
         },

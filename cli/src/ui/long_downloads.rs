@@ -150,7 +150,7 @@ mod tests {
             long.progress_text()
         };
         assert_eq!(update(&engine, 59), "");
-        let first = "http://REDACTED@a.test/big?token=REDACTED";
+        let first = "http://REDACTED:REDACTED@a.test/big?token=REDACTED";
         let text = format!(" · 1 download over 1 h: {first} (60 min, 36.0 MiB, 10.2 KiB/s)");
         assert_eq!(update(&engine, 60), text);
         let text = format!(" · 2 downloads over 1 h: {first} (80 min, 36.0 MiB, 7.7 KiB/s), …");

@@ -46,6 +46,7 @@ mod requests {
     mod redirects;
     mod robots;
     mod routes;
+    mod secrets;
     mod uploads;
 }
 

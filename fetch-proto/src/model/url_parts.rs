@@ -5,48 +5,6 @@ use alloc::format;
 
 use url::{Position, Url};
 
-/// Names of query parameters whose values are secret, in lower case and in order: OpenTelemetry's
-/// list for `url.full`, and common names of tokens, keys and passwords.
-pub const SECRET_PARAMETERS: [&str; 24] = [
-    "access_token",
-    "api_key",
-    "apikey",
-    "auth",
-    "authorization",
-    "awsaccesskeyid",
-    "client_secret",
-    "code",
-    "id_token",
-    "key",
-    "passwd",
-    "password",
-    "pwd",
-    "refresh_token",
-    "secret",
-    "session",
-    "sig",
-    "signature",
-    "token",
-    "x-amz-credential",
-    "x-amz-security-token",
-    "x-amz-signature",
-    "x-goog-credential",
-    "x-goog-signature",
-];
-
-/// Whether the query parameter `name` has a secret value, such as a token or a signature. Case is
-/// ignored.
-///
-/// ```
-/// use fetch_proto::is_secret_parameter;
-/// assert!(is_secret_parameter("Api_Key") && !is_secret_parameter("monkey"));
-/// ```
-#[must_use]
-pub fn is_secret_parameter(name: &str) -> bool {
-    let mut secrets = SECRET_PARAMETERS.iter();
-    secrets.any(|secret| secret.eq_ignore_ascii_case(name))
-}
-
 /// The origin of a URL: scheme, host and port, without a default port, user and password. It is the
 /// key of a host in the engine's queues, limits and statistics.
 ///
@@ -94,12 +52,5 @@ mod tests {
             let url = Url::parse(url).unwrap();
             assert_eq!((&*url_origin(&url), url_host(&url)), (origin, host));
         }
-    }
-
-    #[test]
-    fn the_names_of_secret_parameters_are_in_order_and_in_lower_case() {
-        assert!(SECRET_PARAMETERS.is_sorted());
-        let lower = |name: &&str| name.chars().all(|c| !c.is_ascii_uppercase());
-        assert!(SECRET_PARAMETERS.iter().all(lower));
     }
 }

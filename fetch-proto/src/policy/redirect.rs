@@ -159,7 +159,8 @@ const HARMLESS_FIELDS: [&str; 19] = [
 
 /// Whether a field of the caller's request, with this name in lower case, is also sent to another
 /// origin. Any other field may carry a secret, such as `X-Api-Key`, and goes only to the origin that
-/// it was given for, unless [`RedirectPolicy::trusted`] is set.
+/// it was given for, unless [`RedirectPolicy::trusted`] is set. So does a field whose value
+/// [has a secret](crate::has_secret), such as a `Referer` with a token.
 ///
 /// ```
 /// use fetch_proto::is_sent_to_other_origins;

@@ -32,6 +32,13 @@ fn only_secrets_are_replaced() {
         ),
         ("http://a.test/?token=", "http://a.test/?token=".to_owned()),
         ("http://a.test/#token=x", "http://a.test/".to_owned()),
+        (
+            "http://a.test/p;jsessionid=x?next=http%3A%2F%2Fu%3Ap%40b.test",
+            format!(
+                "http://a.test/p;jsessionid={x}?next={}",
+                placeholder(&redactor, "http%3A%2F%2Fu%3Ap%40b.test")
+            ),
+        ),
     ];
     for (url, expected) in table {
         assert_eq!(redactor.redact_url(url), expected, "{url}");
@@ -80,6 +87,9 @@ fn a_redacted_location_resolves_to_the_redacted_target() {
         "http://user:secret@b.test:99999/?key=1",
         "http://a b/?key=secret",
         "mailto:user@b.test?code=1",
+        "/p;jsessionid=secret/../x",
+        "p;token=secret <é>^/y?z=https%3A%2F%2Fu%3Asecret%40c.test",
+        " /Bearer secret12 ",
     ];
     for base in bases {
         let live = Url::parse(base).unwrap();

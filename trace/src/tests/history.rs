@@ -182,7 +182,7 @@ fn new_settings_are_shown_and_the_events_after_them_too() {
     let first = explain(&file[..], "http://a.test/").unwrap().to_string();
     for line in [
         "+0.005s  the limits and policies are replaced; this fetch keeps its policy",
-        "+0.005s  attempts at its host start at least 2s apart from now on",
+        "+0.005s  attempts at its host start at least 2 s apart from now on",
     ] {
         assert!(first.contains(line), "{first}");
     }
@@ -190,8 +190,8 @@ fn new_settings_are_shown_and_the_events_after_them_too() {
     assert!(next.faithful);
     let next = next.to_string();
     for line in [
-        "limits: attempt 9s",
-        "attempt 1 starts after 0ns in the queue",
+        "limits: attempt 9 s",
+        "attempt 1 starts after 0 s in the queue",
     ] {
         assert!(next.contains(line), "{next}");
     }

@@ -70,13 +70,14 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
     })
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056).
+/// The IPv4 address that an IPv6 one stands for: mapped, translated (RFC 2765), NAT64 (RFC 6052) or 6to4
+/// (RFC 3056).
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let from = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            Some(from(high, low))
-        }
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(from(high, low)),
         [0x2002, high, low, ..] => Some(from(high, low)),
         _ => None,
     }
@@ -108,6 +109,7 @@ mod tests {
             "::",
             "::1",
             "::7f00:1",
+            "::ffff:0:127.0.0.1",
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
             "64:ff9b::169.254.169.254",

@@ -29,6 +29,10 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<RecordFormat>,
 
+    /// Begin cells of CSV that a spreadsheet would take for formulas with an apostrophe
+    #[arg(long)]
+    pub(crate) csv_safe: bool,
+
     /// Write no records: the same as --format none
     #[arg(long, conflicts_with_all = ["format", "output"])]
     pub(crate) out_null: bool,

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
+use fetch_proto::{is_secret_field, redact_secrets};
 use serde_json::{Value, json};
 
 use super::{RecordEncoder, RecordSink};
@@ -63,12 +64,18 @@ impl RecordSink for HarSink {
 
 fn header_entry((name, value): (&http::HeaderName, &http::HeaderValue)) -> Value {
     let value = String::from_utf8_lossy(value.as_bytes());
-    json!({"name": name.as_str(), "value": value})
+    // HAR files are made to be shown to others.
+    let shown = match is_secret_field(name.as_str()) {
+        true => "REDACTED".into(),
+        false => redact_secrets(&value),
+    };
+    json!({"name": name.as_str(), "value": shown})
 }
 
 fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
     let url = record.url_effective.as_ref().map(|url| url.text());
-    let given = url.as_deref().or(record.url).unwrap_or_default();
+    let given = redact_secrets(url.as_deref().or(record.url).unwrap_or_default());
+    let given = &*given;
     let parsed = url::Url::parse(given).ok();
     // The format requires a valid URL.
     let url = if parsed.is_some() {

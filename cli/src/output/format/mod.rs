@@ -84,9 +84,14 @@ pub(crate) fn plain_sink(out: Box<dyn Write + Send>) -> Box<dyn RecordSink> {
 }
 
 /// The encoder of `--format`. With `notable_only`, the text format leaves out plain successes.
-pub(crate) fn encoder(format: RecordFormat, notable_only: bool) -> Box<dyn RecordEncoder> {
+/// With `is_safe`, cells of CSV are no formulas.
+pub(crate) fn encoder(
+    format: RecordFormat,
+    notable_only: bool,
+    is_safe: bool,
+) -> Box<dyn RecordEncoder> {
     match format {
-        RecordFormat::Csv => Box::new(csv::CsvEncoder),
+        RecordFormat::Csv => Box::new(csv::CsvEncoder { is_safe }),
         RecordFormat::Har => Box::new(har::HarEncoder),
         RecordFormat::Jsonl => Box::new(lines::JsonlEncoder),
         RecordFormat::None => Box::new(lines::NullEncoder),

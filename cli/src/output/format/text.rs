@@ -2,16 +2,16 @@
 
 use std::io::Write;
 
-use fetch_proto::AttemptReport;
+use fetch_proto::{AttemptReport, redact_secrets};
 
-use crate::display::{ByteSize, ShortDuration, plural};
+use crate::display::{ByteSize, ShortDuration, escape_unsafe, plural};
 use crate::outcome::class::attempt_error_type;
 use crate::outcome::kind::OutcomeKind;
 use crate::outcome::result::FetchResult;
 
 pub(super) fn write_fetched(out: &mut Vec<u8>, result: &FetchResult<'_>) {
     let outcome = result.outcome;
-    let (time, url) = (ShortDuration(outcome.duration()), &outcome.url);
+    let (time, url) = (ShortDuration(outcome.duration()), shown(&outcome.url));
     let written = match outcome.response() {
         Some(response) if result.save_error().is_none() => {
             let (status, bytes) = (response.status.as_u16(), ByteSize(response.bytes));
@@ -42,15 +42,20 @@ pub(super) fn write_fetched(out: &mut Vec<u8>, result: &FetchResult<'_>) {
     let notes = if notes.is_empty() {
         String::new()
     } else {
-        format!("  ({})", notes.join("; "))
+        format!("  ({})", escape_unsafe(&notes.join("; ")))
     };
     writeln!(out, "{notes}").expect("a vector takes every write");
 }
 
 /// Writes the line of a URL that was not fetched.
 pub(super) fn write_unfetched(out: &mut Vec<u8>, outcome: OutcomeKind, text: &str) {
-    writeln!(out, "{outcome:<9} {:>8} {:>10}  {text}", "-", "-")
+    writeln!(out, "{outcome:<9} {:>8} {:>10}  {}", "-", "-", shown(text))
         .expect("a vector takes every write");
+}
+
+/// A URL as people may see it: without secrets, and without characters that a terminal obeys.
+fn shown(url: &str) -> String {
+    escape_unsafe(&redact_secrets(url)).into_owned()
 }
 
 fn attempt_result(attempt: &AttemptReport) -> String {

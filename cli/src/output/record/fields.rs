@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use fetch_driver::{RedactedUrl, Timestamp};
-use fetch_proto::AttemptReport;
+use fetch_proto::{AttemptReport, redact_secrets};
 use http::{HeaderMap, HeaderName};
 use ring::digest;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -72,7 +72,7 @@ impl Serialize for RecordId<'_> {
     }
 }
 
-/// The text of an error.
+/// The text of an error, without secrets.
 #[derive(Clone, Copy)]
 pub(crate) enum ErrorMessage<'a> {
     Error(&'a fetch_driver::Error),
@@ -82,8 +82,8 @@ pub(crate) enum ErrorMessage<'a> {
 impl fmt::Display for ErrorMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(error) => error.fmt(f),
-            Self::Text(text) => f.write_str(text),
+            Self::Error(error) => f.write_str(&redact_secrets(&error.to_string())),
+            Self::Text(text) => f.write_str(&redact_secrets(text)),
         }
     }
 }

@@ -6,8 +6,9 @@ mod value;
 mod variable;
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 
+use crate::display::escape_unsafe;
 use crate::exit::CliError;
 use crate::output::format::{RecordEncoder, RecordSink};
 use crate::output::record::{RecordBuilder, RecordInput};
@@ -34,6 +35,19 @@ pub(crate) struct WriteOut {
     parts: Vec<WriteOutPart>,
     /// The outputs that the format names. Empty if everything goes to stdout.
     outputs: Vec<WriteOutOutput>,
+    stdout_is_terminal: bool,
+}
+
+/// Escapes what a terminal would obey in the values from `start`. Files and pipes get the bytes, as from curl.
+fn escape_for(is_terminal: bool, out: &mut Vec<u8>, start: usize) {
+    if is_terminal {
+        let text = String::from_utf8_lossy(&out[start..]);
+        // header_json has lines.
+        let lines: Vec<_> = text.split('\n').map(escape_unsafe).collect();
+        let shown = lines.join("\n");
+        out.truncate(start);
+        out.extend_from_slice(shown.as_bytes());
+    }
 }
 
 impl WriteOut {
@@ -69,7 +83,11 @@ impl WriteOut {
             ));
         }
         let outputs = open_outputs(&parts)?;
-        Ok(Self { parts, outputs })
+        Ok(Self {
+            parts,
+            outputs,
+            stdout_is_terminal: io::stdout().is_terminal(),
+        })
     }
 
     fn index(&self, name: &OutputName) -> u8 {
@@ -113,10 +131,13 @@ impl RecordEncoder for WriteOut {
         // Without other outputs, the buffer has the text itself.
         let has_sections = !self.outputs.is_empty();
         let mut section = has_sections.then(|| Section::start(out, 0));
+        let mut is_terminal = self.stdout_is_terminal;
         for part in &self.parts {
+            let start = out.len();
             match part {
                 WriteOutPart::Header { name, separator } => {
                     source.write_header(out, name, separator.as_deref());
+                    escape_for(is_terminal, out, start);
                 }
                 WriteOutPart::OnError if source.record.exitcode == 0 => break,
                 WriteOutPart::OnError => {}
@@ -126,8 +147,16 @@ impl RecordEncoder for WriteOut {
                         section.end(out);
                     }
                     section = Some(Section::start(out, self.index(name)));
+                    is_terminal = match name {
+                        OutputName::File { .. } => false,
+                        OutputName::Stderr => io::stderr().is_terminal(),
+                        OutputName::Stdout => self.stdout_is_terminal,
+                    };
                 }
-                WriteOutPart::Variable(variable) => variable.write(out, &source),
+                WriteOutPart::Variable(variable) => {
+                    variable.write(out, &source);
+                    escape_for(is_terminal, out, start);
+                }
             }
         }
         if let Some(section) = section {
@@ -139,6 +168,24 @@ impl RecordEncoder for WriteOut {
         match self.outputs.is_empty() {
             true => Ok(crate::output::format::plain_sink(out)),
             false => Ok(Box::new(SectionSink::new(&self.outputs, out)?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_control_characters_and_a_file_the_bytes() {
+        let value = "a\x1b[31m\u{202e}\nb";
+        for (is_terminal, expected) in [
+            (true, "{a\\u{1b}[31m\\u{202e}\nb"),
+            (false, "{a\x1b[31m\u{202e}\nb"),
+        ] {
+            let mut out = format!("{{{value}").into_bytes();
+            escape_for(is_terminal, &mut out, 1);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }
 }

@@ -22,9 +22,10 @@ use flate2::write::GzEncoder;
 use fs4::FileExt;
 use http::HeaderMap;
 
+use fetch_proto::is_secret_field;
+
 use super::disk::DiskStatus;
 use super::resume::{ArchiveResume, cut, cut_note, remove_stale};
-use crate::display::is_secret_field;
 pub(super) use exchange::ArchivedExchange;
 use record::WarcRecord;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use fetch_driver::Response;
-use fetch_proto::Method;
+use fetch_proto::{Method, redact_secrets};
 use http::{HeaderMap, header};
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -133,14 +133,18 @@ pub(super) fn response_head(response: &Response) -> Vec<u8> {
     head
 }
 
-/// The head of a request, with the fields known here.
+/// The head of a request, with the fields known here, without secrets.
 pub(super) fn request_head(method: &Method, url: &Url, headers: &HeaderMap) -> Vec<u8> {
-    let target = &url[Position::BeforePath..Position::AfterQuery];
+    let target = redact_secrets(&url[Position::BeforePath..Position::AfterQuery]);
     let host = fetch_proto::url_host(url);
     let mut head =
         format!("{} {target} HTTP/1.1\r\nhost: {host}\r\n", method.as_str()).into_bytes();
     for (name, value) in headers {
-        push_field(&mut head, name.as_str(), value.as_bytes());
+        let text = value.to_str().map(redact_secrets);
+        let shown = text
+            .as_ref()
+            .map_or(value.as_bytes(), |text| text.as_bytes());
+        push_field(&mut head, name.as_str(), shown);
     }
     head.extend_from_slice(b"\r\n");
     head

@@ -26,6 +26,7 @@ use crate::engine::{EngineConfig, EngineStats};
 use crate::fetch::request::FetchRequest;
 use crate::guards::rate::Rate;
 use crate::model::outcome::FetchOutcome;
+use crate::model::text::ShortDuration;
 use crate::model::time::Timestamp;
 use crate::stats::batch::BatchStats;
 
@@ -110,8 +111,9 @@ impl fmt::Display for SimulationSummary {
         } = self;
         write!(
             f,
-            "{batch}\ntook {took:?} of virtual time, with at most {max_in_flight} attempts at once, \
-             {max_in_flight_per_host} per host\nengine: {engine}"
+            "{batch}\ntook {} of virtual time, with at most {max_in_flight} attempts at once, \
+             {max_in_flight_per_host} per host\nengine: {engine}",
+            ShortDuration(*took)
         )?;
         match self.stuck {
             0 => Ok(()),

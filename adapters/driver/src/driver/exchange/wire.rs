@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use fetch_proto::{
-    Attempt, ContentRange, HeadSummary, RepresentationSummary, ResumePoint,
+    Attempt, ContentRange, HeadSummary, RepresentationSummary, ResumePoint, has_secret,
     is_sent_to_other_origins, location_text,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -191,7 +191,11 @@ fn merge_headers(common: &HeaderMap, own: &HeaderMap) -> HeaderMap {
 fn withhold(headers: &mut HeaderMap) -> Vec<HeaderName> {
     let is_secret = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter();
-        !is_sent_to_other_origins(name.as_str()) || values.any(HeaderValue::is_sensitive)
+        // A Referer, for instance, may have a token in its query.
+        let is_secret = |value: &HeaderValue| {
+            value.is_sensitive() || has_secret(&String::from_utf8_lossy(value.as_bytes()))
+        };
+        !is_sent_to_other_origins(name.as_str()) || values.any(is_secret)
     };
     let withheld: Vec<_> = headers
         .keys()

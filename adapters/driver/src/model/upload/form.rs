@@ -1,17 +1,16 @@
-//! Forms with files (RFC 7578).
+//! Forms with files (RFC 7578), and their parts.
 
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use bytes::Bytes;
+use fetch_proto::Quoted;
+use http::{HeaderName, HeaderValue};
 
-use super::part::Part;
-use super::writer::{BodySegment, FormWriter};
+use super::error::FormError;
+use super::file::FileBody;
 use crate::model::request::BodySource;
-use crate::transport::message::BodyStream;
 
 const FORM_DATA: &str = "multipart/form-data";
 
@@ -106,32 +105,6 @@ impl Form {
         self
     }
 
-    /// The form as a body, with a boundary that nobody can guess.
-    ///
-    /// ```
-    /// use fetch_driver::{BodySource, Form};
-    ///
-    /// let body = Form::new().text("a", "b").into_body()?;
-    /// assert!(body.content_type().to_str()?.starts_with("multipart/form-data; boundary="));
-    /// assert_eq!(body.length(), Some(137));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If a file of a part cannot be read, or if a media type or a header field is not valid.
-    pub fn into_body(self) -> Result<FormBody, FormError> {
-        let mut writer = FormWriter::new(self.backslash_escapes);
-        let content_type = writer.write_form(self)?;
-        let content_type = HeaderValue::from_bytes(content_type.as_bytes());
-        let content_type =
-            content_type.map_err(|error| FormError::new(format!("media type: {error}")))?;
-        Ok(FormBody {
-            content_type,
-            segments: writer.into_segments(),
-        })
-    }
-
     /// The disposition of its parts.
     pub(super) fn disposition(&self) -> &'static str {
         let media_type = self.media_type.split(';').next().unwrap_or_default();
@@ -155,69 +128,182 @@ impl Default for Form {
     }
 }
 
-/// A [`Form`] as a request body. Its files are read while it is sent, and again for each attempt.
-#[derive(Debug)]
-pub struct FormBody {
-    content_type: HeaderValue,
-    segments: Vec<BodySegment>,
-}
-
-impl FormBody {
-    /// The field `Content-Type` of the request, which has the boundary.
-    ///
-    /// ```
-    /// let body = fetch_driver::Form::with_media_type("multipart/mixed").into_body()?;
-    /// assert!(body.content_type().to_str()?.starts_with("multipart/mixed; boundary="));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn content_type(&self) -> &HeaderValue {
-        &self.content_type
-    }
-}
-
-impl BodySource for FormBody {
-    fn length(&self) -> Option<u64> {
-        self.segments.iter().map(BodySegment::length).sum()
-    }
-
-    fn open(&self) -> BodyStream {
-        let streams: Vec<_> = self.segments.iter().map(BodySegment::open).collect();
-        let streams = futures_lite::stream::iter(streams);
-        Box::pin(futures_lite::StreamExt::flatten(streams))
-    }
-}
-
-/// Why a [`Form`] cannot be sent: a file that cannot be read, or a media type or a header field that is not
-/// valid.
+/// A part of a [`Form`]: its content, and what the form says about it.
+///
+/// ```
+/// use fetch_driver::{Form, Part};
+///
+/// let photo = Part::bytes(vec![0x89, b'P']).file_name("cat.png").media_type("image/png");
+/// let form = Form::new().part("photo", photo);
+/// ```
 #[derive(Clone, Debug)]
-pub struct FormError {
-    source: Option<Arc<io::Error>>,
-    text: String,
+pub struct Part {
+    pub(super) content: PartContent,
+    /// The first setting that is not valid.
+    pub(super) fault: Option<FormError>,
+    pub(super) file_name: Option<String>,
+    /// Lines, without their ends.
+    pub(super) headers: Vec<String>,
+    pub(super) media_type: Option<String>,
 }
 
-impl FormError {
-    pub(super) fn new(text: String) -> Self {
-        Self { source: None, text }
-    }
+#[derive(Clone, Debug)]
+pub(super) enum PartContent {
+    Bytes(Bytes),
+    Parts(Box<Form>),
+    Source(Arc<dyn BodySource>),
+}
 
-    pub(super) fn of_file(error: io::Error) -> Self {
+impl Part {
+    fn new(content: PartContent) -> Self {
         Self {
-            text: error.to_string(),
-            source: Some(Arc::new(error)),
+            content,
+            fault: None,
+            file_name: None,
+            headers: Vec::new(),
+            media_type: None,
         }
     }
-}
 
-impl fmt::Display for FormError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+    /// A part with this content, which is held in memory.
+    ///
+    /// ```
+    /// let part = fetch_driver::Part::bytes("a,b\n").media_type("text/csv");
+    /// ```
+    #[must_use]
+    pub fn bytes(content: impl Into<Bytes>) -> Self {
+        Self::new(PartContent::Bytes(content.into()))
     }
-}
 
-impl std::error::Error for FormError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        let source = self.source.as_deref()?;
-        Some(source)
+    /// The file at this path, under its name and with the media type of that name
+    /// ([`guess_media_type`](Self::guess_media_type)), or `application/octet-stream`. It is read while the
+    /// form is sent: see [`FileBody`]. A file that cannot be read is an error of
+    /// [`Request::multipart`](crate::Request::multipart).
+    ///
+    /// ```
+    /// let part = fetch_driver::Part::file("cat.png").file_name("photo.png");
+    /// ```
+    #[must_use]
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        let part = match FileBody::open(path) {
+            Ok(body) => Self::source(Arc::new(body)),
+            Err(error) => Self {
+                fault: Some(FormError::of_file(error)),
+                ..Self::bytes("")
+            },
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let media_type = Self::guess_media_type(&name).unwrap_or("application/octet-stream");
+        part.file_name(name).media_type(media_type)
+    }
+
+    /// The media type of a file with this name: of the formats that curl knows. `None` for others.
+    ///
+    /// ```
+    /// use fetch_driver::Part;
+    /// assert_eq!(Part::guess_media_type("cat.PNG"), Some("image/png"));
+    /// assert_eq!(Part::guess_media_type("cat.xyz"), None);
+    /// ```
+    #[must_use]
+    pub fn guess_media_type(name: &str) -> Option<&'static str> {
+        let (_, extension) = name.rsplit_once('.')?;
+        Some(match extension.to_ascii_lowercase().as_str() {
+            "gif" => "image/gif",
+            "htm" | "html" => "text/html",
+            "jpeg" | "jpg" => "image/jpeg",
+            "pdf" => "application/pdf",
+            "png" => "image/png",
+            "svg" => "image/svg+xml",
+            "txt" => "text/plain",
+            "xml" => "application/xml",
+            _ => return None,
+        })
+    }
+
+    /// A part that is produced while it is sent, and again for each attempt. If its length is not known,
+    /// the form is sent in chunked coding.
+    ///
+    /// ```
+    /// use fetch_driver::{BodySource, Part};
+    /// use std::sync::Arc;
+    /// # fn example(source: Arc<dyn BodySource>) {
+    /// let part = Part::source(source).file_name("export.csv");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn source(source: Arc<dyn BodySource>) -> Self {
+        Self::new(PartContent::Source(source))
+    }
+
+    /// A part that has parts of its own. Its media type is that of `form`.
+    ///
+    /// ```
+    /// use fetch_driver::{Form, Part};
+    ///
+    /// let versions = Form::with_media_type("multipart/alternative");
+    /// let versions = versions.part("", Part::bytes("plain").media_type("text/plain"));
+    /// let form = Form::new().part("message", Part::parts(versions));
+    /// ```
+    #[must_use]
+    pub fn parts(form: Form) -> Self {
+        Self::new(PartContent::Parts(Box::new(form)))
+    }
+
+    /// Sets the name of the file that the server is told. It says nothing about the file that is read, if
+    /// any. Default: that of [`file`](Self::file), else none.
+    ///
+    /// ```
+    /// let part = fetch_driver::Part::bytes("abc").file_name("notes.txt");
+    /// ```
+    #[must_use]
+    pub fn file_name(mut self, name: impl Into<String>) -> Self {
+        self.file_name = Some(name.into());
+        self
+    }
+
+    /// Sets the `Content-Type`. Default: that of [`file`](Self::file), else none, which means text.
+    ///
+    /// ```
+    /// let part = fetch_driver::Part::bytes("{}").media_type("application/json");
+    /// ```
+    #[must_use]
+    pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
+        let media_type = media_type.into();
+        let (kind, subtype) = media_type.split_once('/').unwrap_or_default();
+        if kind.is_empty()
+            || subtype.is_empty()
+            || HeaderValue::from_bytes(media_type.as_bytes()).is_err()
+        {
+            self.refuse(format!(
+                "media type {}: write one such as text/plain",
+                Quoted(&media_type)
+            ));
+        }
+        self.media_type = Some(media_type);
+        self
+    }
+
+    /// Adds a header field of the part, after those that follow from its name and type. Names are sent in
+    /// the spelling given. Servers are not required to look at others than `Content-Disposition`,
+    /// `Content-Type` and, rarely, `Content-Transfer-Encoding`.
+    ///
+    /// ```
+    /// let part = fetch_driver::Part::bytes("abc").header("X-Checksum", "900150983cd24fb0");
+    /// ```
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if HeaderName::try_from(name).is_err() {
+            self.refuse(format!("header field name {} is not valid", Quoted(name)));
+        }
+        if HeaderValue::from_bytes(value.as_bytes()).is_err() {
+            self.refuse(format!("{name}: the value {} is not valid", Quoted(value)));
+        }
+        self.headers.push(format!("{name}: {value}"));
+        self
+    }
+
+    fn refuse(&mut self, why: String) {
+        self.fault.get_or_insert_with(|| FormError::new(why));
     }
 }

@@ -1,8 +1,9 @@
 //! Bodies that are read from files while they are sent, and again for each attempt: files and forms.
 
+pub(crate) mod body;
+pub(crate) mod error;
 pub(crate) mod file;
 pub(crate) mod form;
-pub(crate) mod part;
 mod writer;
 
 use std::sync::Arc;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use fetch_proto::Quoted;
 use futures_lite::stream;
 use http::HeaderValue;
 
-use super::form::{Form, FormError};
-use super::part::{Part, PartContent};
+use super::error::FormError;
+use super::form::{Form, Part, PartContent};
 use crate::model::request::BodySource;
 use crate::transport::message::BodyStream;
 
@@ -152,7 +153,8 @@ fn content_type(form: &Form, boundary: &str) -> Result<String, FormError> {
     let media_type = &form.media_type;
     match media_type.trim().is_empty() || HeaderValue::from_bytes(media_type.as_bytes()).is_err() {
         true => Err(FormError::new(format!(
-            "media type {media_type:?}: write one such as multipart/mixed"
+            "media type {}: write one such as multipart/mixed",
+            Quoted(media_type)
         ))),
         false => Ok(format!("{media_type}; boundary={boundary}")),
     }

@@ -1,0 +1,226 @@
+//! One marked secret goes in by every way, and is looked for in every output.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::*;
+
+/// The secret. Its form is that of no token, so it is found by its place alone.
+const MARK: &str = "MARKED7SECRET";
+
+/// Whether the output has the secret. Archives have responses as the server sent them.
+fn has_mark(output: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(output);
+    let is_response = |record: &&str| record.contains("WARC-Type: response\r\n");
+    let mut records = text.split("WARC/1.1\r\n");
+    records.any(|record| !is_response(&record) && record.contains(MARK))
+}
+
+/// The files below `directory` that have the secret.
+fn leaking(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(leaking(&path));
+        } else if has_mark(&fs::read(&path).unwrap()) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+/// Runs with all outputs, and returns where the secret is.
+fn leaks_of(arguments: &[&str]) -> Vec<String> {
+    let outputs = tempfile::tempdir().unwrap();
+    let path = |name: &str| outputs.path().join(name).to_str().unwrap().to_owned();
+    let (har, log, report, warc, trace) = (
+        path("out.har"),
+        path("log"),
+        path("report.html"),
+        path("a.warc"),
+        path("trace"),
+    );
+    let mut found = Vec::new();
+    let mut note = |name: &str, ran: &Ran| {
+        for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+            if text.contains(MARK) {
+                found.push(format!("{stream} of {name}: {text}"));
+            }
+        }
+    };
+    let all = [
+        "-vvv",
+        "-o",
+        &har,
+        "--log-file",
+        &log,
+        "--log-level",
+        "trace",
+        "--report",
+        &report,
+        "--warc",
+        &warc,
+        "--record",
+        &trace,
+    ];
+    note("the run", &fetch_all(&[&all[..], arguments].concat()));
+    note(
+        "text",
+        &fetch_all(&[&["--format", "text"], arguments].concat()),
+    );
+    note("dry run", &fetch_all(&[&["--dry-run"], arguments].concat()));
+    note(
+        "print-config",
+        &fetch_all(&[&["--print-config"], arguments].concat()),
+    );
+    note("replay", &fetch_all(&["replay", &trace]));
+    found.extend(leaking(outputs.path()));
+    found
+}
+
+#[test]
+fn a_secret_is_in_no_output_by_whichever_way_it_came() {
+    let site = site();
+    let url = site.url("/status/404");
+    let with_user = |user: &str| url.replace("http://", &format!("http://{user}@"));
+    let nested = format!("{url}?next=https%3A%2F%2Fa.test%2F%3Ftoken%3D{MARK}");
+    let list = List::new("");
+    let file = |name: &str, text: String| {
+        fs::write(list.file(name), text).unwrap();
+        list.path(name)
+    };
+    let netrc = file(
+        "netrc",
+        format!("machine 127.0.0.1 login me password {MARK}\n"),
+    );
+    let jar = file("jar", format!("127.0.0.1\tFALSE\t/\tFALSE\t0\tk\t{MARK}\n"));
+    let fields = file("fields", format!("X-Api-Key: {MARK}\n"));
+    let options = file("options", format!("user = \"me:{MARK}\"\n"));
+    let text = file(
+        "list",
+        format!("{url}?token={MARK}\nnot a url ?token={MARK}\nhttp://u:{MARK}@h st/\n"),
+    );
+    let rows = file(
+        "rows.jsonl",
+        format!(
+            "{{\"url\": \"{url}\", \"headers\": {{\"Authorization\": \"Bearer {MARK}\"}}}}\n\
+         {{\"url\": \"{url}\", \"headers\": {{\"Authorization\": \"Bearer {MARK}\"}}, \"method\": 1}}\n"
+        ),
+    );
+    let table = file(
+        "rows.csv",
+        format!("url\n{url}?password={MARK}\n\"{url}?api_key={MARK}\n"),
+    );
+    let encode =
+        |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+    let redirect = |target: &str| site.url(&format!("/redirect-to?url={}", encode(target)));
+    let to_user = redirect(&with_user(&format!("me:{MARK}")));
+    let to_token = redirect(&format!("{url}?session_token={MARK}"));
+    let to_nowhere = redirect(&format!(
+        "http://me:{MARK}@127.0.0.1:1/;sid={MARK}?sig={MARK}"
+    ));
+    let environment = format!("{{\"url\": \"{url}\", \"headers\": {{\"X-Auth\": \"{MARK}\"}}}}\n");
+    let more_rows = file("more.jsonl", environment);
+    let no_proxy = format!("http://me:{MARK}@127.0.0.1:1");
+    let bare_proxy = format!("me:{MARK}@127.0.0.1:1");
+    let ways: &[&[&str]] = &[
+        &["-x", &no_proxy, &url],
+        &["-x", &bare_proxy, &url],
+        &[
+            "-x",
+            "http://127.0.0.1:1",
+            "--proxy-user",
+            &format!("me:{MARK}"),
+            &url,
+        ],
+        &[
+            "-x",
+            "http://127.0.0.1:1",
+            "--proxy-header",
+            &format!("X-Key: {MARK}"),
+            &url,
+        ],
+        &["-L", &to_user],
+        &["-L", &to_token],
+        &["-L", &to_nowhere],
+        &["--no-location", &to_nowhere],
+        &["-e", &format!("{url}?token={MARK}"), &url],
+        &["-i", &more_rows],
+        &[&format!("{url}/https%3A%2F%2Fme%3A{MARK}%40a.test")],
+        &[&format!("http://me:{MARK}/x@127.0.0.1/")],
+        &[&format!("me:{MARK}@127.0.0.1:1/")],
+        &["--no-such-option", &with_user(&format!("me:{MARK}"))],
+        &["--retry", "x", "-u", &format!("me:{MARK}"), &url],
+        &[&with_user(&format!("me:{MARK}"))],
+        &[&with_user(MARK)],
+        &[&format!("{url}?access_token={MARK}")],
+        &[&format!("{url};jsessionid={MARK}")],
+        &[&nested],
+        &["-H", &format!("X-Api-Key: {MARK}"), &url],
+        &["-H", &format!("Authorization: Bearer {MARK}"), &url],
+        &["-H", &format!("@{fields}"), &url],
+        &["-u", &format!("me:{MARK}"), &url],
+        &["--oauth2-bearer", MARK, &url],
+        &["--netrc-file", &netrc, &url],
+        &["-b", &format!("k={MARK}"), &url],
+        &["-b", &jar, &url],
+        &["-K", &options, &url],
+        &["-d", &format!("password={MARK}"), &url],
+        &["-i", &text],
+        &["-i", &rows],
+        &["-i", &table],
+    ];
+    let leaks: Vec<_> = ways.iter().map(|way| (way, leaks_of(way))).collect();
+    let leaks: Vec<_> = leaks
+        .iter()
+        .filter(|(_, leaks)| !leaks.is_empty())
+        .collect();
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+#[test]
+fn a_referer_with_a_secret_does_not_go_to_another_origin() {
+    let (site, other) = (site(), site());
+    let target = format!("/redirect-to?url={}", other.url("/anything"));
+    let redirect = site.url(&target);
+    for (referer, is_sent) in [
+        ("http://a.test/?page=1", true),
+        ("http://a.test/?token=1", false),
+        ("http://me:pass@a.test/", false),
+    ] {
+        assert_eq!(fetch_all(&["-L", "-e", referer, &redirect]).code, 0);
+        let seen = other.last_request("/anything").unwrap();
+        assert_eq!(seen.header("referer"), is_sent.then_some(referer));
+        let first = site.last_request(&target);
+        assert_eq!(first.unwrap().header("referer"), Some(referer));
+    }
+}
+
+#[test]
+fn cells_that_look_like_formulas_are_text_if_asked() {
+    let site = site();
+    let url = site.url("/get");
+    let list = List::new(format!("url,note\n{url},x\n=cmd(),x\n"));
+    let input = list.path("list");
+    let run = |more: &[&str]| {
+        fetch_all(
+            &[
+                &["--format", "csv", "-i", &input, "--input-format", "csv"],
+                more,
+            ]
+            .concat(),
+        )
+    };
+    assert!(
+        run(&["--csv-safe"]).stdout.contains(",'=cmd(),"),
+        "{:?}",
+        run(&["--csv-safe"])
+    );
+    assert!(run(&[]).stdout.contains(",=cmd(),"));
+    let refused = fetch_all(&["--csv-safe", "--format", "jsonl", &url]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("--format csv"),
+        "{refused:?}"
+    );
+}
