@@ -298,7 +298,7 @@ impl ListReader {
                 self.push_wanted(request, item, batch);
             }
             Err(_) if !self.is_wanted(|writer| writer.line_id(line)) => {}
-            Err(why) => self.report_malformed(source, number, raw, "", None, &why),
+            Err(why) => self.report_malformed(source, number, raw, Some(raw), None, &why),
         }
     }
 
@@ -316,21 +316,24 @@ impl ListReader {
             return self.add_line(source, line, row.url.as_bytes(), batch);
         }
         self.seq += 1;
+        let has_url = !row.url.is_empty();
         row.url = self.template.complete_row_url(&row);
-        let url = row.url.clone();
+        let url = has_url.then(|| row.url.clone());
         // Kept for the record of a row that turns out not to be valid.
         let carried = row.carried.clone();
         let made = match error {
             Some(why) => Err(why),
-            None => check(url.as_bytes())
+            None => check(row.url.as_bytes())
+                .map(|_| ())
                 .map_err(str::to_owned)
-                .and_then(|_| self.template.row_request(row)),
+                .and_then(|()| self.template.row_request(row)),
         };
         match made {
             Ok((request, item)) => self.push_wanted(request, Some(Arc::new(item)), batch),
             Err(why) if self.is_wanted(|writer| writer.line_id(&raw)) => {
                 let carried = carried.as_deref();
-                self.report_malformed(source, line, &raw, &url, carried, &why);
+                let url = url.as_deref().map(str::as_bytes);
+                self.report_malformed(source, line, &raw, url, carried, &why);
             }
             Err(_) => {}
         }
@@ -411,7 +414,7 @@ impl ListReader {
         source: &str,
         number: u64,
         line: &[u8],
-        url: &str,
+        url: Option<&[u8]>,
         carried: Option<&RawValue>,
         why: &str,
     ) {
@@ -424,13 +427,15 @@ impl ListReader {
         } else if before == MAX_REPORTED {
             (self.print)("more malformed lines follow: they are counted, and each has a record");
         }
-        let url = sanitize(url.as_bytes());
+        // A shortened or escaped text may be another URL.
+        let unchanged = |url: &&[u8]| sanitize(url).as_bytes() == *url;
+        let url = url.filter(unchanged).map(sanitize);
         self.writer.push(&RecordInput::Invalid {
             carried,
             line,
             message: &message,
             seq: self.seq,
-            url: if url.is_empty() { &text } else { &url },
+            url: url.as_deref(),
         });
         if self.shared.count_failure(self.max_errors) {
             self.shared.failed_early.store(true, Relaxed);

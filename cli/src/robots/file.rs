@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fetch_driver::Request;
-use fetch_proto::{PolicyPatch, RedirectPolicy};
+use fetch_driver::{RedactedUrl, Request};
+use fetch_proto::{PolicyPatch, RedirectPolicy, url_host};
 use fetch_smol::{Fetcher, StreamExt};
 use url::Url;
 
@@ -49,6 +49,23 @@ impl RobotsFile {
             )),
             Self::Rules(rules) if rules.allows(url) => None,
             Self::Rules(_) => Some("robots.txt does not allow it".to_owned()),
+        }
+    }
+
+    /// Why a URL to which a redirect leads may not be fetched, with the host and the URL, because they
+    /// are not those of the list. `None` if it may.
+    pub(super) fn redirect_refusal(&self, url: &Url) -> Option<String> {
+        let (host, target) = (url_host(url), RedactedUrl(url));
+        match self {
+            Self::AllowAll => None,
+            Self::Unavailable(why) => Some(format!(
+                "robots.txt of {host} could not be fetched, so nothing of this site is allowed, nor \
+                 {target}, to which it was redirected: {why}"
+            )),
+            Self::Rules(rules) if rules.allows(url) => None,
+            Self::Rules(_) => Some(format!(
+                "robots.txt of {host} does not allow {target}, to which it was redirected"
+            )),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use fetch_driver::{RedactedUrl, RedirectCheck, RedirectVerdict};
+use fetch_driver::{RedirectCheck, RedirectVerdict};
 use fetch_proto::url_origin;
 use fetch_smol::Fetcher;
 use smol::lock::OnceCell;
@@ -59,7 +59,6 @@ impl RedirectCheck for RobotsRedirects {
 /// The answer of the site's robots.txt, if the file is known.
 fn known(cache: &Mutex<RobotsCache>, site: &str, url: &Url) -> Option<Result<(), String>> {
     let cache = lock(cache);
-    let refusal = cache.get(site)?.refusal(url);
-    let named = |why| format!("redirected to {}: {why}", RedactedUrl(url));
-    Some(refusal.map_or(Ok(()), |why| Err(named(why))))
+    let refusal = cache.get(site)?.redirect_refusal(url);
+    Some(refusal.map_or(Ok(()), Err))
 }

@@ -266,7 +266,7 @@ impl ActiveRun {
             done,
             elapsed,
             in_flight: engine.in_flight as u64,
-            ok: stats.succeeded() + skipped,
+            ok: stats.succeeded() + skipped + self.outcomes.tally.disallowed,
             rate: self.eta.rate(),
             retries: engine.retries.max(stats.retries()),
             time_left: self.eta.time_left(left, shared.backlog.as_ref()),

@@ -140,7 +140,7 @@ impl RunOutcomes {
         RunSummary {
             can_resume: self.state.is_some(),
             completed_before: (skipped.completed, skipped.failed),
-            disallowed: self.shared.disallowed.load(Relaxed),
+            disallowed: self.shared.disallowed.load(Relaxed) + self.tally.disallowed,
             duplicates: self.shared.duplicates.load(Relaxed) + skipped.duplicates,
             elapsed,
             existing: self.existing(),

@@ -23,7 +23,7 @@ pub(crate) struct RunSummary<'a> {
     /// URLs that the state skipped, and how many of them have failed before: URLs that an earlier
     /// run completed.
     pub(crate) completed_before: (u64, u64),
-    /// URLs that robots.txt forbids.
+    /// URLs that robots.txt forbids, at once or after a redirect.
     pub(crate) disallowed: u64,
     /// Duplicates that `--dedupe` or `--state` skipped.
     pub(crate) duplicates: u64,
@@ -62,9 +62,10 @@ impl fmt::Display for RunSummary<'_> {
 }
 
 impl RunSummary<'_> {
-    /// The number of URLs with an outcome. A fetch that was cancelled by a signal has none.
+    /// The number of URLs with an outcome. A fetch that was cancelled by a signal has none; a URL that
+    /// redirects to one that robots.txt forbids is skipped.
     pub(crate) fn count(&self) -> u64 {
-        self.stats.count() - self.stats.cancelled()
+        self.stats.count() - self.stats.cancelled() - self.tally.disallowed
     }
 
     /// The numbers of successes, HTTP errors and other failures.

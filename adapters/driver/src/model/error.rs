@@ -5,7 +5,7 @@ mod classes;
 use std::fmt;
 use std::sync::Arc;
 
-use fetch_proto::{AttemptReport, GiveUpReason, TimeLimit};
+use fetch_proto::{AttemptEnd, AttemptReport, FailureKind, GiveUpReason, TimeLimit};
 use http::StatusCode;
 
 use super::response::Response;
@@ -130,7 +130,10 @@ impl Error {
             kind: ErrorKind::Fetch(error),
             reason: last.reason,
             source: last.source,
-            step: attempts.last().map(|last| step(last, sees_connection)),
+            step: attempts
+                .last()
+                .filter(|last| last.end != AttemptEnd::Failed(FailureKind::Disallowed))
+                .map(|last| step(last, sees_connection)),
             url,
         }))
     }
@@ -196,7 +199,8 @@ impl Error {
     /// `sending the request`, `waiting for the response` or `reading the body`.
     ///
     /// Clients that do not report their connections have one step before the response:
-    /// `connecting or waiting for the response`.
+    /// `connecting or waiting for the response`. `None` without an attempt, and if a
+    /// [`RedirectCheck`](crate::RedirectCheck) refused the target of a redirect.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;

@@ -25,6 +25,9 @@ pub(crate) use timeline::{RunTimeline, STEPS, TimelineBucket};
 pub(crate) struct RunTally {
     pub(crate) down_hosts: DownHosts,
     pub(crate) errors: ErrorTally,
+    /// URLs that redirected to one that robots.txt forbids. They are in none of the numbers of ended
+    /// URLs here.
+    pub(crate) disallowed: u64,
     pub(crate) hosts: HostTallies,
     pub(crate) retries: RetryTally,
     pub(crate) slowest: SlowestFetches,
@@ -46,26 +49,31 @@ impl RunTally {
             true => self.timeline.latest(),
             false => outcome.timings.ended.since_start(),
         };
-        self.down_hosts.record(outcome);
-        self.errors.record_result(result, at);
-        if let Some(host) = result.host() {
-            let fetch = HostTally::of_fetch(outcome.duration(), !is_ok, outcome.retries.into());
-            self.hosts.record(host, &fetch);
-        }
         self.retries.record(outcome);
-        self.slowest.record(result);
-        self.times.record(outcome.duration());
-        if let Some(status) = outcome.status() {
-            *self.statuses.entry(status.as_u16()).or_default() += 1;
-        }
-        self.timeline.record_end(at, is_ok, outcome.wire_bytes);
+        self.timeline.record_bytes(at, outcome.wire_bytes);
+        self.wire_bytes += outcome.wire_bytes;
         for (n, attempt) in outcome.attempts.iter().enumerate() {
             if !attempt.is_request_sent() {
                 continue;
             }
             self.timeline.record_request(started(attempt), n > 0);
         }
-        self.wire_bytes += outcome.wire_bytes;
+        if result.class.kind == OutcomeKind::Robots {
+            self.disallowed += 1;
+            return;
+        }
+        self.down_hosts.record(outcome);
+        self.errors.record_result(result, at);
+        if let Some(host) = result.host() {
+            let fetch = HostTally::of_fetch(outcome.duration(), !is_ok, outcome.retries.into());
+            self.hosts.record(host, &fetch);
+        }
+        self.slowest.record(result);
+        self.times.record(outcome.duration());
+        if let Some(status) = outcome.status() {
+            *self.statuses.entry(status.as_u16()).or_default() += 1;
+        }
+        self.timeline.record_end(at, is_ok);
     }
 }
 

@@ -52,11 +52,15 @@ impl Default for RunTimeline {
 
 impl RunTimeline {
     /// Counts the end of a fetch.
-    pub(crate) fn record_end(&mut self, at: Duration, is_ok: bool, bytes: u64) {
+    pub(crate) fn record_end(&mut self, at: Duration, is_ok: bool) {
         let bucket = self.bucket(at);
         bucket.ok += u64::from(is_ok);
         bucket.failed += u64::from(!is_ok);
-        bucket.bytes += bytes;
+    }
+
+    /// Counts received bytes.
+    pub(crate) fn record_bytes(&mut self, at: Duration, bytes: u64) {
+        self.bucket(at).bytes += bytes;
     }
 
     /// Counts a request; `repeated` if it is not the first of its fetch.
@@ -116,7 +120,8 @@ mod tests {
         for second in 0..100_000 {
             let at = Duration::from_secs(second);
             timeline.record_request(at, second % 10 == 0);
-            timeline.record_end(at, second % 4 > 0, 3);
+            timeline.record_end(at, second % 4 > 0);
+            timeline.record_bytes(at, 3);
         }
         let (steps, step) = timeline.steps();
         assert!(steps.len() <= STEPS && steps.len() > STEPS / 2);
@@ -139,7 +144,7 @@ mod tests {
     #[test]
     fn an_old_event_is_counted_in_its_own_step() {
         let mut timeline = RunTimeline::default();
-        timeline.record_end(Duration::from_secs(5), true, 0);
+        timeline.record_end(Duration::from_secs(5), true);
         timeline.record_request(Duration::from_millis(250), false);
         assert_eq!(timeline.steps().0[2].requests, 1);
         assert_eq!(timeline.latest(), Duration::from_secs(5));
@@ -148,7 +153,7 @@ mod tests {
     #[test]
     fn a_very_late_event_is_counted() {
         let mut timeline = RunTimeline::default();
-        timeline.record_end(Duration::from_secs(u64::MAX >> 8), true, 0);
+        timeline.record_end(Duration::from_secs(u64::MAX >> 8), true);
         assert!(timeline.steps().0.len() <= STEPS);
     }
 }

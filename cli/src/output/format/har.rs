@@ -74,7 +74,7 @@ fn header_entry((name, value): (&http::HeaderName, &http::HeaderValue)) -> Value
 
 fn har_entry(record: &Record<'_>, headers: Vec<Value>) -> Value {
     let url = record.url_effective.as_ref().map(|url| url.text());
-    let given = redact_secrets(url.as_deref().unwrap_or(record.url));
+    let given = redact_secrets(url.as_deref().or(record.url).unwrap_or_default());
     let given = &*given;
     let parsed = url::Url::parse(given).ok();
     // The format requires a valid URL.

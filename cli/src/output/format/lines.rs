@@ -1,6 +1,7 @@
 //! Formats of one line for each record: JSON, text, and none at all.
 
 use super::{RecordEncoder, text};
+use crate::display::sanitize;
 use crate::outcome::kind::OutcomeKind;
 use crate::output::record::{RecordBuilder, RecordInput};
 
@@ -37,8 +38,9 @@ impl RecordEncoder for TextEncoder {
             RecordInput::Disallowed { request, .. } => {
                 text::write_unfetched(out, OutcomeKind::Robots, request.text());
             }
-            RecordInput::Invalid { url, .. } => {
-                text::write_unfetched(out, OutcomeKind::Invalid, url);
+            RecordInput::Invalid { line, url, .. } => {
+                let text = url.map_or_else(|| sanitize(line), str::to_owned);
+                text::write_unfetched(out, OutcomeKind::Invalid, &text);
             }
             RecordInput::Skipped { url, .. } => {
                 text::write_unfetched(out, OutcomeKind::Skipped, url);

@@ -36,8 +36,9 @@ pub(crate) enum RecordInput<'a> {
         line: &'a [u8],
         message: &'a str,
         seq: u64,
-        /// Its URL, or what is there instead.
-        url: &'a str,
+        /// Its URL, or the line of a list of lines. `None` if it cannot be written unchanged, and for
+        /// a row whose URL is not known: the text there may be another URL.
+        url: Option<&'a str>,
     },
     /// The URL's file existed already.
     Skipped {
@@ -87,7 +88,8 @@ pub(in crate::output) struct RecordSource<'a> {
     pub(super) outcome: OutcomeKind,
     pub(super) row: Option<&'a RowAttachment>,
     pub(super) seq: u64,
-    pub(super) url: &'a str,
+    /// `None` if it is not known.
+    pub(super) url: Option<&'a str>,
 }
 
 impl<'a> RecordSource<'a> {
@@ -109,7 +111,10 @@ impl<'a> RecordSource<'a> {
         match *input {
             RecordInput::Fetched(fetch) => {
                 let (outcome, saved) = (fetch.outcome, fetch.saved);
-                let error = outcome.error().map(ErrorMessage::Error);
+                let error = outcome.error().map(|error| match error.detail() {
+                    Some(why) if fetch.class.kind == OutcomeKind::Robots => ErrorMessage::Text(why),
+                    _ => ErrorMessage::Error(error),
+                });
                 Self {
                     curl_code: fetch.class.curl_code,
                     error_type: ErrorType::of(fetch),
@@ -119,7 +124,7 @@ impl<'a> RecordSource<'a> {
                     ..unfetched(
                         fetch.class.kind,
                         outcome.tag,
-                        &outcome.url,
+                        Some(&*outcome.url),
                         RowAttachment::of(outcome),
                     )
                 }
@@ -132,7 +137,7 @@ impl<'a> RecordSource<'a> {
                 ..unfetched(
                     OutcomeKind::Robots,
                     request.tag_value(),
-                    request.text(),
+                    Some(request.text()),
                     RowAttachment::of_request(request),
                 )
             },
@@ -145,7 +150,7 @@ impl<'a> RecordSource<'a> {
             } => Self {
                 carried,
                 invalid_line: Some(line),
-                curl_code: invalid_url_code(url),
+                curl_code: url.map_or(3, invalid_url_code),
                 error_type: Some(ErrorType::Name("invalid_url")),
                 message: Some(ErrorMessage::Text(message)),
                 ..unfetched(OutcomeKind::Invalid, seq, url, None)
@@ -157,7 +162,7 @@ impl<'a> RecordSource<'a> {
                 url,
             } => Self {
                 file: Some(file),
-                ..unfetched(OutcomeKind::Skipped, seq, url, row)
+                ..unfetched(OutcomeKind::Skipped, seq, Some(url), row)
             },
         }
     }
@@ -208,7 +213,7 @@ impl<'a> RecordSource<'a> {
     pub(super) fn id(&self) -> RecordId<'a> {
         match self.invalid_line {
             Some(line) => self.builder.id_of_line(line),
-            None => self.builder.id(self.url, self.row),
+            None => self.builder.id(self.url.unwrap_or_default(), self.row),
         }
     }
 

@@ -66,7 +66,7 @@ record_table! {
         v: u8 = SCHEMA;
         id: RecordId<'a> = source.id();
         seq: u64 = source.seq;
-        url: &'a str = source.url;
+        url: Option<&'a str> = source.url;
         url_effective: Option<EffectiveUrl<'a>> = source.last().map(|last| EffectiveUrl(&last.url));
         host_key: Option<&'a str> = source.fetch.and_then(|fetch| fetch.host());
         method: &'a str = source.method();
@@ -186,7 +186,7 @@ mod tests {
                 line: text.as_bytes(),
                 message: text,
                 seq: 7,
-                url: text,
+                url: Some(text),
             };
             let mut record = builder.build(&input);
             assert_equals_serde(&record);

@@ -78,7 +78,7 @@ const COMPUTED: &[ComputedVariable] = &[
     ComputedVariable("response_code", status),
     ComputedVariable("scheme", |s| {
         let url = s.record.url_effective.as_ref().map(|url| url.0.scheme());
-        let scheme = url.or_else(|| Some(s.record.url.split_once("://")?.0));
+        let scheme = url.or_else(|| Some(s.record.url?.split_once("://")?.0));
         WriteOutValue::Text(scheme.map(Cow::from))
     }),
     ComputedVariable("size_upload", |s| WriteOutValue::number(s.sizes().upload)),
@@ -89,8 +89,9 @@ const COMPUTED: &[ComputedVariable] = &[
         WriteOutValue::number((s.record.exitcode == 60).into())
     }),
     ComputedVariable("url_effective", |s| {
-        let url = s.record.url_effective.as_ref();
-        WriteOutValue::text(url.map_or(Cow::Borrowed(s.record.url), |url| url.text()))
+        let url = s.record.url_effective.as_ref().map(|url| url.text());
+        let url = url.or_else(|| s.record.url.map(Cow::from));
+        WriteOutValue::text(url.unwrap_or_default())
     }),
     ComputedVariable("urlnum", |s| {
         WriteOutValue::number(s.record.seq.saturating_sub(1))

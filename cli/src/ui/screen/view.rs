@@ -160,9 +160,7 @@ mod tests {
     #[test]
     fn a_stall_is_visible() {
         let mut tally = RunTally::default();
-        tally
-            .timeline
-            .record_end(Duration::from_millis(50), true, 1);
+        tally.timeline.record_end(Duration::from_millis(50), true);
         let counts = ProgressCounts {
             elapsed: Duration::from_secs(1),
             ..ProgressCounts::default()

@@ -184,11 +184,43 @@ fn unequal_rows_are_refused_by_line_and_the_rest_is_fetched() {
     );
     assert_eq!(site.hits("/get?3"), 1);
     assert_eq!(site.hits("/get?1"), 0);
-    let outcomes: Vec<_> = in_order(&ran)
-        .iter()
-        .map(|r| r["outcome"].clone())
-        .collect();
+    let records = in_order(&ran);
+    let outcomes: Vec<_> = records.iter().map(|r| r["outcome"].clone()).collect();
     assert_eq!(outcomes, ["invalid", "ok"]);
+}
+
+#[test]
+fn records_of_rows_without_a_known_url_have_none_and_are_refused_if_fed_back() {
+    let site = site();
+    let url = site.url("/get");
+    let text = format!("{url} {}", "x".repeat(200));
+    for (name, list) in [
+        ("cells.csv", format!("url\n{url}?a,b\n")),
+        ("tabs.tsv", format!("url\n{url}?a\tb\n")),
+        ("fewer.csv", format!("url,id,out\n{url}?a,b\n")),
+        ("empty.csv", format!("site,url\n{url}?a,\n")),
+        ("other.jsonl", format!("{{\"ur\": \"{url}\"}}\n")),
+        ("bare.jsonl", format!("{url}?a\n")),
+        ("long.txt", text.clone()),
+        ("long.csv", format!("url\n{text}\n")),
+        ("escaped.txt", format!("{url}?\u{1}")),
+    ] {
+        let (_list, path) = named(name, list);
+        let ran = fetch_all(&["-i", &path]);
+        let record = ran.record();
+        assert_eq!(
+            (ran.code, &record["outcome"]),
+            (2, &json!("invalid")),
+            "{name}"
+        );
+        assert_eq!(record["url"], json!(null), "{name}: {record}");
+        let message = record["errormsg"].as_str().unwrap();
+        assert!(message.contains(&url), "{name}: {message}");
+        let (_list, records) = named("records.jsonl", &ran.stdout);
+        let again = fetch_all(&["-i", &records]);
+        assert_eq!(again.record()["outcome"], "invalid", "{name}: {again:?}");
+    }
+    assert_eq!(site.hits("/get"), 0);
 }
 
 #[test]

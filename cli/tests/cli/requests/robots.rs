@@ -151,14 +151,50 @@ fn targets_of_redirects_are_checked() {
         .collect();
     assert_eq!(json!(outcomes), json!(["robots", "ok", "robots", "ok"]));
     assert_eq!(records[0]["error_type"], "robots");
-    let why = records[0]["errormsg"].to_string();
-    assert!(why.contains("robots.txt does not allow it"), "{why}");
+    let host = records[0]["host_key"].as_str().unwrap();
+    let why = format!(
+        "robots.txt of {host} does not allow {}, to which it was redirected",
+        site.url("/status/200")
+    );
+    assert_eq!(records[0]["errormsg"], why);
     assert_eq!((site.hits("/status/200"), other.hits("/get")), (0, 0));
     assert_eq!(
         (site.hits("/robots.txt"), other.hits("/robots.txt")),
         (1, 1)
     );
     assert_eq!(fetch_all(&[urls[0]]).record()["outcome"], "ok");
+}
+
+#[test]
+fn urls_refused_after_a_redirect_are_skipped_like_those_refused_at_once() {
+    let site = with_robots(200, "User-agent: *\nDisallow: /status/\n");
+    let redirected = site.url("/redirect-to?url=/status/200");
+    let urls = [&redirected, &site.url("/status/200"), &site.url("/get")];
+    let files = List::new("");
+    let report = files.path("report.html");
+    let options = ["--robots", "--max-errors", "1", "--report", &report];
+    let urls: Vec<_> = urls.iter().map(|url| url.as_str()).collect();
+    let ran = fetch_all(&[&options[..], &urls].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let summary = &ran.stderr;
+    assert!(summary.contains("fetch-all: 1 URL in "), "{summary}");
+    assert!(
+        summary.contains("skipped   2 URLs: disallowed by robots.txt"),
+        "{summary}"
+    );
+    assert!(!summary.contains("failed"), "{summary}");
+    let html = std::fs::read_to_string(&report).unwrap();
+    for part in [
+        "<b>1</b>URLs<",
+        "<b>0</b>failed<",
+        "<b>2</b>disallowed by robots.txt<",
+        "No failures.",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    let text = fetch_all(&["--robots", "--format", "text", &redirected]).stdout;
+    assert!(text.starts_with("robots "), "{text}");
+    assert!(!text.contains("connecting"), "{text}");
 }
 
 #[test]

@@ -196,8 +196,9 @@ impl CookieStorage {
             None => None,
             Some(domain) if domain.is_ascii() => {
                 let domain = std::str::from_utf8(domain).ok()?.to_ascii_lowercase();
-                match (is_public_suffix(&domain), domain == host) {
-                    // A domain that unrelated sites share.
+                let is_address = !matches!(url.host(), Some(Host::Domain(_)));
+                match (is_address || is_public_suffix(&domain), domain == host) {
+                    // A domain that unrelated sites share. No hosts are below an address.
                     (true, false) => return None,
                     (true, true) => None,
                     (false, _) => Some(domain),

@@ -99,6 +99,20 @@ fn public_suffixes_set_no_cookies_for_other_sites() {
 }
 
 #[test]
+fn a_cookie_of_an_address_is_for_this_host_only_whatever_its_domain() {
+    for (host, domain) in [("127.0.0.1", ".127.0.0.1"), ("[::1]", "[::1]")] {
+        let (at, set) = (format!("http://{host}/"), format!("k=v; Domain={domain}"));
+        let mut jar = CookieStorage::with(&[(&at, &set)]);
+        let cookies = jar.cookies(SystemTime::now());
+        assert!(cookies[0].host_only, "{host}");
+        assert_eq!(cookies[0].domain, host);
+        assert_eq!(jar.sent(&at), "k=v");
+        let other = CookieStorage::with(&[(&at, "k=v; Domain=0.0.1")]);
+        assert!(other.is_empty());
+    }
+}
+
+#[test]
 fn long_paths_come_first_then_old_cookies() {
     let mut jar = CookieStorage::with(&[
         ("http://a.test/", "z=1"),
