@@ -17,7 +17,7 @@ use crate::auth::grant::TokenPolicy;
 /// assert!(profile.applies_to(&"https://api.test/v1/users?page=2".parse()?));
 /// assert!(!profile.applies_to(&"https://api.test/v10".parse()?));
 /// assert!(!profile.applies_to(&"http://api.test/v1".parse()?));
-/// let config = EngineConfig::default().auth_profile(profile);
+/// let config = EngineConfig::default().auth_profiles([profile]);
 /// # Ok::<(), url::ParseError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -133,18 +133,18 @@ impl EngineConfig {
     /// [`window`](Self::window) of all others, so that they do not hold up other hosts.
     pub const WINDOWS_OF_WAITING: usize = 3;
 
-    /// Adds a token that requests to certain URLs share. The first profile that applies to a URL
-    /// counts, also after a redirect. At most 65,536.
+    /// Sets the tokens that requests to certain URLs share. The first profile that applies to a URL
+    /// counts, also after a redirect. At most 65,536. `fetch-driver` sets those of its fetcher.
     ///
     /// ```
     /// use fetch_proto::{AuthProfile, EngineConfig};
     /// let profile = AuthProfile::new("api").scope("https://api.test/".parse()?);
-    /// let config = EngineConfig::default().auth_profile(profile);
+    /// let config = EngineConfig::default().auth_profiles([profile]);
     /// # Ok::<(), url::ParseError>(())
     /// ```
     #[must_use]
-    pub fn auth_profile(mut self, profile: AuthProfile) -> Self {
-        self.auth.push(profile);
+    pub fn auth_profiles(mut self, profiles: impl IntoIterator<Item = AuthProfile>) -> Self {
+        self.auth = profiles.into_iter().collect();
         self
     }
 

@@ -24,7 +24,8 @@ pub enum EngineOutput {
     /// [`Attempt::token`], and report it by
     /// [`token_acquired`](crate::Engine::token_acquired) or
     /// [`token_failed`](crate::Engine::token_failed). The tokens of earlier generations may be
-    /// forgotten when it is there.
+    /// forgotten when it is there. An earlier acquisition for the profile that has not ended is to be
+    /// dropped: it took too long.
     AcquireToken(TokenUse),
     /// Read the body of this response and report its progress, but do not deliver it.
     Discard(AttemptId),

@@ -24,7 +24,7 @@ impl Engine {
     ///
     /// let now = Timestamp::START;
     /// let profile = AuthProfile::new("api").scope("https://api.test/".parse()?);
-    /// let mut engine = Engine::new(EngineConfig::default().auth_profile(profile), 7, now);
+    /// let mut engine = Engine::new(EngineConfig::default().auth_profiles([profile]), 7, now);
     /// engine.submit(FetchRequest::get("https://api.test/1".parse()?), now)?;
     /// let EngineOutput::AcquireToken(wanted) = engine.poll(now) else { unreachable!() };
     /// engine.token_acquired(wanted.profile, Some(Duration::from_secs(3600)), now);
@@ -61,7 +61,7 @@ impl Engine {
     ///
     /// let now = Timestamp::START;
     /// let profile = AuthProfile::new("api").scope("https://api.test/".parse()?);
-    /// let mut engine = Engine::new(EngineConfig::default().auth_profile(profile), 7, now);
+    /// let mut engine = Engine::new(EngineConfig::default().auth_profiles([profile]), 7, now);
     /// engine.submit(FetchRequest::get("https://api.test/1".parse()?), now)?;
     /// let EngineOutput::AcquireToken(wanted) = engine.poll(now) else { unreachable!() };
     /// engine.token_failed(wanted.profile, TokenFailure::Refused, None, now);
@@ -159,11 +159,16 @@ impl Engine {
         rejection == TokenRejection::SendAgain
     }
 
-    /// Starts the acquisitions whose pause is over. Returns whether there was any.
+    /// Ends acquisitions that take too long, and starts those whose pause is over. Returns whether there
+    /// was any.
     pub(super) fn start_due_acquisitions(&mut self, now: Timestamp) -> bool {
         let is_due = self.tokens.wake().is_some_and(|wake| wake <= now);
         if is_due {
             for profile in self.tokens.numbers() {
+                let tokens = self.tokens.get(profile);
+                if tokens.is_some_and(|tokens| tokens.grant.is_overdue(now)) {
+                    self.token_failed(profile, TokenFailure::Unavailable, None, now);
+                }
                 self.start_acquisition(profile, now);
             }
         }

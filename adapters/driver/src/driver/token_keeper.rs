@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fetch_proto::{EngineConfig, TokenUse};
 use http::HeaderValue;
+use log::warn;
 
 use crate::auth::shared::{SharedCredential, SharedToken};
 use crate::auth::source::CredentialError;
@@ -39,15 +40,13 @@ impl TokenKeeper {
         }
     }
 
-    /// The configuration, with the profiles.
+    /// The configuration, with these profiles and no others.
     pub(super) fn with_profiles(&self, config: EngineConfig) -> EngineConfig {
         let profiles = self.profiles.iter().map(|kept| &kept.credential.profile);
-        profiles.fold(config, |config, profile| {
-            config.auth_profile(profile.clone())
-        })
+        config.auth_profiles(profiles.cloned())
     }
 
-    /// Starts to acquire a token of this profile.
+    /// Starts to acquire a token of this profile. An earlier acquisition took too long, and is dropped.
     pub(super) fn acquire(&mut self, token: TokenUse) {
         let Some(kept) = self.profiles.get(usize::from(token.profile)) else {
             return;
@@ -55,6 +54,13 @@ impl TokenKeeper {
         let credential = kept.credential.clone();
         let known = kept.latest.as_ref().map_or(0, |latest| latest.serial);
         let acquisition = async move { credential.newer_than(known).await };
+        let before = self.acquisitions.len();
+        self.acquisitions
+            .retain(|(profile, _)| *profile != token.profile);
+        if self.acquisitions.len() < before {
+            let name = self.name(token.profile);
+            warn!(target: crate::HOST_LOG_TARGET, "{name}: a token took too long: it is acquired again");
+        }
         self.acquisitions
             .push((token.profile, Box::pin(acquisition)));
     }

@@ -238,15 +238,32 @@ impl TokenGrant {
         Some(self.generation.saturating_add(1))
     }
 
-    /// When to poll again: the pause after a failed acquisition ends, and a request waits.
+    /// Whether the acquisition in progress has taken longer than it may. Report it as
+    /// [`failed`](Self::failed), and forget it.
+    ///
+    /// ```
+    /// use fetch_proto::{Timestamp, TokenGrant, TokenPolicy};
+    /// assert!(!TokenGrant::new(TokenPolicy::default(), 7).is_overdue(Timestamp::MAX));
+    /// ```
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        let AcquisitionState::InProgress { since } = self.acquisition else {
+            return false;
+        };
+        since + self.policy.time_limit <= now
+    }
+
+    /// When to look again: an acquisition is [overdue](Self::is_overdue), or the pause after a failed
+    /// one ends and a request waits.
     ///
     /// ```
     /// use fetch_proto::{TokenGrant, TokenPolicy};
     /// assert_eq!(TokenGrant::new(TokenPolicy::default(), 7).wake(), None);
     /// ```
     #[must_use]
-    pub const fn wake(&self) -> Option<Timestamp> {
+    pub fn wake(&self) -> Option<Timestamp> {
         match self.acquisition {
+            AcquisitionState::InProgress { since } => Some(since + self.policy.time_limit),
             AcquisitionState::Cooling { until } if self.is_wanted && self.broken.is_none() => {
                 Some(until)
             }

@@ -21,6 +21,7 @@ use crate::policy::Backoff;
 pub struct TokenPolicy {
     pub(super) backoff: Backoff,
     pub(super) max_failures: u16,
+    pub(super) time_limit: Duration,
 }
 
 /// The longest time before a token's end at which it is refreshed.
@@ -30,10 +31,11 @@ const MAX_MARGIN: Duration = Duration::from_secs(10);
 
 impl TokenPolicy {
     /// Pauses of 1 s, 2 s, 4 s … at most 60 s after failed acquisitions. After 5 failures in a row,
-    /// requests without a token fail until the pause is over.
+    /// requests without a token fail until the pause is over. An acquisition fails after 30 s.
     pub const DEFAULT: Self = Self {
         backoff: Backoff::DEFAULT.cap(Duration::from_secs(60)),
         max_failures: 5,
+        time_limit: Duration::from_secs(30),
     };
 
     /// Sets the pauses after failed acquisitions, and those between acquisitions that refused tokens
@@ -57,6 +59,18 @@ impl TokenPolicy {
     #[must_use]
     pub const fn max_failures(mut self, failures: u16) -> Self {
         self.max_failures = failures;
+        self
+    }
+
+    /// Sets how long an acquisition may take. Default 30 s.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// let quick = fetch_proto::TokenPolicy::default().time_limit(Duration::from_secs(5));
+    /// ```
+    #[must_use]
+    pub const fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
         self
     }
 

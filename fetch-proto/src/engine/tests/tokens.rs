@@ -12,7 +12,7 @@ fn profile() -> AuthProfile {
 }
 
 fn engine(config: EngineConfig) -> Engine {
-    Engine::new(config.auth_profile(profile()), 7, at(0))
+    Engine::new(config.auth_profiles([profile()]), 7, at(0))
 }
 
 /// The outputs until the engine is idle, and the tokens that it asks for.
@@ -211,6 +211,20 @@ fn a_failure_that_may_pass_is_waited_out() {
     };
     assert_eq!(idle.wake.map(|wake| wake.why), Some(WakeReason::Token));
     assert_eq!(poll_all(&mut engine, at(1000)).1.len(), 1);
+}
+
+#[test]
+fn an_acquisition_that_takes_too_long_fails_and_another_one_follows() {
+    let mut engine = engine(EngineConfig::default());
+    submit(&mut engine, ["https://a.test/"]);
+    let (polled, wanted) = poll_all(&mut engine, at(0));
+    assert_eq!((polled.wake, wanted.len()), (Some(at(30_000)), 1));
+    let (polled, wanted) = poll_all(&mut engine, at(30_000));
+    assert_eq!((polled.wake, wanted.len()), (Some(at(31_000)), 0));
+    let (_, wanted) = poll_all(&mut engine, at(31_000));
+    assert_eq!(wanted.len(), 1);
+    engine.token_acquired(0, None, at(31_001));
+    assert_eq!(poll_all(&mut engine, at(31_001)).0.starts.len(), 1);
 }
 
 #[test]
