@@ -42,12 +42,12 @@ pub struct Settings {
     /// The engine's configuration: concurrency, limits per host, rates, rules, window, breakers,
     /// budgets. It is the only place that holds them.
     pub config: EngineConfig,
-    /// Tokens that requests share, with their sources.
-    pub(crate) credentials: Vec<SharedCredential>,
     /// Where cookies are stored. Default: `None`, cookies are neither stored nor sent. Clones of the
     /// settings share the jar.
     #[cfg(feature = "cookies")]
     pub cookie_jar: Option<CookieJar>,
+    /// Tokens that requests share, with their sources.
+    pub(crate) credentials: Vec<SharedCredential>,
     /// Whether compressed bodies are requested and decoded. Default yes.
     pub decode: bool,
     /// How long the body of a request with `Expect: 100-continue` waits for `100 Continue` before it is
