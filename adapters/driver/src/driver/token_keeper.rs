@@ -1,5 +1,6 @@
 //! The tokens of one driver: acquires what its engine asks for, and keeps the latest of each profile.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -69,7 +70,12 @@ impl TokenKeeper {
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<(u16, AcquisitionEnd)> {
         for index in 0..self.acquisitions.len() {
             let (profile, acquisition) = &mut self.acquisitions[index];
-            let Poll::Ready(ended) = acquisition.as_mut().poll(cx) else {
+            // A panic in a source must not end the driver.
+            let poll = AssertUnwindSafe(|| acquisition.as_mut().poll(cx));
+            let polled = catch_unwind(poll).unwrap_or_else(|_| {
+                Poll::Ready(Err(CredentialError::refused("its source panicked")))
+            });
+            let Poll::Ready(ended) = polled else {
                 continue;
             };
             let profile = *profile;
@@ -96,5 +102,34 @@ impl TokenKeeper {
     pub(super) fn name(&self, profile: u16) -> &str {
         let kept = self.profiles.get(usize::from(profile));
         kept.map_or("", |kept| kept.credential.profile.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use fetch_proto::AuthProfile;
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::auth::source::AccessToken;
+
+    #[test]
+    fn a_source_that_panics_ends_in_a_final_failure() {
+        async fn panics() -> Result<AccessToken, CredentialError> {
+            panic!("no luck")
+        }
+        let credential = SharedCredential::new(AuthProfile::new("api"), panics);
+        let mut tokens = TokenKeeper::new(&[credential]);
+        let token = TokenUse {
+            generation: 1,
+            profile: 0,
+        };
+        tokens.acquire(token);
+        let (profile, ended) = block_on(poll_fn(|cx| tokens.poll_ended(cx)));
+        assert_eq!(profile, 0);
+        assert!(ended.unwrap_err().failure().is_final());
+        assert!(tokens.authorization(token).is_none());
     }
 }
