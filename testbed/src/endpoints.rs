@@ -150,6 +150,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "/set-cookie?c=a%3D1%3B%20Path%3D/",
         "200, or a redirect, with Set-Cookie",
     ),
+    endpoint(
+        "/cache/SECONDS",
+        "/cache/60",
+        "the request as JSON, fresh for some time, with an ETag; 304 to a match",
+    ),
     endpoint("/close", "/close", "200 with Connection: close"),
     endpoint("/stall", "/stall", "no response, ever"),
     endpoint(
@@ -218,6 +223,7 @@ pub(crate) async fn answer(request: &EndpointRequest) -> EndpointResult {
         "basic-auth" => responses::basic_auth(request)?,
         "bearer" => responses::bearer(request),
         "set-cookie" => set_cookie(request)?,
+        "cache" => responses::cacheable(request, request.path_argument("a number of seconds")?),
         "close" => close_connection(),
         "fault" => return faults::fault(request).await,
         "mixed" => return faults::mixed(request).await,

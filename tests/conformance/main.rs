@@ -21,11 +21,13 @@ use harness::behaviour::{Behaviour, BehaviourGroup};
 use harness::{decision_log, results_table};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use lifecycle::{cancellation, large_batch, runtimes};
-use messages::{bodies, cookies, downloads, failures, redirects, requests, responses, tokens};
+use messages::{
+    bodies, caching, cookies, downloads, failures, redirects, requests, responses, tokens,
+};
 use policies::{request_limits, resilience, retries, time_limits};
 
 /// All behaviours, in the order of the results table.
-const BEHAVIOUR_GROUPS: [BehaviourGroup; 19] = [
+const BEHAVIOUR_GROUPS: [BehaviourGroup; 20] = [
     responses::GROUP,
     requests::GROUP,
     tokens::GROUP,
@@ -38,6 +40,7 @@ const BEHAVIOUR_GROUPS: [BehaviourGroup; 19] = [
     http2::GROUP,
     proxies::GROUP,
     cookies::GROUP,
+    caching::GROUP,
     bodies::GROUP,
     downloads::GROUP,
     cancellation::GROUP,

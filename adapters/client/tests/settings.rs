@@ -31,6 +31,7 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         }
     }
     let by_the_driver = [
+        "cache",
         "config",
         "cookie_jar",
         "credentials",

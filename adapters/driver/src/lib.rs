@@ -12,6 +12,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
+#[cfg(feature = "cache")]
+pub mod cache;
 mod client;
 pub mod common;
 mod driver;
@@ -25,6 +27,14 @@ mod transport;
 
 pub use auth::source::{AccessToken, CredentialError, CredentialSource, TokenFuture};
 pub use bytes;
+#[cfg(feature = "cache")]
+pub use cache::{
+    handle::{Cache, CacheStats},
+    key::CacheKey,
+    memory::MemoryStore,
+    store::{CacheStore, CacheStoreError, CacheUsage, StoreAnswer, StoreFuture},
+    stored::StoredResponse,
+};
 pub use client::builder::{
     Builder,
     build::{fetch_all, fetch_all_with_concurrency},

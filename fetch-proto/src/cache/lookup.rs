@@ -81,7 +81,7 @@ pub fn needs_lookup(request: CacheRequest<'_>) -> Result<(), ForwardReason> {
         return Err(ForwardReason::Method);
     }
     let is_off = matches!(request.mode, CacheMode::NoStore | CacheMode::Reload);
-    let unsupported = ["if-match", "if-range", "if-unmodified-since", "range"];
+    let unsupported = ["if-match", "if-range", "if-unmodified-since"];
     if is_off || unsupported.iter().any(|name| has(request.fields, name)) {
         return Err(ForwardReason::Bypass);
     }

@@ -187,7 +187,13 @@ impl CacheRules {
         self
     }
 
-    pub(super) fn is_shared(&self) -> bool {
+    /// Whether responses of many users are stored.
+    ///
+    /// ```
+    /// assert!(!fetch_proto::cache::CacheRules::default().is_shared());
+    /// ```
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
         self.scope == CacheScope::Shared
     }
 }

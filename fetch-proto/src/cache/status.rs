@@ -56,6 +56,8 @@ impl ForwardReason {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct CacheStatus {
+    /// The age of a stored response, in seconds. It is no part of the text.
+    pub age: Option<u64>,
     /// What else there is to know, such as why a response was not stored.
     pub detail: Option<&'static str>,
     /// Why the request was sent; `None` if a stored response was the answer without that.

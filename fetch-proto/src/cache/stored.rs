@@ -300,6 +300,31 @@ impl StoredHead {
             || rules.is_shared() && lists(&self.directives.private_fields)
     }
 
+    /// When it was received, or last confirmed.
+    ///
+    /// ```
+    /// # fn example(head: &fetch_proto::cache::StoredHead) {
+    /// println!("received {:?} after 1970", head.received().since_1970());
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn received(&self) -> WallTime {
+        self.received
+    }
+
+    /// Whether it answers a request with these fields, as its `Vary` says.
+    ///
+    /// ```
+    /// # use fetch_proto::cache::StoredHead;
+    /// # fn example(head: &StoredHead) {
+    /// let is_for_germans = head.answers(&[("accept-language", "de")]);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn answers(&self, request: &dyn CacheFields) -> bool {
+        self.vary.matches(request)
+    }
+
     /// Whether both answer the same requests, so that one replaces the other.
     ///
     /// ```

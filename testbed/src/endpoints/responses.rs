@@ -5,8 +5,8 @@ use std::io::Write;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
-    WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_NONE_MATCH, LOCATION, WWW_AUTHENTICATE,
 };
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -238,4 +238,17 @@ pub(crate) fn head_flood(bytes: usize) -> EndpointResult {
     let rest = HeaderValue::from_bytes(&vec![b'x'; bytes % FLOOD_VALUE_LEN]).expect("letters");
     response.headers_mut().insert("x-flood-rest", rest);
     Ok(response)
+}
+
+/// The request as JSON, which may be reused for this time, or 304 if the client has it.
+pub(crate) fn cacheable(request: &EndpointRequest, seconds: u32) -> Response<ResponseBody> {
+    let tag = HeaderValue::from_static("\"1\"");
+    let has_it = request.head.headers.get(IF_NONE_MATCH) == Some(&tag);
+    let mut response = if has_it { status(304) } else { echo(request) };
+    let control = HeaderValue::try_from(format!("max-age={seconds}"));
+    response
+        .headers_mut()
+        .extend(control.map(|control| (CACHE_CONTROL, control)));
+    response.headers_mut().insert(ETAG, tag);
+    response
 }

@@ -1,6 +1,7 @@
 //! Requests, responses and their bodies.
 
 pub(crate) mod bodies;
+pub(crate) mod caching;
 pub(crate) mod cookies;
 pub(crate) mod downloads;
 pub(crate) mod failures;

@@ -176,6 +176,8 @@ impl<S: Stream<Item: IntoRequest>> FetchAll<S> {
                         jobs.reserve(room);
                     }
                     jobs.push(FetchJob {
+                        #[cfg(feature = "cache")]
+                        cache: None,
                         group: self.group,
                         request,
                         sender,

@@ -287,6 +287,8 @@ impl<A> Fetcher<A> {
     fn submit(&self, request: Request, sender: OutcomeSender) -> CancelOnDrop {
         let group = self.drivers.new_group();
         self.drivers.submit(vec![FetchJob {
+            #[cfg(feature = "cache")]
+            cache: None,
             group,
             request,
             sender,

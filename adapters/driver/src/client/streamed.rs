@@ -22,6 +22,10 @@ use crate::transport::connection::ConnectionInfo;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StreamedResponse {
+    /// What the cache does for the response; `None` without a cache. Whether it is stored is known only at its
+    /// end.
+    #[cfg(feature = "cache")]
+    pub cache_status: Option<fetch_proto::cache::CacheStatus>,
     /// The body, decoded, while it is received. Dropping it cancels the rest.
     pub body: StreamedBody,
     /// The connection that serves the response; `None` if the transport does not know it.
@@ -58,6 +62,8 @@ impl StreamedResponse {
             error,
         };
         Self {
+            #[cfg(feature = "cache")]
+            cache_status: head.cache,
             body,
             connection: head.connection,
             headers: head.headers,

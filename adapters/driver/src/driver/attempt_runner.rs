@@ -6,11 +6,20 @@ use std::task::{Context, Poll};
 use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
 use http::{HeaderMap, HeaderValue, header};
 
+#[cfg(feature = "cache")]
+use crate::cache::handle::Cache;
+#[cfg(feature = "cache")]
+use crate::driver::cache::{
+    attempt::{body_extras, take_body, take_head},
+    runner::CacheRunner,
+};
+#[cfg(not(feature = "cache"))]
+use crate::driver::exchange::BodyExtras;
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
 #[cfg(feature = "cookies")]
 use crate::driver::exchange::wire::cookie_url;
 use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
-use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode};
+use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode, ExchangeStart};
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::table::FetchTable;
@@ -24,11 +33,13 @@ use crate::telemetry::tracing::FetchSpan;
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::message::OutgoingRequest;
-use crate::transport::progress::{AttemptProgress, ReportedPhases};
+use crate::transport::progress::{AttemptProgress, BodyDemand, ReportedPhases};
 
 /// The attempts in flight of one driver, and what it needs to start more. `start` makes an exchange
 /// of type `F`.
 pub(super) struct AttemptRunner<T, F, S> {
+    #[cfg(feature = "cache")]
+    pub(super) cache: Option<Box<CacheRunner>>,
     clock: Clock,
     /// The cookie jar, if cookies are stored.
     #[cfg(feature = "cookies")]
@@ -39,7 +50,7 @@ pub(super) struct AttemptRunner<T, F, S> {
     ended: Vec<usize>,
     exchanges: AttemptSet<F>,
     /// Header fields of all requests.
-    headers: Arc<HeaderMap>,
+    pub(super) headers: Arc<HeaderMap>,
     hsts: Option<HstsStore>,
     /// The slot of the fetch of each exchange.
     slots: Vec<usize>,
@@ -60,7 +71,7 @@ impl<T, F, S> AttemptRunner<T, F, S>
 where
     T: Transport,
     F: AttemptExchange,
-    S: Fn(&T, OutgoingRequest, AttemptProgress) -> F,
+    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
 {
     pub(super) fn new(
         transport: Arc<T>,
@@ -69,7 +80,11 @@ where
         headers: Arc<HeaderMap>,
         clock: Clock,
     ) -> Self {
+        #[cfg(feature = "cache")]
+        let new_cache = |cache: &Cache| Box::new(CacheRunner::new(cache.clone(), settings, clock));
         Self {
+            #[cfg(feature = "cache")]
+            cache: settings.cache.as_ref().map(new_cache),
             clock,
             #[cfg(feature = "cookies")]
             cookies: settings.cookie_jar.clone(),
@@ -104,7 +119,12 @@ where
         let request = self.with_login(with_token(request, token));
         #[cfg(feature = "cookies")]
         let (request, cookie_url) = self.with_cookies(request);
-        let exchange = (self.start)(&self.transport, request, progress.clone());
+        #[cfg(feature = "cache")]
+        let (request, cache, stored_head) = self.with_validators(request, &attempt, token, fetch);
+        let start = ExchangeStart::Request(request);
+        #[cfg(feature = "cache")]
+        let start = stored_head.map_or(start, ExchangeStart::Stored);
+        let exchange = (self.start)(&self.transport, start, progress.clone());
         let index = self.exchanges.insert(exchange);
         if let Some(check) = &fetch.request.redirect_check
             && attempt.url != fetch.request.url
@@ -118,6 +138,8 @@ where
         self.slots[index] = attempt.id.fetch.slot();
         let span = fetch.span.for_attempt(&fetch.request, &attempt);
         fetch.add_attempt(InFlightAttempt {
+            #[cfg(feature = "cache")]
+            cache,
             #[cfg(feature = "cookies")]
             cookie_url,
             id: attempt.id,
@@ -134,7 +156,7 @@ where
     }
 
     /// Adds the login of the host, unless the request has credentials.
-    fn with_login(&self, mut request: OutgoingRequest) -> OutgoingRequest {
+    pub(super) fn with_login(&self, mut request: OutgoingRequest) -> OutgoingRequest {
         if let Some(netrc) = &self.netrc
             && !request.headers.contains_key(header::AUTHORIZATION)
             && let Some(host) = request.url.host_str()
@@ -146,7 +168,7 @@ where
     }
 
     #[cfg(feature = "cookies")]
-    fn with_cookies(
+    pub(super) fn with_cookies(
         &self,
         mut request: OutgoingRequest,
     ) -> (OutgoingRequest, Option<Arc<url::Url>>) {
@@ -194,9 +216,17 @@ where
         let Some(attempt) = fetch.attempt_mut(id) else {
             return;
         };
-        attempt.progress.set_demand(mode.demand());
+        #[cfg(feature = "cache")]
+        let extras = body_extras(self.cache.as_deref(), attempt, &mode);
+        #[cfg(not(feature = "cache"))]
+        let extras = BodyExtras::default();
+        let demand = match mode.demand() {
+            BodyDemand::Nothing if extras.needs_chunks() => BodyDemand::Pieces,
+            demand => demand,
+        };
+        attempt.progress.set_demand(demand);
         if let Some(exchange) = self.exchanges.get(attempt.index) {
-            exchange.set_body_mode(mode);
+            exchange.set_body_mode(mode, extras);
             self.exchanges.wake(attempt.index);
         }
     }
@@ -243,10 +273,14 @@ where
             report(id, Input::Mark(phase, at), now);
         }
         if let Some(parts) = update.head {
+            #[cfg(feature = "cache")]
+            let mut parts = parts;
             #[cfg(feature = "cookies")]
             if let (Some(cookies), Some(url)) = (&self.cookies, &attempt.cookie_url) {
                 cookies.store(url, &parts.headers);
             }
+            #[cfg(feature = "cache")]
+            take_head(self.cache.as_deref_mut(), attempt, &mut parts);
             attempt.span.record_status(parts.status.as_u16());
             let head = engine_head(&parts, keeps_body);
             let head = match &self.hsts {
@@ -264,6 +298,10 @@ where
             report(id, Input::Body { bytes }, now);
         }
         for paused in update.pauses {
+            #[cfg(feature = "cache")]
+            if let (true, Some(cache), Some(cached)) = (paused, &mut self.cache, &attempt.cache) {
+                cache.release_slow(cached);
+            }
             let input = if paused {
                 Input::Paused
             } else {
@@ -273,6 +311,8 @@ where
         }
         let end = match (update.end, polled) {
             (Some(Ok(body)), _) => {
+                #[cfg(feature = "cache")]
+                take_body(self.cache.as_deref_mut(), attempt, body.copy);
                 (attempt.result.chunks, attempt.result.saved) = (body.chunks, body.saved);
                 attempt.result.is_complete = true;
                 Ok(())
@@ -331,84 +371,4 @@ fn span_of(fetches: &mut FetchTable, slot: usize, index: usize) -> Option<FetchS
 }
 
 #[cfg(test)]
-mod tests {
-    use fetch_proto::{AttemptPhase, EngineConfig};
-
-    use super::*;
-    use crate::driver::exchange::start_exchange;
-    use crate::driver::permits::AttemptPermits;
-    use crate::driver::test_support::{FakeTransport, next_attempt, submit, test_engine};
-
-    /// Polls all woken exchanges and returns what they reported.
-    fn poll_all<F, S>(
-        attempts: &mut AttemptRunner<FakeTransport, F, S>,
-        fetches: &mut FetchTable,
-    ) -> Vec<Input>
-    where
-        F: AttemptExchange,
-        S: Fn(&FakeTransport, OutgoingRequest, AttemptProgress) -> F,
-    {
-        let cx = Context::from_waker(std::task::Waker::noop());
-        let mut inputs = Vec::new();
-        if let Poll::Ready(list) = attempts.poll_woken(&cx) {
-            for index in list {
-                attempts.poll_exchange(index, fetches, |_, input, _| inputs.push(input));
-            }
-        }
-        inputs
-    }
-
-    #[test]
-    fn an_attempt_reports_its_phases_head_body_and_end() {
-        let start = start_exchange::<FakeTransport>;
-        let (transport, headers) = (Arc::new(FakeTransport), Arc::default());
-        let settings = Settings::default();
-        let mut attempts = AttemptRunner::new(transport, start, &settings, headers, Clock::start());
-        let (mut engine, mut fetches) =
-            (test_engine(EngineConfig::default()), FetchTable::default());
-        let _consumer = submit("http://a.test/", &mut engine, &mut fetches);
-        let mut permits = AttemptPermits::new(1, 0);
-        let attempt = next_attempt(&mut engine);
-        let (id, slot) = (attempt.id, attempt.id.fetch.slot());
-        attempts.start(attempt, None, fetches.at_mut(slot).unwrap(), permits.take());
-        let inputs = poll_all(&mut attempts, &mut fetches);
-        let [Input::Mark(AttemptPhase::Sent, _), Input::Head(head)] = &inputs[..] else {
-            panic!("{inputs:?}");
-        };
-        assert_eq!(head.status, 200);
-        // It waits for the decision on the body.
-        assert!(poll_all(&mut attempts, &mut fetches).is_empty());
-        attempts.read_body(id, &mut fetches, |_| BodyMode::Collect);
-        let inputs = poll_all(&mut attempts, &mut fetches);
-        assert_eq!(inputs, [Input::Body { bytes: 1 }, Input::End(Ok(()))]);
-        let fetch = fetches.at_mut(slot).unwrap();
-        assert!(!fetch.is_in_flight());
-        assert_eq!(fetch.result().chunks.concat(), b"x");
-        // The permit is for the outcome, unless the fetch goes on.
-        assert!(!permits.refill());
-        attempts.release_permits(&mut fetches);
-        let cx = Context::from_waker(std::task::Waker::noop());
-        assert!(permits.poll(&cx).is_ready());
-    }
-
-    #[test]
-    fn an_aborted_attempt_keeps_its_phases_and_reports_nothing_more() {
-        let start = start_exchange::<FakeTransport>;
-        let (transport, headers) = (Arc::new(FakeTransport), Arc::default());
-        let settings = Settings::default();
-        let mut attempts = AttemptRunner::new(transport, start, &settings, headers, Clock::start());
-        let (mut engine, mut fetches) =
-            (test_engine(EngineConfig::default()), FetchTable::default());
-        let _consumer = submit("http://a.test/never", &mut engine, &mut fetches);
-        let mut permits = AttemptPermits::new(1, 0);
-        let attempt = next_attempt(&mut engine);
-        let (id, slot) = (attempt.id, attempt.id.fetch.slot());
-        attempts.start(attempt, None, fetches.at_mut(slot).unwrap(), permits.take());
-        attempts.abort(id, &mut fetches);
-        let result = fetches.at_mut(slot).unwrap().result();
-        assert_eq!(result.late_phases.len(), 1);
-        assert!(result.permit.is_none());
-        assert!(poll_all(&mut attempts, &mut fetches).is_empty());
-        assert!(!fetches.at_mut(slot).unwrap().is_in_flight());
-    }
-}
+mod tests;

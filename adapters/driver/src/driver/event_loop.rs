@@ -16,7 +16,7 @@ use log::{Level, debug, log_enabled, warn};
 use crate::driver::attempt_runner::AttemptRunner;
 use crate::driver::command::DriverCommand;
 use crate::driver::connect_timeout;
-use crate::driver::exchange::{AttemptExchange, BodyMode};
+use crate::driver::exchange::{AttemptExchange, BodyMode, ExchangeStart};
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::table::FetchTable;
 use crate::driver::loop_turn::LoopTurn;
@@ -30,7 +30,6 @@ use crate::telemetry::logging::log_host_event;
 use crate::telemetry::recording::DriverEngine;
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
-use crate::transport::message::OutgoingRequest;
 use crate::transport::progress::AttemptProgress;
 use crate::transport::timer::Timer;
 
@@ -71,6 +70,9 @@ pub(super) struct Driver<T, F, S> {
 enum WakeEvent {
     /// Exchanges have made progress.
     Attempts(Vec<usize>),
+    /// The store or a writer of the cache has made progress.
+    #[cfg(feature = "cache")]
+    Cache(Vec<usize>),
     Commands(Vec<DriverCommand>),
     /// All fetchers and streams of outcomes were dropped.
     Disconnected,
@@ -86,7 +88,7 @@ impl<T, F, S> Driver<T, F, S>
 where
     T: Transport,
     F: AttemptExchange,
-    S: Fn(&T, OutgoingRequest, AttemptProgress) -> F,
+    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
 {
     /// Runs until all handles are dropped and all fetches have ended.
     pub(super) async fn run(mut self, commands: Receiver<DriverCommand>, mut timer: impl Timer) {
@@ -95,7 +97,7 @@ where
         let mut is_connected = true;
         loop {
             let idle = self.settle().await;
-            if !is_connected && idle.live == 0 {
+            if !is_connected && idle.live == 0 && !self.waits_in_cache() {
                 break;
             }
             let wake_at = idle.wake.map(|wake| wake.at);
@@ -109,12 +111,16 @@ where
             };
             match poll_fn(wait).await {
                 WakeEvent::Attempts(list) => self.poll_attempts(list).await,
+                #[cfg(feature = "cache")]
+                WakeEvent::Cache(list) => self.run_cache_tasks(list),
                 WakeEvent::Commands(commands) => {
                     commands.into_iter().for_each(|c| self.execute(c));
                 }
                 WakeEvent::Disconnected => {
                     is_connected = false;
                     self.submissions.clear();
+                    #[cfg(feature = "cache")]
+                    self.close_cache();
                     self.engine.close(self.clock.now());
                 }
                 WakeEvent::Permit => self.engine.resume_starts(),
@@ -154,6 +160,10 @@ where
             if !taken.is_empty() {
                 return Poll::Ready(WakeEvent::Commands(taken));
             }
+        }
+        #[cfg(feature = "cache")]
+        if let Poll::Ready(list) = self.poll_cache(cx) {
+            return Poll::Ready(WakeEvent::Cache(list));
         }
         if self.permits.poll(cx).is_ready() {
             return Poll::Ready(WakeEvent::Permit);
@@ -197,6 +207,8 @@ where
         loop {
             let idle = self.drain_outputs(&mut steps).await;
             self.attempts.release_permits(&mut self.fetches);
+            #[cfg(feature = "cache")]
+            self.settle_cache();
             if idle.room == 0 || self.submissions.is_empty() {
                 let stats = self.engine.stats();
                 if self.settle_with_siblings(&stats) {
@@ -256,7 +268,7 @@ where
         loop {
             match self.poll_engine(now) {
                 EngineOutput::Abort(id) => self.attempts.abort(id, &mut self.fetches),
-                EngineOutput::Accept(id) => self.read_body(id, |fetch| fetch.accept_response(id)),
+                EngineOutput::Accept(id) => self.accept(id),
                 EngineOutput::Discard(id) => self.read_body(id, |fetch| fetch.discard_response(id)),
                 EngineOutput::AcquireToken(token) => self.tokens.acquire(token),
                 EngineOutput::Done(id, outcome) => self.finish(id, outcome),
@@ -308,6 +320,12 @@ where
         }
     }
 
+    fn accept(&mut self, id: AttemptId) {
+        #[cfg(feature = "cache")]
+        self.attempts.replace_error_status(id, &mut self.fetches);
+        self.read_body(id, |fetch| fetch.accept_response(id));
+    }
+
     fn read_body(&mut self, id: AttemptId, mode: impl FnOnce(&mut ActiveFetch) -> BodyMode) {
         self.attempts.read_body(id, &mut self.fetches, mode);
     }
@@ -317,6 +335,10 @@ where
             self.fetches.copy_response(leader, id);
         }
         if let Some(fetch) = self.fetches.remove(id) {
+            #[cfg(feature = "cache")]
+            let Some((fetch, end)) = self.replace_failure(fetch, end) else {
+                return;
+            };
             let result = self.outcomes.finish(fetch, end);
             self.attempts.recycle_result(result);
         }
@@ -379,9 +401,24 @@ where
             DriverCommand::SendWaitingHosts(to) => {
                 let _ = to.try_send(self.engine.waiting_hosts(self.clock.now()));
             }
+            #[cfg(feature = "cache")]
+            DriverCommand::Submit(jobs) => self.submit_jobs(jobs),
+            #[cfg(not(feature = "cache"))]
             DriverCommand::Submit(jobs) => self.submissions.extend(jobs),
             DriverCommand::WindDown(group) => self.cancel(group, |fetch| !fetch.is_in_flight()),
         }
+    }
+
+    /// Whether requests wait for a store, or a saved body of one for its writer.
+    fn waits_in_cache(&self) -> bool {
+        #[cfg(feature = "cache")]
+        return self
+            .attempts
+            .cache
+            .as_ref()
+            .is_some_and(|cache| cache.has_jobs());
+        #[cfg(not(feature = "cache"))]
+        false
     }
 
     /// Replaces limits and rules while fetches go on.
@@ -405,6 +442,8 @@ where
             siblings.note_cancelled(group);
         }
         self.submissions.cancel(group);
+        #[cfg(feature = "cache")]
+        self.cancel_in_cache(group);
         let fetches = self.fetches.iter();
         for fetch in fetches.filter(|fetch| fetch.group == group && applies(fetch)) {
             self.engine.cancel(fetch.id(), now);

@@ -1,6 +1,8 @@
 //! One driver: the loop that carries out what its engine decides, over any transport and timer.
 
 mod attempt_runner;
+#[cfg(feature = "cache")]
+pub(crate) mod cache;
 pub(crate) mod command;
 mod connect_timeout;
 mod event_loop;

@@ -4,9 +4,15 @@ use fetch_proto::{EngineStats, Timestamp, WaitingHost};
 
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::AttemptResult;
+#[cfg(feature = "cache")]
+use crate::driver::fetches::job::FetchJob;
 use crate::driver::fetches::table::FetchTable;
 use crate::driver::outcomes::fallback::Fallbacks;
 use crate::driver::outcomes::queue::PendingWakers;
+#[cfg(feature = "cache")]
+use crate::driver::permits::AttemptPermit;
+#[cfg(feature = "cache")]
+use crate::model::outcome::Outcome;
 use crate::telemetry::logging::log_request_result;
 use crate::telemetry::metrics::FetchMetrics;
 
@@ -48,6 +54,19 @@ impl OutcomePipeline {
         self.metrics.record_outcome(&fetch.request.method, &outcome);
         self.wakers.add(fetch.send_outcome(outcome, permit));
         fetch.take_result()
+    }
+
+    /// Sends the outcome of a job that a stored response answers.
+    #[cfg(feature = "cache")]
+    pub(super) fn send_served(
+        &mut self,
+        mut job: FetchJob,
+        outcome: Outcome,
+        permit: Option<AttemptPermit>,
+    ) {
+        log_request_result(&outcome);
+        self.metrics.record_outcome(&job.request.method, &outcome);
+        self.wakers.add(job.sender.send(outcome, permit));
     }
 
     /// Records the engine's statistics, and from time to time the hosts that are waited for.

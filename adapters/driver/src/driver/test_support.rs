@@ -31,6 +31,8 @@ pub(super) fn job(group: u64, url: &str) -> (FetchJob, QueueReceiver<DeliveredOu
     let (queue, receiver) = outcome_queue();
     let sender = OutcomeSender::to_queue(&mut request, queue);
     let job = FetchJob {
+        #[cfg(feature = "cache")]
+        cache: None,
         group,
         request,
         sender,

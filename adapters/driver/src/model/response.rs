@@ -25,6 +25,8 @@ pub struct Response {
     pub bytes: u64,
     /// The fields that described the coded body, if it was decoded.
     pub(crate) coded_headers: Option<Box<HeaderMap>>,
+    #[cfg(feature = "cache")]
+    pub(crate) cache: Option<fetch_proto::cache::CacheStatus>,
     pub(crate) connection: Option<ConnectionInfo>,
     /// The header fields. Those that describe a coded body, `Content-Encoding` and `Content-Length`, are
     /// removed if it was decoded: [`received_headers`](Self::received_headers) has them.
@@ -60,6 +62,8 @@ impl Response {
             attempts: 0,
             bytes: body.len() as u64,
             body,
+            #[cfg(feature = "cache")]
+            cache: None,
             coded_headers: None,
             connection: None,
             headers: HeaderMap::new(),
@@ -88,6 +92,19 @@ impl Response {
             headers.append(name, value.clone());
         }
         Cow::Owned(headers)
+    }
+
+    /// What the cache did for this response; `None` without a cache. Its text is a member of the field
+    /// `Cache-Status` (RFC 9211).
+    ///
+    /// ```
+    /// let response = fetch_driver::Response::new(http::StatusCode::OK, "[]");
+    /// assert_eq!(response.cache_status(), None);
+    /// ```
+    #[cfg(feature = "cache")]
+    #[must_use]
+    pub fn cache_status(&self) -> Option<fetch_proto::cache::CacheStatus> {
+        self.cache
     }
 
     /// The address of the server, or of the proxy. `None` if the transport does not know it.

@@ -25,6 +25,8 @@ use self::route::RouteSettings;
 use self::tls::{Http2Mode, TlsSettings};
 use crate::auth::shared::SharedCredential;
 use crate::auth::source::CredentialSource;
+#[cfg(feature = "cache")]
+use crate::cache::handle::Cache;
 #[cfg(feature = "cookies")]
 use crate::fields::cookies::jar::CookieJar;
 use crate::fields::hsts::HstsStore;
@@ -39,6 +41,9 @@ pub const DEFAULT_EXPECT_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
+    /// Where responses are stored. Default: `None`, nothing is. Clones of the settings share what is stored.
+    #[cfg(feature = "cache")]
+    pub cache: Option<Cache>,
     /// The engine's configuration: concurrency, limits per host, rates, rules, window, breakers,
     /// budgets. It is the only place that holds them.
     pub config: EngineConfig,
@@ -97,6 +102,8 @@ impl Default for Settings {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         Self {
+            #[cfg(feature = "cache")]
+            cache: None,
             config: EngineConfig::default(),
             credentials: Vec::new(),
             #[cfg(feature = "cookies")]

@@ -29,6 +29,17 @@ pub struct ProxyRules {
 }
 
 impl ProxyRules {
+    /// Calls `add` with the user name and the password of each proxy.
+    #[cfg(feature = "cache")]
+    pub(crate) fn add_identity(&self, add: &mut dyn FnMut(&[u8])) {
+        for proxy in [&self.http, &self.https].into_iter().flatten() {
+            if let Some((user, password)) = proxy.credentials() {
+                add(user.as_bytes());
+                add(password.as_bytes());
+            }
+        }
+    }
+
     /// No proxy.
     ///
     /// ```

@@ -1,6 +1,8 @@
 //! Collects the settings of a fetcher.
 
 pub(crate) mod build;
+#[cfg(feature = "cache")]
+mod cache;
 mod connections;
 mod limits;
 mod policy;

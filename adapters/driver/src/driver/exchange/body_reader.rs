@@ -8,7 +8,9 @@ use bytes::Bytes;
 use fetch_proto::FailureKind;
 use futures_core::Stream;
 
-use super::{AttemptUpdate, BodyChunks, BodyMode, ReceivedBody, UnfinishedBody};
+#[cfg(feature = "cache")]
+use super::body_copy::BodyCopy;
+use super::{AttemptUpdate, BodyChunks, BodyExtras, BodyMode, ReceivedBody, UnfinishedBody};
 use crate::model::save::SaveError;
 use crate::transport::error::TransportError;
 
@@ -23,6 +25,9 @@ const MIN_CHUNK: usize = 4 * 1024;
 pub(super) struct BodyReader<B> {
     body: B,
     chunks: BodyChunks,
+    /// What the cache keeps.
+    #[cfg(feature = "cache")]
+    copy: Option<BodyCopy>,
     /// Whether the end of the body was reached.
     ended: bool,
     mode: BodyMode,
@@ -30,6 +35,8 @@ pub(super) struct BodyReader<B> {
     paused: bool,
     /// A chunk that waits for room in the consumer's channel.
     sending: Option<PendingSend>,
+    /// A body from the cache, which comes before what the network brings.
+    stored: Option<Bytes>,
 }
 
 /// A chunk on its way to the consumer.
@@ -40,14 +47,17 @@ struct PendingSend {
 }
 
 impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
-    pub(super) fn new(body: B, mode: BodyMode) -> Self {
+    pub(super) fn new(body: B, mode: BodyMode, mut extras: BodyExtras) -> Self {
         Self {
             body,
             chunks: BodyChunks::new(),
+            #[cfg(feature = "cache")]
+            copy: extras.copy_limit.map(BodyCopy::new),
             ended: matches!(mode, BodyMode::Complete(_)),
             mode,
             paused: false,
             sending: None,
+            stored: extras.take_stored(),
         }
     }
 
@@ -110,7 +120,10 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
                 | BodyMode::Redirect
                 | BodyMode::Skip => {}
             }
-            let polled = Pin::new(&mut self.body).poll_next(cx);
+            let polled = match self.stored.take() {
+                Some(stored) => Poll::Ready(Some(Ok(stored))),
+                None => Pin::new(&mut self.body).poll_next(cx),
+            };
             if is_skipped
                 && (taken >= MAX_POLL_BYTES || !matches!(polled, Poll::Ready(Some(Ok(_)))))
             {
@@ -124,6 +137,10 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
             let chunk = chunk?;
             update.body_bytes += chunk.len() as u64;
             taken += chunk.len().max(MIN_CHUNK);
+            #[cfg(feature = "cache")]
+            if let Some(copy) = &mut self.copy {
+                copy.add(&chunk);
+            }
             match &mut self.mode {
                 BodyMode::Collect | BodyMode::Redirect => self.chunks.push(chunk),
                 BodyMode::Complete(_) | BodyMode::Discard | BodyMode::Lost | BodyMode::Skip => {}
@@ -147,7 +164,12 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
                 _ => None,
             };
         let chunks = core::mem::take(&mut self.chunks);
-        Poll::Ready(Ok(ReceivedBody { chunks, saved }))
+        Poll::Ready(Ok(ReceivedBody {
+            chunks,
+            #[cfg(feature = "cache")]
+            copy: self.copy.take().and_then(BodyCopy::finish),
+            saved,
+        }))
     }
 }
 
@@ -239,7 +261,7 @@ mod tests {
     fn an_endless_body_is_read_in_turns() {
         for len in [1, 64 * 1024] {
             let body = stream::repeat_with(move || Ok(Bytes::from(vec![0; len])));
-            let mut reader = BodyReader::new(body, BodyMode::Discard);
+            let mut reader = BodyReader::new(body, BodyMode::Discard, BodyExtras::default());
             let wakes = Arc::<WakeCount>::default();
             let waker = std::task::Waker::from(wakes.clone());
             let mut cx = Context::from_waker(&waker);
@@ -263,7 +285,7 @@ mod tests {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut skip = |body: Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>>>>| {
             let mut update = AttemptUpdate::default();
-            let mut reader = BodyReader::new(body, BodyMode::Skip);
+            let mut reader = BodyReader::new(body, BodyMode::Skip, BodyExtras::default());
             let polled = reader.poll(&mut update, &mut cx);
             assert!(matches!(polled, Poll::Ready(Ok(_))), "{polled:?}");
             update.body_bytes
@@ -277,7 +299,8 @@ mod tests {
     #[test]
     fn waiting_for_the_writer_is_reported_as_a_pause() {
         let body = stream::iter([Ok(Bytes::from_static(b"x"))]);
-        let mut reader = BodyReader::new(body, BodyMode::Save(Box::new(SlowWriter(false))));
+        let mode = BodyMode::Save(Box::new(SlowWriter(false)));
+        let mut reader = BodyReader::new(body, mode, BodyExtras::default());
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut pauses = Vec::new();
         loop {

@@ -1,6 +1,8 @@
 //! One HTTP exchange: from the request of an attempt to the end of the response body.
 
 pub(crate) mod attempt_set;
+#[cfg(feature = "cache")]
+mod body_copy;
 mod body_reader;
 pub(crate) mod wire;
 
@@ -11,6 +13,7 @@ use async_channel::Sender;
 use bytes::Bytes;
 use fetch_proto::FailureKind;
 use futures_core::Stream;
+use futures_lite::stream::{self, Empty};
 use http::{HeaderMap, StatusCode, Version};
 use pin_project_lite::pin_project;
 use smallvec::SmallVec;
@@ -27,16 +30,31 @@ use crate::transport::progress::{AttemptProgress, BodyDemand};
 /// Starts the exchange of one attempt.
 pub(crate) fn start_exchange<T: Transport>(
     transport: &T,
-    request: OutgoingRequest,
+    start: ExchangeStart,
     progress: AttemptProgress,
 ) -> impl AttemptExchange + use<T> {
-    let response = transport.send(request, progress);
-    TransportExchange {
-        state: ExchangeState::Sending {
+    let state = match start {
+        ExchangeStart::Request(request) => ExchangeState::Sending {
             check: None,
-            response,
+            response: transport.send(request, progress),
         },
-    }
+        #[cfg(feature = "cache")]
+        ExchangeStart::Stored(parts) => ExchangeState::Deciding {
+            body: None,
+            head: Some(parts),
+            mode: None,
+        },
+    };
+    TransportExchange { state }
+}
+
+/// With what an exchange begins.
+pub(crate) enum ExchangeStart {
+    /// This request is sent.
+    Request(OutgoingRequest),
+    /// Nothing is sent: this is the head of a stored response.
+    #[cfg(feature = "cache")]
+    Stored(ResponseParts),
 }
 
 /// An exchange as the driver sees it, independent of its transport.
@@ -44,7 +62,7 @@ pub(crate) trait AttemptExchange:
     PollAttempt<Update = AttemptUpdate> + Send + 'static
 {
     /// Decides what happens to the response body. The exchange waits for it after the head.
-    fn set_body_mode(self: Pin<&mut Self>, mode: BodyMode);
+    fn set_body_mode(self: Pin<&mut Self>, mode: BodyMode, extras: BodyExtras);
 
     /// Lets the request wait until this check allows it.
     fn set_check(self: Pin<&mut Self>, check: RedirectVerdict);
@@ -89,11 +107,28 @@ pub(crate) struct AttemptUpdate {
 /// The head of a response.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseParts {
+    /// What the cache did.
+    #[cfg(feature = "cache")]
+    pub(crate) cache: Option<fetch_proto::cache::CacheStatus>,
     /// The fields of the coded body, if the transport decodes it.
     pub(crate) coded_headers: Option<Box<HeaderMap>>,
     pub(crate) headers: HeaderMap,
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
+}
+
+/// What the cache does with a body, besides its mode. Nothing by default, and nothing without a cache.
+#[derive(Debug, Default)]
+pub(crate) struct BodyExtras {
+    /// Copies the body, as long as it is no larger than this.
+    #[cfg(feature = "cache")]
+    pub(crate) copy_limit: Option<u64>,
+    /// Drops what the network brings, and delivers only the stored body.
+    #[cfg(feature = "cache")]
+    pub(crate) drops_received: bool,
+    /// This is delivered first.
+    #[cfg(feature = "cache")]
+    pub(crate) stored: Option<Bytes>,
 }
 
 /// The chunks of a body, usually one.
@@ -104,6 +139,9 @@ pub(crate) type BodyChunks = SmallVec<[Bytes; 1]>;
 pub(crate) struct ReceivedBody {
     /// The body, if it was collected.
     pub(crate) chunks: BodyChunks,
+    /// A copy for the cache.
+    #[cfg(feature = "cache")]
+    pub(crate) copy: Option<BodyChunks>,
     /// The receipt, if the body was saved.
     pub(crate) saved: Option<SaveReceipt>,
 }
@@ -127,6 +165,32 @@ pub(crate) enum BodyMode {
     Save(Box<dyn BodyWriter>),
     /// It is sent to the caller, chunk by chunk, after the chunk that is left from an earlier attempt.
     Stream(Sender<Bytes>, Option<Bytes>),
+}
+
+impl BodyExtras {
+    /// Whether the stored body replaces the received one.
+    fn drops_received(&self) -> bool {
+        #[cfg(feature = "cache")]
+        return self.drops_received;
+        #[cfg(not(feature = "cache"))]
+        false
+    }
+
+    /// Whether chunks are needed that the mode does not need.
+    pub(crate) fn needs_chunks(&self) -> bool {
+        #[cfg(feature = "cache")]
+        return self.copy_limit.is_some();
+        #[cfg(not(feature = "cache"))]
+        false
+    }
+
+    /// The body to deliver first.
+    fn take_stored(&mut self) -> Option<Bytes> {
+        #[cfg(feature = "cache")]
+        return self.stored.take();
+        #[cfg(not(feature = "cache"))]
+        None
+    }
 }
 
 impl BodyMode {
@@ -155,7 +219,8 @@ pin_project! {
     #[project = ExchangeStateProjection]
     enum ExchangeState<F, B> {
         Sending { check: Option<RedirectVerdict>, #[pin] response: F },
-        Deciding { body: Option<B>, mode: Option<BodyMode> },
+        Deciding { body: Option<B>, head: Option<ResponseParts>, mode: Option<(BodyMode, BodyExtras)> },
+        Replaying { reader: BodyReader<Empty<Result<Bytes, TransportError>>> },
         Reading { reader: BodyReader<B> },
     }
 }
@@ -192,6 +257,8 @@ where
                             version,
                         }) => {
                             update.head = Some(ResponseParts {
+                                #[cfg(feature = "cache")]
+                                cache: None,
                                 coded_headers,
                                 headers,
                                 status,
@@ -199,23 +266,33 @@ where
                             });
                             ExchangeState::Deciding {
                                 body: Some(body),
+                                head: None,
                                 mode: None,
                             }
                         }
                         Err(error) => return finish(update, Err(error)),
                     }
                 }
-                ExchangeStateProjection::Deciding { body, mode } => {
-                    // The driver polls again after its decision.
-                    let Some(mode) = mode.take() else {
-                        return Poll::Pending;
-                    };
-                    let Some(body) = body.take() else {
-                        return Poll::Pending;
-                    };
-                    ExchangeState::Reading {
-                        reader: BodyReader::new(body, mode),
+                ExchangeStateProjection::Deciding { body, head, mode } => {
+                    if let Some(head) = head.take() {
+                        update.head = Some(head);
                     }
+                    // The driver polls again after its decision.
+                    let Some((mode, extras)) = mode.take() else {
+                        return Poll::Pending;
+                    };
+                    match body.take().filter(|_| !extras.drops_received()) {
+                        Some(body) => ExchangeState::Reading {
+                            reader: BodyReader::new(body, mode, extras),
+                        },
+                        None => ExchangeState::Replaying {
+                            reader: BodyReader::new(stream::empty(), mode, extras),
+                        },
+                    }
+                }
+                ExchangeStateProjection::Replaying { reader } => {
+                    let result = ready!(reader.poll(update, cx));
+                    return finish(update, result);
                 }
                 ExchangeStateProjection::Reading { reader } => {
                     let result = ready!(reader.poll(update, cx));
@@ -235,9 +312,9 @@ where
     F: Future<Output = Result<IncomingResponse<B>, TransportError>> + Send + 'static,
     B: Stream<Item = Result<Bytes, TransportError>> + Send + Unpin + 'static,
 {
-    fn set_body_mode(self: Pin<&mut Self>, decided: BodyMode) {
+    fn set_body_mode(self: Pin<&mut Self>, decided: BodyMode, extras: BodyExtras) {
         if let ExchangeStateProjection::Deciding { mode, .. } = self.project().state.project() {
-            *mode = Some(decided);
+            *mode = Some((decided, extras));
         }
     }
 

@@ -42,7 +42,10 @@ pub(crate) fn engine_head(parts: &ResponseParts, keeps_body: bool) -> HeadSummar
     let retry_after = field(header::RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok());
     let head = HeadSummary::status(parts.status.as_u16());
     let head = match keeps_body {
-        true => head.representation(representation(parts)),
+        true => head.representation(representation(
+            &parts.headers,
+            parts.coded_headers.is_some(),
+        )),
         false => head,
     };
     head.location(location)
@@ -68,16 +71,16 @@ pub(crate) fn with_upgraded_location(
     }
 }
 
-/// What a head says about the identity and the range of its body.
-pub(crate) fn representation(parts: &ResponseParts) -> RepresentationSummary {
+/// What a head says about the identity and the range of its body, which the transport may have decoded.
+pub(crate) fn representation(headers: &HeaderMap, is_decoded: bool) -> RepresentationSummary {
     let field = |name| {
-        let mut values = parts.headers.get_all(name).iter();
+        let mut values = headers.get_all(name).iter();
         let value = values.next()?.to_str().ok()?;
         values.next().is_none().then(|| value.trim())
     };
     let date = |name| httpdate::parse_http_date(field(name)?).ok();
     let is_coded = |value: &str| !value.is_empty() && !value.eq_ignore_ascii_case("identity");
-    let coding = parts.headers.get(header::CONTENT_ENCODING);
+    let coding = headers.get(header::CONTENT_ENCODING);
     let mut found = RepresentationSummary::default();
     found.age = date(header::DATE)
         .zip(date(header::LAST_MODIFIED))
@@ -85,7 +88,7 @@ pub(crate) fn representation(parts: &ResponseParts) -> RepresentationSummary {
     found.content_length = field(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
     found.content_range = field(header::CONTENT_RANGE).and_then(ContentRange::parse);
     found.etag = field(header::ETAG).map(Into::into);
-    found.is_encoded = parts.coded_headers.is_some()
+    found.is_encoded = is_decoded
         || coding.is_some_and(|value| value.to_str().map_or(true, |value| is_coded(value.trim())));
     found.last_modified = field(header::LAST_MODIFIED).map(Into::into);
     found
@@ -176,7 +179,7 @@ fn with_range(headers: &HeaderMap, point: &ResumePoint) -> HeaderMap {
 }
 
 /// The header fields of one request: its own replace the common ones.
-fn merge_headers(common: &HeaderMap, own: &HeaderMap) -> HeaderMap {
+pub(crate) fn merge_headers(common: &HeaderMap, own: &HeaderMap) -> HeaderMap {
     let mut headers = common.clone();
     for name in own.keys() {
         headers.remove(name);

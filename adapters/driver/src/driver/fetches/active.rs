@@ -1,19 +1,25 @@
 //! One fetch in the engine: its attempts in flight, and the result of the last one.
 
+#[cfg(feature = "cache")]
 use std::sync::Arc;
 use std::task::Waker;
 
 use async_channel::Sender;
 use bytes::Bytes;
+#[cfg(feature = "cache")]
+use fetch_proto::cache::CacheStatus;
 use fetch_proto::{AttemptId, FetchId, Method, RequestBodyKind};
 use http::{StatusCode, header};
 use smallvec::SmallVec;
 
+#[cfg(feature = "cache")]
+use crate::driver::cache::plan::CachePlan;
 use crate::driver::exchange::wire::representation;
-use crate::driver::exchange::{BodyChunks, BodyMode, ResponseParts, UnfinishedBody};
+use crate::driver::exchange::{BodyMode, ResponseParts, UnfinishedBody};
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::job::FetchJob;
 use crate::driver::fetches::redirect_trail::RedirectTrail;
+use crate::driver::fetches::response::{join, response, whole_head};
 use crate::driver::outcomes::sender::OutcomeSender;
 use crate::driver::permits::AttemptPermit;
 use crate::model::error::{Error, FailedAttempt};
@@ -22,7 +28,6 @@ use crate::model::request::{BodyRetention, Request};
 use crate::model::response::Response;
 use crate::model::save::{BodyWriter, ResponseHead};
 use crate::telemetry::tracing::FetchSpan;
-use crate::transport::connection::ConnectionInfo;
 use crate::transport::message_sizes::MessageSizes;
 use crate::transport::progress::AttemptProgress;
 
@@ -30,6 +35,9 @@ use crate::transport::progress::AttemptProgress;
 pub(crate) struct ActiveFetch {
     /// Usually one; more with hedging.
     attempts: SmallVec<[InFlightAttempt; 1]>,
+    /// What the cache does with its first request.
+    #[cfg(feature = "cache")]
+    pub(crate) cache: Option<Arc<CachePlan>>,
     pub(crate) group: u64,
     /// Whether the caller's request has a body.
     pub(crate) has_body: bool,
@@ -59,12 +67,16 @@ struct BrokenBody {
 impl ActiveFetch {
     pub(crate) fn new(job: FetchJob, id: FetchId) -> Self {
         let FetchJob {
+            #[cfg(feature = "cache")]
+            cache,
             group,
             request,
             sender,
         } = job;
         Self {
             attempts: SmallVec::new(),
+            #[cfg(feature = "cache")]
+            cache,
             group,
             has_body: request.body.kind() != RequestBodyKind::None,
             id,
@@ -81,6 +93,29 @@ impl ActiveFetch {
 
     pub(crate) fn id(&self) -> FetchId {
         self.id
+    }
+
+    /// Its request and where its outcome goes, after it has ended.
+    #[cfg(feature = "cache")]
+    pub(crate) fn into_job(self) -> FetchJob {
+        FetchJob {
+            cache: None,
+            group: self.group,
+            request: self.request,
+            sender: self.sender,
+        }
+    }
+
+    /// Whether the caller has received the head of a stream.
+    #[cfg(feature = "cache")]
+    pub(crate) fn has_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// What the cache did with the last response.
+    #[cfg(feature = "cache")]
+    pub(crate) fn cache_status(&self) -> Option<CacheStatus> {
+        self.result.as_ref()?.cache
     }
 
     /// The same fetch under the id that another engine gave it.
@@ -299,7 +334,9 @@ impl ActiveFetch {
         let is_continuable = parts.status == StatusCode::OK && self.request.method == Method::Get;
         let validator = match asked {
             Some(point) => point.validator.clone(),
-            None if is_continuable => representation(parts).validator(),
+            None if is_continuable => {
+                representation(&parts.headers, parts.coded_headers.is_some()).validator()
+            }
             None => None,
         };
         Some(sink.open(&ResponseHead {
@@ -322,6 +359,8 @@ impl ActiveFetch {
         sees_connection: bool,
     ) -> (Outcome, Option<AttemptPermit>) {
         let AttemptResult {
+            #[cfg(feature = "cache")]
+                cache: _,
             chunks,
             connection,
             detail,
@@ -358,6 +397,8 @@ impl ActiveFetch {
             Ok(finish) => {
                 // The caller of a streamed response already has its head.
                 let parts = parts.unwrap_or_else(|| ResponseParts {
+                    #[cfg(feature = "cache")]
+                    cache: None,
                     coded_headers: None,
                     headers: http::HeaderMap::new(),
                     status: StatusCode::from_u16(finish.status).unwrap_or_default(),
@@ -428,44 +469,4 @@ impl ActiveFetch {
     ) -> Option<Waker> {
         self.sender.send(outcome, permit)
     }
-}
-
-/// A response with this head, without its body.
-fn response(
-    parts: ResponseParts,
-    connection: Option<ConnectionInfo>,
-    url: Arc<url::Url>,
-) -> Response {
-    Response {
-        attempts: 0,
-        body: Bytes::new(),
-        bytes: 0,
-        coded_headers: parts.coded_headers,
-        connection,
-        headers: parts.headers,
-        saved: None,
-        status: parts.status,
-        url,
-        version: parts.version,
-    }
-}
-
-/// The head of a complete body of which this head brought the rest (RFC 9110, section 15.3.7.3).
-fn whole_head(mut parts: ResponseParts, bytes: u64) -> ResponseParts {
-    parts.status = StatusCode::OK;
-    parts.headers.remove(header::CONTENT_RANGE);
-    parts.headers.insert(header::CONTENT_LENGTH, bytes.into());
-    parts
-}
-
-/// The chunks as one body, without a copy if there is only one.
-fn join(mut chunks: BodyChunks) -> Bytes {
-    if chunks.len() <= 1 {
-        return chunks.pop().unwrap_or_default();
-    }
-    let mut body = Vec::with_capacity(chunks.iter().map(Bytes::len).sum());
-    for chunk in &chunks {
-        body.extend_from_slice(chunk);
-    }
-    body.into()
 }

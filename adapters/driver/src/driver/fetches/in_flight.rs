@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "cache")]
+use fetch_proto::cache::CacheStatus;
 use fetch_proto::{AttemptId, ResumePoint};
 
+#[cfg(feature = "cache")]
+use crate::driver::cache::attempt::AttemptCache;
 use crate::driver::exchange::{BodyChunks, ResponseParts};
 use crate::driver::permits::AttemptPermit;
 use crate::model::error::ErrorSource;
@@ -15,6 +19,8 @@ use crate::transport::progress::{AttemptProgress, PhaseTimes, ReportedPhases};
 
 /// An attempt in flight.
 pub(crate) struct InFlightAttempt {
+    #[cfg(feature = "cache")]
+    pub(crate) cache: Option<Box<AttemptCache>>,
     /// The URL whose cookies are sent and stored, if there is a jar.
     #[cfg(feature = "cookies")]
     pub(crate) cookie_url: Option<Arc<url::Url>>,
@@ -37,6 +43,9 @@ pub(crate) struct InFlightAttempt {
 /// What an attempt returned.
 #[derive(Default)]
 pub(crate) struct AttemptResult {
+    /// What the cache did.
+    #[cfg(feature = "cache")]
+    pub(crate) cache: Option<CacheStatus>,
     pub(crate) chunks: BodyChunks,
     pub(crate) connection: Option<ConnectionInfo>,
     /// The text of the error.
@@ -60,6 +69,8 @@ impl AttemptResult {
     /// A copy of the response, for a fetch that shares it.
     pub(crate) fn copy_response(&self) -> Self {
         Self {
+            #[cfg(feature = "cache")]
+            cache: self.cache,
             chunks: self.chunks.clone(),
             connection: self.connection.clone(),
             detail: self.detail.clone(),

@@ -5,4 +5,5 @@ pub(crate) mod in_flight;
 pub(crate) mod job;
 pub(crate) mod migrating;
 pub(crate) mod redirect_trail;
+pub(crate) mod response;
 pub(crate) mod table;

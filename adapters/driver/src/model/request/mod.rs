@@ -15,6 +15,8 @@ mod response;
 use std::sync::Arc;
 
 use bytes::Bytes;
+#[cfg(feature = "cache")]
+use fetch_proto::cache::CacheMode;
 use fetch_proto::{Method, Policy, PolicyPatch, Quoted, ResumePoint};
 use futures_core::Stream;
 use futures_lite::StreamExt;
@@ -49,6 +51,9 @@ pub struct Request {
     pub(crate) attached: Option<Attachment>,
     pub(crate) body: RequestContent,
     pub(crate) body_retention: BodyRetention,
+    /// How it uses the cache; `None` as the cache says.
+    #[cfg(feature = "cache")]
+    pub(crate) cache_mode: Option<CacheMode>,
     pub(crate) headers: HeaderMap,
     pub(crate) idempotent: bool,
     /// Whether the outcome has the responses that redirected.
@@ -116,6 +121,8 @@ impl Request {
             attached: None,
             body: RequestContent::Empty,
             body_retention: BodyRetention::Collect,
+            #[cfg(feature = "cache")]
+            cache_mode: None,
             headers,
             idempotent: false,
             keep_redirects: false,
@@ -145,6 +152,21 @@ impl Request {
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = RequestContent::Bytes(body.into());
+        self
+    }
+
+    /// Sets how the request uses the cache. Default: as the [`Cache`](crate::Cache) says. Without a cache it
+    /// changes nothing.
+    ///
+    /// ```
+    /// use fetch_driver::{Request, cache::CacheMode};
+    /// let request = Request::get("http://a.test/")?.cache_mode(CacheMode::NoCache);
+    /// # Ok::<(), fetch_driver::Error>(())
+    /// ```
+    #[cfg(feature = "cache")]
+    #[must_use]
+    pub fn cache_mode(mut self, mode: CacheMode) -> Self {
+        self.cache_mode = Some(mode);
         self
     }
 

@@ -1,0 +1,85 @@
+//! What the cache does with one request.
+
+use std::sync::Arc;
+
+use fetch_proto::Method;
+use fetch_proto::cache::{CacheMode, CacheRequest, CacheStatus, ForwardReason};
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::cache::fields::HeaderFields;
+use crate::cache::key::CacheKey;
+use crate::cache::stored::StoredResponse;
+
+/// What the cache does with one request, decided when it was looked up.
+pub(crate) struct CachePlan {
+    pub(super) action: PlanAction,
+    /// The request's header fields as they are sent, without validators.
+    pub(super) fields: Arc<HeaderMap>,
+    pub(super) key: CacheKey,
+    /// Whether identical requests may wait for its response.
+    pub(super) leads: bool,
+    pub(super) may_store: bool,
+    pub(super) method: Method,
+    pub(super) mode: CacheMode,
+    /// A stale response that may replace an error.
+    pub(super) on_error: Option<Arc<StoredResponse>>,
+    pub(super) status: CacheStatus,
+}
+
+/// What is sent.
+pub(super) enum PlanAction {
+    /// The request as it is.
+    Send,
+    /// Nothing: the engine gets this stored response, for instance a redirect, which it follows.
+    Replay(Arc<StoredResponse>),
+    /// The request with conditions; after a 304, this response is the answer.
+    Validate {
+        if_modified_since: Option<HeaderValue>,
+        if_none_match: Option<HeaderValue>,
+        stored: Arc<StoredResponse>,
+    },
+}
+
+impl CachePlan {
+    /// A plan to send a request as it is.
+    pub(super) fn forward(
+        key: CacheKey,
+        fields: Arc<HeaderMap>,
+        method: &Method,
+        mode: CacheMode,
+        reason: ForwardReason,
+    ) -> Self {
+        Self {
+            action: PlanAction::Send,
+            fields,
+            key,
+            leads: false,
+            may_store: true,
+            method: method.clone(),
+            mode,
+            on_error: None,
+            status: CacheStatus::forwarded(reason),
+        }
+    }
+
+    /// Whether identical requests may wait for its response: not if it is about a part, or about
+    /// what the caller has.
+    pub(super) fn may_lead(&self) -> bool {
+        let conditions = [
+            header::IF_NONE_MATCH,
+            header::IF_MODIFIED_SINCE,
+            header::RANGE,
+        ];
+        self.method == Method::Get && !conditions.iter().any(|name| self.fields.contains_key(name))
+    }
+
+    /// Calls `decide` with the request as the core sees it.
+    pub(super) fn with_request<R>(&self, decide: impl FnOnce(CacheRequest<'_>) -> R) -> R {
+        let fields = HeaderFields(&self.fields);
+        decide(CacheRequest {
+            fields: &fields,
+            method: &self.method,
+            mode: self.mode,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Requests as they are sent, for the cache.
+
+use std::sync::Arc;
+
+use fetch_proto::{Attempt, AttemptId};
+use http::HeaderValue;
+
+use super::attempt::AttemptCache;
+use super::runner::AskedRequest;
+use crate::driver::attempt_runner::AttemptRunner;
+use crate::driver::exchange::wire::merge_headers;
+use crate::driver::exchange::{AttemptExchange, ExchangeStart, ResponseParts};
+use crate::driver::fetches::active::ActiveFetch;
+use crate::driver::fetches::table::FetchTable;
+use crate::model::request::Request;
+use crate::transport::Transport;
+use crate::transport::message::OutgoingRequest;
+use crate::transport::progress::AttemptProgress;
+
+impl<T, F, S> AttemptRunner<T, F, S>
+where
+    T: Transport,
+    F: AttemptExchange,
+    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
+{
+    /// A request before it is in the engine, with the fields of its first attempt, except those of a token.
+    pub(in crate::driver) fn request_fields(&self, request: &Request) -> OutgoingRequest {
+        let mut outgoing = OutgoingRequest::new(http::Method::GET, request.url.clone());
+        outgoing.headers = match request.headers.is_empty() {
+            true => self.headers.clone(),
+            false => Arc::new(merge_headers(&self.headers, &request.headers)),
+        };
+        outgoing.path_as_is = request.unchanged_target(&request.url);
+        let cache = self.cache.as_ref();
+        let outgoing = match cache.is_some_and(|cache| cache.has_profile(&outgoing)) {
+            true => outgoing,
+            false => self.with_login(outgoing),
+        };
+        #[cfg(feature = "cookies")]
+        let (outgoing, _) = self.with_cookies(outgoing);
+        outgoing
+    }
+
+    /// Adds what the cache adds to a request. Also returns what it notes for the response, and a stored
+    /// response that is the answer, so that nothing is sent.
+    pub(in crate::driver) fn with_validators(
+        &self,
+        mut request: OutgoingRequest,
+        attempt: &Attempt,
+        token: Option<&HeaderValue>,
+        fetch: &ActiveFetch,
+    ) -> (
+        OutgoingRequest,
+        Option<Box<AttemptCache>>,
+        Option<ResponseParts>,
+    ) {
+        let Some(cache) = &self.cache else {
+            return (request, None, None);
+        };
+        let is_storable = !(attempt.send_body && fetch.has_body) && attempt.resume.is_none();
+        let asked = AskedRequest {
+            is_storable,
+            method: &attempt.method,
+            mode: fetch.request.cache_mode,
+            token,
+        };
+        let (cached, head) = cache.prepare(fetch.cache.as_ref(), &mut request, asked);
+        (request, Some(Box::new(cached)), head)
+    }
+
+    /// Replaces an accepted response that is an error by a stale one, if that is allowed.
+    pub(in crate::driver) fn replace_error_status(&self, id: AttemptId, fetches: &mut FetchTable) {
+        let Some(cache) = &self.cache else {
+            return;
+        };
+        let fetch = fetches.with_attempt(id);
+        let Some(attempt) = fetch.and_then(|fetch| fetch.attempt_mut(id)) else {
+            return;
+        };
+        if let (Some(cached), Some(parts)) = (&mut attempt.cache, &mut attempt.result.parts)
+            && let Some(stale) = cache.replace_status(cached, parts.status)
+        {
+            *parts = stale;
+            attempt.result.cache = parts.cache;
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Whose responses are stored and served.
+
+use fetch_driver::cache::{CacheRules, CacheScope};
+use fetch_driver::{Method, Request};
+
+use crate::server::{FRESH, Server, URL, cache, get, request, respond, told};
+
+#[test]
+fn no_identity_gets_the_response_of_another() {
+    let identities: [&[(&str, &str)]; 7] = [
+        &[],
+        &[("authorization", "Bearer a")],
+        &[("authorization", "Bearer b")],
+        &[("cookie", "id=a")],
+        &[("cookie", "id=b")],
+        &[("authorization", "Bearer a"), ("cookie", "id=a")],
+        &[("proxy-authorization", "Basic x")],
+    ];
+    let with = |fields: &[(&str, &str)]| {
+        let add =
+            |request: Request, (name, value): &(&str, &str)| request.header(name, value).unwrap();
+        fields.iter().fold(request(), add)
+    };
+    let (server, cache) = (Server::fixed(FRESH), cache());
+    let fetcher = server.fetcher(&cache);
+    let login = || Request::get("http://me:pw@a.test/x").unwrap();
+    let mut bodies: Vec<_> = identities
+        .iter()
+        .map(|fields| told(&get(&fetcher, with(fields))).0)
+        .collect();
+    bodies.push(told(&get(&fetcher, login())).0);
+    bodies.sort();
+    bodies.dedup();
+    assert_eq!(bodies.len(), 8, "{bodies:?}");
+    for fields in identities {
+        assert!(
+            told(&get(&fetcher, with(fields))).1.starts_with("hit"),
+            "{fields:?}"
+        );
+    }
+    assert!(told(&get(&fetcher, login())).1.starts_with("hit"));
+    // Another fetcher that does not check certificates shares nothing.
+    let insecure = server
+        .builder(&cache)
+        .danger_accept_invalid_certs(true)
+        .build()
+        .unwrap();
+    assert!(
+        told(&get(&insecure, request()))
+            .1
+            .starts_with("fwd=uri-miss")
+    );
+    let another = server.fetcher(&cache);
+    assert!(told(&get(&another, request())).1.starts_with("hit"));
+    // What is made for one request is not stored.
+    let digest = || request().header("authorization", "Digest nonce=1").unwrap();
+    for _ in 0..2 {
+        assert!(told(&get(&fetcher, digest())).1.starts_with("fwd=bypass"));
+    }
+}
+
+#[test]
+fn a_shared_cache_stores_nothing_for_one_user() {
+    let private: &[(&str, &str)] = &[("cache-control", "private, max-age=9")];
+    type Case = (
+        &'static [(&'static str, &'static str)],
+        Option<&'static str>,
+        bool,
+    );
+    let table: [Case; 5] = [
+        (FRESH, None, true),
+        (private, None, false),
+        (FRESH, Some("Bearer a"), false),
+        (
+            &[("cache-control", "public, max-age=9")],
+            Some("Bearer a"),
+            true,
+        ),
+        (
+            &[("cache-control", "max-age=9"), ("set-cookie", "a=b")],
+            None,
+            false,
+        ),
+    ];
+    for (fields, authorization, is_stored) in table {
+        let server = Server::new(move |_, n| respond(200, fields, &n.to_string()));
+        let cache = cache().rules(CacheRules::default().scope(CacheScope::Shared));
+        let fetcher = server.fetcher(&cache);
+        let asked = || match authorization {
+            Some(value) => request().header("authorization", value).unwrap(),
+            None => request(),
+        };
+        get(&fetcher, asked());
+        let (_, status) = told(&get(&fetcher, asked()));
+        assert_eq!(status.starts_with("hit"), is_stored, "{fields:?}: {status}");
+    }
+}
+
+#[test]
+fn an_unsafe_request_invalidates_what_is_stored_for_everyone() {
+    let (server, cache) = (Server::fixed(FRESH), cache());
+    let fetcher = server.fetcher(&cache);
+    let of_user = || request().header("authorization", "Bearer a").unwrap();
+    get(&fetcher, request());
+    get(&fetcher, of_user());
+    let post = Request::new(Method::Post, URL).unwrap().body("x");
+    assert!(told(&get(&fetcher, post)).1.starts_with("fwd=method"));
+    assert_eq!(cache.usage().responses, 0);
+    assert!(
+        told(&get(&fetcher, of_user()))
+            .1
+            .starts_with("fwd=uri-miss")
+    );
+}

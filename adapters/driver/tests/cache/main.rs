@@ -1,0 +1,9 @@
+//! The cache of a fetcher, over a transport that counts what it is asked.
+
+mod delivery;
+mod identity;
+mod modes;
+mod server;
+mod stores;
+mod storing;
+mod waiting;
