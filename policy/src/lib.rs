@@ -30,6 +30,7 @@
 //! [`PolicyFile::with_env`] lets the environment override values, and a [`PolicyWatcher`] detects when the
 //! file has changed.
 
+mod auth;
 mod config;
 mod diagnostics;
 mod env;
@@ -46,6 +47,7 @@ use std::path::Path;
 
 use fetch_proto::EngineConfig;
 
+pub use auth::{AuthKind, AuthSettings};
 pub use explain::PolicyExplanation;
 pub use lint::{PolicyFinding, Severity};
 pub use source::{PolicyError, PolicyErrorKind, Position};
@@ -126,6 +128,22 @@ impl PolicyFile {
     /// so a file that they return has no such error.
     pub fn config(&self) -> Result<EngineConfig, PolicyError> {
         self.config_over(&EngineConfig::default())
+    }
+
+    /// The profiles of authentication, ordered by name.
+    ///
+    /// ```
+    /// let file = fetch_policy::PolicyFile::parse("p.toml", "")?;
+    /// assert!(file.auth_profiles()?.is_empty());
+    /// # Ok::<(), fetch_policy::PolicyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a key of a profile is missing or invalid. [`parse`](Self::parse) and
+    /// [`with_env`](Self::with_env) check this too.
+    pub fn auth_profiles(&self) -> Result<Vec<AuthSettings>, PolicyError> {
+        auth::settings(&self.keys, &self.text)
     }
 
     /// The engine configuration that this file describes, over `base`: keys that the file does not

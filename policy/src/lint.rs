@@ -114,6 +114,7 @@ impl Linter<'_> {
                 }
             }
         }
+        self.check_auth();
         self.check_breaker();
         self.check_reachability();
         self.check_throttle(config.per_host_limit(), config.concurrency_limit());
@@ -124,6 +125,14 @@ impl Linter<'_> {
             if let Some(budget) = budget {
                 self.check_budget(key, &budget);
             }
+        }
+    }
+
+    fn check_auth(&mut self) {
+        let profiles = self.file.auth_profiles().unwrap_or_default();
+        for (name, index, why) in crate::auth::unused_origins(&profiles, &self.file.keys) {
+            let path = ["auth", &name, "origins", &index.to_string()];
+            self.add(Severity::Warning, &path, why);
         }
     }
 

@@ -133,8 +133,9 @@ impl EngineConfig {
     /// [`window`](Self::window) of all others, so that they do not hold up other hosts.
     pub const WINDOWS_OF_WAITING: usize = 3;
 
-    /// Sets the tokens that requests to certain URLs share. The first profile that applies to a URL
-    /// counts, also after a redirect. At most 65,536. `fetch-driver` sets those of its fetcher.
+    /// Sets the tokens that requests to certain URLs share. The profile with the longest scope that has
+    /// a URL counts, also after a redirect; of equals, the first. At most 65,535. `fetch-driver` sets
+    /// those of its fetcher.
     ///
     /// ```
     /// use fetch_proto::{AuthProfile, EngineConfig};

@@ -273,6 +273,11 @@ impl Fetch {
         &self.policy
     }
 
+    /// Whether its next attempt may have the credentials of its first URL's origin.
+    pub(crate) fn sends_credentials(&self) -> bool {
+        self.send_credentials
+    }
+
     fn attempt(&self, id: AttemptId) -> Option<&InFlightAttempt> {
         self.in_flight.iter().find(|attempt| attempt.id == id)
     }
