@@ -295,13 +295,7 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         "write --cookie-jar FILE",
     ),
     (
-        &[
-            "http-user",
-            "http-password",
-            "http-passwd",
-            "password",
-            "auth",
-        ],
+        &["http-user", "http-password", "http-passwd", "password"],
         "write -u USER:PASSWORD",
     ),
     (&["proxy-password"], "write -U USER:PASSWORD"),
