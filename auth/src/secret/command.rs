@@ -6,7 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::read::MAX_BYTES;
+/// A longer secret is refused.
+pub(super) const MAX_BYTES: u64 = 64 << 10;
 
 /// How often a command that has closed its output is asked whether it has ended.
 const EXIT_CHECK: Duration = Duration::from_millis(5);

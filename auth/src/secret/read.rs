@@ -8,10 +8,8 @@ use std::time::Duration;
 use fetch_proto::SecretSource;
 use zeroize::Zeroizing;
 
+use super::command::MAX_BYTES;
 use super::{ReadSecret, Secret, SecretError, SecretKind, command, output};
-
-/// A longer secret is refused.
-pub(super) const MAX_BYTES: u64 = 64 << 10;
 
 /// How long a command may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);

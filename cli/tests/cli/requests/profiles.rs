@@ -29,7 +29,12 @@ fn a_token_is_read_from_the_environment_a_file_and_a_command() {
         let mut command = command(&["--policy", &policy, &site.url("/bearer/t0k3n")]);
         let output = command.env("PROFILE_TEST_TOKEN", "t0k3n").output();
         let ran = ran(output.unwrap());
-        assert_eq!(ran.record()["http_code"], 200, "{place}: {}", ran.stderr);
+        assert_eq!(
+            ran.record()["response_code"],
+            200,
+            "{place}: {}",
+            ran.stderr
+        );
     }
 }
 
