@@ -150,9 +150,12 @@ fn attempts_are_child_spans_of_their_fetch() {
     );
 }
 
-/// Collects events: their span and their fields.
+/// The name of the span of an event, and its fields.
+type EventInSpan = (Option<&'static str>, SpanFields);
+
+/// Collects events.
 #[derive(Clone, Default)]
-struct Events(Arc<Mutex<Vec<(Option<&'static str>, SpanFields)>>>);
+struct Events(Arc<Mutex<Vec<EventInSpan>>>);
 
 impl<S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>> Layer<S>
     for Events
