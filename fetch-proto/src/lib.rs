@@ -11,6 +11,7 @@
 //! | drive one fetch without queues and host limits | [`Fetch`] |
 //! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
 //! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
+//! | cache responses in a client of your own | the module `cache`, with the feature of that name |
 //! | authenticate requests in a client of your own | [`TokenGrant`], [`DigestSession`], [`SigV4Key`], [`AuthChallenge`] |
 //!
 //! The module `testing` needs the feature of that name; the feature `serde` makes plain data
@@ -109,6 +110,8 @@ extern crate alloc;
 extern crate std;
 
 mod auth;
+#[cfg(feature = "cache")]
+pub mod cache;
 mod engine;
 mod fetch;
 mod guards;
@@ -129,9 +132,9 @@ pub use auth::profile::AuthProfile;
 pub use auth::secret_source::{InvalidSecretSource, SecretSource};
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
 pub use engine::{
-    Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineStats, FetchTransfer, HostStats,
-    IdleState, LoadShedding, RejectReason, RejectedRequest, Shard, SharedRate, StartRequest,
-    WaitReason, WaitingHost,
+    Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineSnapshot, EngineStats,
+    FetchTransfer, HostSnapshot, HostStats, IdleState, LoadShedding, RejectReason, RejectedRequest,
+    Shard, SharedRate, StartRequest, WaitReason, WaitingHost,
 };
 pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 pub use fetch::{Fetch, FetchStep};
