@@ -37,10 +37,6 @@ impl AuthChoice {
     pub fn profile(name: &str) -> Self {
         Self::Profile(name.into())
     }
-
-    pub(crate) fn is_by_scope(&self) -> bool {
-        *self == Self::ByScope
-    }
 }
 
 /// The name of a profile, `none`, or `auto` for the one whose scope fits.

@@ -53,10 +53,6 @@ pub struct Policy {
     /// The largest number of attempts, including the first: [`attempts`](Self::attempts).
     pub attempts: NonZeroU16,
     /// Which profile authenticates the requests.
-    #[cfg_attr(
-        feature = "serde",
-        serde(skip_serializing_if = "AuthChoice::is_by_scope")
-    )]
     pub auth: AuthChoice,
     /// The delay before each retry.
     pub backoff: Backoff,
