@@ -11,6 +11,7 @@
 //! | drive one fetch without queues and host limits | [`Fetch`] |
 //! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
 //! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
+//! | cache responses in a client of your own | the module `cache`, with the feature of that name |
 //! | authenticate requests in a client of your own | [`TokenGrant`], [`DigestSession`], [`SigV4Key`], [`AuthChallenge`] |
 //!
 //! The module `testing` needs the feature of that name; the feature `serde` makes plain data
@@ -109,6 +110,8 @@ extern crate alloc;
 extern crate std;
 
 mod auth;
+#[cfg(feature = "cache")]
+pub mod cache;
 mod engine;
 mod fetch;
 mod guards;

@@ -1,6 +1,6 @@
-//! The library against real servers: nginx, Apache httpd, HAProxy, Squid, Tinyproxy.
+//! The library against real servers: nginx, Apache httpd, HAProxy, Squid, Tinyproxy, httpbin, moto.
 //!
-//! `.ci/setup` installs them on Debian. A test whose server is not installed is reported as not run.
+//! `.ci/setup` installs them on Debian, and those that are Python packages in a virtual environment. A test whose server is not installed is reported as not run.
 
 mod downloads;
 mod statuses;

@@ -7,6 +7,8 @@ use futures::StreamExt;
 pub(crate) const TESTS: &[ServerTest] = &[
     ServerTest::new("nginx_answers", &[Program::Nginx], nginx_answers),
     ServerTest::new("apache_answers", &[Program::Apache], apache_answers),
+    ServerTest::new("httpbin_answers", &[Program::Httpbin], httpbin_answers),
+    ServerTest::new("moto_answers", &[Program::Moto], moto_answers),
     ServerTest::new(
         "haproxy_passes_requests_on",
         &[Program::Haproxy, Program::Nginx],
@@ -26,7 +28,10 @@ pub(crate) const TESTS: &[ServerTest] = &[
 
 /// The statuses of two pages of `server`, one of which exists.
 fn statuses(server: &RealServer) -> Vec<Option<u16>> {
-    let urls = [server.url("/page"), server.url("/missing")];
+    statuses_of([server.url("/page"), server.url("/missing")])
+}
+
+fn statuses_of(urls: [String; 2]) -> Vec<Option<u16>> {
     let mut statuses: Vec<_> = smol::block_on(
         fetch_all(urls)
             .map(|outcome| outcome.status().map(|status| status.as_u16()))
@@ -56,6 +61,21 @@ fn apache_answers() {
     let apache = apache.unwrap();
     apache.write_page("page", "hello").unwrap();
     assert_eq!(statuses(&apache), [Some(200), Some(404)]);
+}
+
+fn httpbin_answers() {
+    let httpbin = RealServer::start(Program::Httpbin, 1, |_| String::new()).unwrap();
+    let status = |code: u16| httpbin.url(&format!("/status/{code}"));
+    assert_eq!(
+        statuses_of([status(200), status(404)]),
+        [Some(200), Some(404)]
+    );
+}
+
+fn moto_answers() {
+    let moto = RealServer::start(Program::Moto, 1, |_| String::new()).unwrap();
+    let urls = [moto.url("/moto-api/"), moto.url("/moto-api/missing")];
+    assert_eq!(statuses_of(urls), [Some(200), Some(404)]);
 }
 
 fn haproxy_passes_requests_on() {

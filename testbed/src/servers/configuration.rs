@@ -38,6 +38,8 @@ impl ServerPlace {
                 "global\n  maxconn 4000\n  stats socket {directory}/stats.sock level admin expose-fd listeners\n\
                  defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n{own}\n",
             ),
+            // Lines `NAME=VALUE` of its environment.
+            Program::Httpbin | Program::Moto => own.to_owned(),
             Program::Nginx => {
                 let user = if is_root() { "user root;\n" } else { "" };
                 let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -77,6 +79,22 @@ impl ServerPlace {
             Program::Apache => command.args(["-D", "FOREGROUND", "-f"]).arg(configuration),
             // In master and worker mode a signal reloads the configuration without a lost connection.
             Program::Haproxy => command.args(["-W", "-f"]).arg(configuration),
+            Program::Httpbin => command
+                .args([
+                    "-m",
+                    "flask",
+                    "--app",
+                    "httpbin:app",
+                    "run",
+                    "--host",
+                    "127.0.0.1",
+                ])
+                .args(["--port", &self.ports[0].to_string()])
+                .envs(variables(configuration)),
+            Program::Moto => command
+                .args(["-m", "moto.server", "--host", "127.0.0.1"])
+                .args(["--port", &self.ports[0].to_string()])
+                .envs(variables(configuration)),
             Program::Nginx => command
                 .arg("-p")
                 .arg(&self.directory)
@@ -87,6 +105,15 @@ impl ServerPlace {
         };
         command
     }
+}
+
+/// The lines `NAME=VALUE` of a file.
+fn variables(file: &Path) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
 }
 
 fn is_root() -> bool {

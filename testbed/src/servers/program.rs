@@ -11,6 +11,10 @@ pub enum Program {
     Apache,
     /// HAProxy.
     Haproxy,
+    /// httpbin, a site that shows what it receives.
+    Httpbin,
+    /// moto, which answers as services of AWS do.
+    Moto,
     /// nginx.
     Nginx,
     /// Squid.
@@ -23,6 +27,9 @@ impl Program {
     /// The path of the program, if it is installed.
     #[must_use]
     pub fn find(self) -> Option<PathBuf> {
+        if matches!(self, Self::Httpbin | Self::Moto) {
+            return self.find_package();
+        }
         let path = std::env::var_os("PATH").unwrap_or_default();
         // Debian installs servers in a directory that is only on root's path.
         let directories = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
@@ -31,10 +38,24 @@ impl Program {
             .find(|file| file.is_file())
     }
 
+    /// The interpreter of the virtual environment in which `.ci/setup` installs Python packages, if this
+    /// one is among them.
+    fn find_package(self) -> Option<PathBuf> {
+        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+        let caches = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let directory = caches.or_else(home)?.join("fetch-all-test-servers/python");
+        let installed = std::fs::read_to_string(directory.join("installed")).ok()?;
+        let mut names = installed.split_whitespace();
+        let is_installed = names.any(|one| one.split("==").next() == Some(self.file_name()));
+        is_installed.then(|| directory.join("environment/bin/python"))
+    }
+
     pub(super) const fn file_name(self) -> &'static str {
         match self {
             Self::Apache => "apache2",
             Self::Haproxy => "haproxy",
+            Self::Httpbin => "httpbin",
+            Self::Moto => "moto",
             Self::Nginx => "nginx",
             Self::Squid => "squid",
             Self::Tinyproxy => "tinyproxy",
