@@ -38,7 +38,7 @@ mod tests {
                 // -i and -j have another meaning, which the messages about their values explain.
                 let short = short.filter(|short| short != "i" && short != "j");
                 let mut own = long.chain(short.as_deref());
-                assert!(!own.any(|name| names.contains(&name)), "{option}");
+                assert!(!own.any(|name| names.contains(&name)), "{option} {names:?}");
             }
         }
     }

@@ -145,7 +145,6 @@ pub(super) const OPTIONS: &[Hint] = &[
         "leave it out, beside --warc FILE",
     ),
     (&["content-on-error"], "write --fail-with-body"),
-    (&["retry-on-http-error"], "write --retry-on 503,429"),
     (
         &["retry-on-host-error"],
         "leave it out: failures of name servers are retried, names that do not exist are not",
