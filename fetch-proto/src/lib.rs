@@ -131,9 +131,9 @@ pub use auth::grant::{TokenAnswer, TokenGrant, TokenPolicy, TokenRejection};
 pub use auth::profile::AuthProfile;
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
 pub use engine::{
-    Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineStats, FetchTransfer, HostStats,
-    IdleState, LoadShedding, RejectReason, RejectedRequest, Shard, SharedRate, StartRequest,
-    WaitReason, WaitingHost,
+    Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineSnapshot, EngineStats,
+    FetchTransfer, HostSnapshot, HostStats, IdleState, LoadShedding, RejectReason, RejectedRequest,
+    Shard, SharedRate, StartRequest, WaitReason, WaitingHost,
 };
 pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 pub use fetch::{Fetch, FetchStep};

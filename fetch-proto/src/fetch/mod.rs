@@ -9,6 +9,7 @@ mod head;
 mod hedge;
 mod hold;
 mod in_flight;
+mod rebase;
 pub(crate) mod request;
 mod retry;
 mod shared_response;
