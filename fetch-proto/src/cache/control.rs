@@ -5,7 +5,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::cache::fields::{CacheFields, delta_seconds, has, is_token, members, unquoted};
-use crate::cache::targeted;
 
 /// The directives of a response (RFC 9111, section 5.2.2; RFC 5861; RFC 8246). What cannot be read counts
 /// as what restricts most.
@@ -77,13 +76,8 @@ impl Argument {
 }
 
 impl ResponseDirectives {
-    /// Reads the first valid field of `targeted` names (RFC 9213), or else `Cache-Control`.
-    pub(super) fn read(fields: &dyn CacheFields, targeted: &[Box<str>]) -> Self {
-        for name in targeted {
-            if let Some(directives) = targeted::read(fields, name) {
-                return directives;
-            }
-        }
+    /// Reads `Cache-Control`.
+    pub(super) fn read(fields: &dyn CacheFields) -> Self {
         let mut directives = Self::default();
         fields.each_value("cache-control", &mut |value| {
             for (name, argument) in parse(value) {
@@ -206,7 +200,7 @@ mod tests {
     use super::*;
 
     fn response(value: &str) -> ResponseDirectives {
-        ResponseDirectives::read(&[("Cache-Control", value)], &[])
+        ResponseDirectives::read(&[("Cache-Control", value)])
     }
 
     fn request(value: &str) -> RequestDirectives {
@@ -242,7 +236,7 @@ mod tests {
             ("cache-control", "max-age=5"),
             ("cache-control", "max-age=1"),
         ];
-        assert_eq!(ResponseDirectives::read(&lines, &[]).max_age, Some(1));
+        assert_eq!(ResponseDirectives::read(&lines).max_age, Some(1));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::cache::fields::{CacheFields, delta_seconds, has, members, single};
 use crate::cache::message::{CacheRequest, CacheResponse};
 use crate::cache::not_stored::NotStored;
 use crate::cache::rules::{CacheMode, CacheRules};
+use crate::cache::targeted::read_response;
 use crate::cache::time::WallTime;
 use crate::cache::vary::VaryKey;
 use crate::model::method::Method;
@@ -77,7 +78,7 @@ pub fn judge_store(
     if !(200..600).contains(&status) || matches!(status, 206 | 304) {
         return Err(NotStored::Status);
     }
-    let directives = ResponseDirectives::read(fields, &rules.targeted);
+    let directives = read_response(fields, &rules.targeted);
     let forbids = match directives.must_understand {
         true => !is_understood(status),
         false => directives.no_store,

@@ -7,9 +7,17 @@ use alloc::vec::Vec;
 use crate::cache::control::{Argument, ResponseDirectives};
 use crate::cache::fields::CacheFields;
 
+/// The directives of a response: those of the first valid one of the targeted fields, or else those of
+/// `Cache-Control`.
+pub(super) fn read_response(fields: &dyn CacheFields, names: &[Box<str>]) -> ResponseDirectives {
+    let mut targeted = names.iter().filter_map(|name| read(fields, name));
+    let first = targeted.next();
+    first.unwrap_or_else(|| ResponseDirectives::read(fields))
+}
+
 /// The directives of the targeted field `name`. `None` without it, if it is empty, or if it is no valid
 /// dictionary (RFC 9651): then it is ignored.
-pub(super) fn read(fields: &dyn CacheFields, name: &str) -> Option<ResponseDirectives> {
+fn read(fields: &dyn CacheFields, name: &str) -> Option<ResponseDirectives> {
     let mut joined: Vec<u8> = Vec::new();
     fields.each_value(name, &mut |value| {
         if !joined.is_empty() {

@@ -26,7 +26,8 @@ async fn requests_of_three(fetcher: &dyn DynFetcher, path: &str) -> Result<(u64,
     let mut bodies = Vec::new();
     for _ in 0..3 {
         let outcome = fetcher.fetch(get_request(site.url(path))?).await;
-        bodies.push(check_ok(&outcome)?.body.clone());
+        check_ok(&outcome)?;
+        bodies.push(outcome.response().map(|response| response.body.clone()));
     }
     bodies.dedup();
     Ok((site.hits(path), bodies.len() == 1))

@@ -121,6 +121,9 @@ where
         let (request, cookie_url) = self.with_cookies(request);
         #[cfg(feature = "cache")]
         let (request, cache, stored_head) = self.with_validators(request, &attempt, token, fetch);
+        let span = fetch.span.for_attempt(&fetch.request, &attempt);
+        #[cfg(feature = "traceparent")]
+        let request = with_trace_context(request, &span);
         let start = ExchangeStart::Request(request);
         #[cfg(feature = "cache")]
         let start = stored_head.map_or(start, ExchangeStart::Stored);
@@ -136,7 +139,6 @@ where
             self.slots.resize(index + 1, 0);
         }
         self.slots[index] = attempt.id.fetch.slot();
-        let span = fetch.span.for_attempt(&fetch.request, &attempt);
         fetch.add_attempt(InFlightAttempt {
             #[cfg(feature = "cache")]
             cache,
@@ -354,6 +356,12 @@ where
     pub(super) fn close(&self) {
         self.transport.close();
     }
+}
+
+#[cfg(feature = "traceparent")]
+fn with_trace_context(mut request: OutgoingRequest, span: &FetchSpan) -> OutgoingRequest {
+    crate::telemetry::trace_context::add_trace_context(&mut request.headers, span);
+    request
 }
 
 /// Adds the token, unless the request has credentials.

@@ -1,7 +1,7 @@
 //! Whose responses are stored and served.
 
 use fetch_driver::cache::{CacheRules, CacheScope};
-use fetch_driver::{Method, Request};
+use fetch_driver::{AccessToken, AuthProfile, CredentialError, Fetcher, Method, Request};
 
 use crate::server::{FRESH, Server, URL, cache, get, request, respond, told};
 
@@ -111,4 +111,34 @@ fn an_unsafe_request_invalidates_what_is_stored_for_everyone() {
             .1
             .starts_with("fwd=uri-miss")
     );
+}
+
+#[test]
+fn a_token_stands_for_its_profile() {
+    let (server, cache) = (Server::fixed(FRESH), cache());
+    let profile = |name: &str| {
+        let origin = "http://a.test/".parse().unwrap();
+        AuthProfile::new(name).scope(origin)
+    };
+    let with = |name: &str, token: &'static str| {
+        let source =
+            move || async move { AccessToken::bearer(token).map_err(CredentialError::refused) };
+        server
+            .builder(&cache)
+            .auth(profile(name), source)
+            .build()
+            .unwrap()
+    };
+    let told_by = |fetcher: &Fetcher<Server>| told(&get(fetcher, request()));
+    let first = with("api", "t1");
+    assert_eq!(told_by(&first).0, "1");
+    assert_eq!(
+        server.field(0, "authorization").as_deref(),
+        Some("Bearer t1")
+    );
+    assert!(told_by(&first).1.starts_with("hit"));
+    // The next token of the same profile.
+    assert!(told_by(&with("api", "t2")).1.starts_with("hit"));
+    assert_eq!(told_by(&with("other", "t3")).0, "2");
+    assert_eq!(told_by(&server.fetcher(&cache)).0, "3");
 }

@@ -10,7 +10,7 @@ use fetch_proto::cache::{
 use http::{HeaderMap, StatusCode, header};
 use url::Url;
 
-use super::plan::{CachePlan, PlanAction};
+use super::plan::{AttemptCache, CachePlan, PlanAction};
 use super::runner::{AskedRequest, CacheRunner, Choice};
 use super::serve::{ServedResponse, ttl};
 use crate::cache::fields::HeaderFields;
@@ -20,19 +20,6 @@ use crate::cache::stored::{StoredResponse, date_field};
 use crate::driver::exchange::{BodyChunks, BodyExtras, BodyMode, ResponseParts};
 use crate::driver::fetches::in_flight::InFlightAttempt;
 use crate::transport::message::OutgoingRequest;
-
-/// The cache in one attempt.
-pub(crate) struct AttemptCache {
-    plan: Arc<CachePlan>,
-    /// When the request was sent.
-    requested: WallTime,
-    /// The body to deliver in place of what the network brings.
-    body: Option<Bytes>,
-    /// Whether that body replaces an error's.
-    replaces_error: bool,
-    /// The response as it will be stored, once its body is complete.
-    pending: Option<Box<StoredResponse>>,
-}
 
 /// Bodies smaller than this are copied, so that a small part of a large buffer does not hold all of it.
 const COPIED: usize = 64 * 1024;

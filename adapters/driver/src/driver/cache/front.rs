@@ -24,6 +24,7 @@ use crate::driver::fetches::response::response;
 use crate::driver::outcomes::queue::outcome_queue;
 use crate::driver::outcomes::sender::{OutcomeSender, rejected_outcome};
 use crate::driver::permits::AttemptPermit;
+use crate::fields::redact::RedactedUrl;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::outcome::Outcome;
 use crate::model::request::BodyRetention;
@@ -63,6 +64,7 @@ where
             is_storable: !has_body && !is_continued,
             method: &job.request.method,
             mode: job.request.cache_mode,
+            profile: cache.profile_of(&job.request),
             token: None,
         };
         let mut plan = cache.new_plan(&outgoing, asked);
@@ -387,7 +389,7 @@ fn background_job(job: &FetchJob) -> FetchJob {
     request.save = None;
     request.skip_error_bodies = false;
     request.body_retention = BodyRetention::Discard;
-    request.text = request.redacted_url();
+    request.text = RedactedUrl(&request.url).to_string();
     let (queue, _) = outcome_queue();
     FetchJob {
         cache: None,

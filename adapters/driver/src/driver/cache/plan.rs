@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fetch_proto::Method;
-use fetch_proto::cache::{CacheMode, CacheRequest, CacheStatus, ForwardReason};
+use fetch_proto::cache::{CacheMode, CacheRequest, CacheStatus, ForwardReason, WallTime};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::cache::fields::HeaderFields;
@@ -38,6 +39,19 @@ pub(super) enum PlanAction {
         if_none_match: Option<HeaderValue>,
         stored: Arc<StoredResponse>,
     },
+}
+
+/// The cache in one attempt.
+pub(crate) struct AttemptCache {
+    pub(super) plan: Arc<CachePlan>,
+    /// When the request was sent.
+    pub(super) requested: WallTime,
+    /// The body to deliver in place of what the network brings.
+    pub(super) body: Option<Bytes>,
+    /// Whether that body replaces an error's.
+    pub(super) replaces_error: bool,
+    /// The response as it will be stored, once its body is complete.
+    pub(super) pending: Option<Box<StoredResponse>>,
 }
 
 impl CachePlan {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fetch_proto::{Attempt, AttemptId};
 use http::HeaderValue;
 
-use super::attempt::AttemptCache;
+use super::plan::AttemptCache;
 use super::runner::AskedRequest;
 use crate::driver::attempt_runner::AttemptRunner;
 use crate::driver::exchange::wire::merge_headers;
@@ -32,7 +32,7 @@ where
         };
         outgoing.path_as_is = request.unchanged_target(&request.url);
         let cache = self.cache.as_ref();
-        let outgoing = match cache.is_some_and(|cache| cache.has_profile(&outgoing)) {
+        let outgoing = match cache.is_some_and(|cache| cache.profile_of(request).is_some()) {
             true => outgoing,
             false => self.with_login(outgoing),
         };
@@ -62,6 +62,7 @@ where
             is_storable,
             method: &attempt.method,
             mode: fetch.request.cache_mode,
+            profile: attempt.token.map(|token| token.profile),
             token,
         };
         let (cached, head) = cache.prepare(fetch.cache.as_ref(), &mut request, asked);

@@ -6,9 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fetch_proto::cache::{
     CacheMode, CacheUse, ForwardReason, WallTime, judge_use, may_replace_error, needs_lookup,
 };
-use fetch_proto::{AuthProfile, Method, Timestamp};
+use fetch_proto::{AuthProfile, EngineConfig, Method, Timestamp};
 use http::{HeaderMap, HeaderValue, header};
-use url::Url;
 
 use super::flights::Flights;
 use super::plan::{CachePlan, PlanAction};
@@ -19,6 +18,7 @@ use crate::cache::store::StoreAnswer;
 use crate::cache::stored::StoredResponse;
 use crate::driver::exchange::attempt_set::AttemptSet;
 use crate::driver::fetches::job::FetchJob;
+use crate::model::request::Request;
 use crate::settings::Settings;
 use crate::transport::clock::Clock;
 use crate::transport::message::OutgoingRequest;
@@ -27,6 +27,8 @@ use crate::transport::message::OutgoingRequest;
 pub(crate) struct CacheRunner {
     pub(super) cache: Cache,
     clock: Clock,
+    /// The engine's, by whose rules requests get profiles.
+    config: EngineConfig,
     pub(super) flights: Flights,
     /// What distinguishes this fetcher from others that share the store.
     identity: IdentityBuilder,
@@ -47,6 +49,8 @@ pub(crate) struct AskedRequest<'a> {
     pub(crate) is_storable: bool,
     pub(crate) method: &'a Method,
     pub(crate) mode: Option<CacheMode>,
+    /// The profile whose token it gets.
+    pub(crate) profile: Option<u16>,
     /// The value of `Authorization` that it got from a profile.
     pub(crate) token: Option<&'a HeaderValue>,
 }
@@ -67,6 +71,7 @@ impl CacheRunner {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             cache,
+            config: settings.config.clone(),
             flights: Flights::default(),
             identity: fetcher_identity(settings),
             owners: Vec::new(),
@@ -99,7 +104,7 @@ impl CacheRunner {
         if asked.token.is_some() && fields.get(header::AUTHORIZATION) == asked.token {
             Arc::make_mut(&mut fields).remove(header::AUTHORIZATION);
         }
-        let (identity, is_stable) = self.identity_of(&request.url, &fields);
+        let (identity, is_stable) = self.identity_of(&fields, asked.profile);
         let key = CacheKey::new(&request.url, request.path_as_is.as_ref(), identity);
         let mut plan = CachePlan::forward(key, fields, asked.method, mode, ForwardReason::UriMiss);
         let looked = plan.with_request(needs_lookup);
@@ -113,15 +118,27 @@ impl CacheRunner {
         plan
     }
 
-    /// The profile whose token requests to this URL get.
-    fn profile_of(&self, url: &Url) -> Option<&AuthProfile> {
-        self.profiles.iter().find(|profile| profile.applies_to(url))
+    /// The profile whose token the request gets, as the engine will choose it.
+    pub(crate) fn profile_of(&self, request: &Request) -> Option<u16> {
+        if self.profiles.is_empty() {
+            return None;
+        }
+        let of_rules = || {
+            self.config
+                .policy_for(&request.method, &request.url)
+                .clone()
+        };
+        let policy = request.policy.clone().unwrap_or_else(of_rules);
+        let auth = match &request.patch {
+            Some(patch) => patch.apply(&policy).auth,
+            None => policy.auth.clone(),
+        };
+        AuthProfile::choose(&self.profiles, &auth, &request.url, true)
     }
 
-    /// Whether the request gets a token.
-    pub(crate) fn has_profile(&self, request: &OutgoingRequest) -> bool {
-        let is_callers = request.headers.contains_key(header::AUTHORIZATION);
-        !is_callers && self.profile_of(&request.url).is_some()
+    /// Adopts a new configuration of the engine.
+    pub(crate) fn configure(&mut self, config: &EngineConfig) {
+        self.config = config.clone();
     }
 
     /// Whether the store is asked about the plan's request.
@@ -131,7 +148,7 @@ impl CacheRunner {
 
     /// Who sends a request: credentials as sent, and what distinguishes the fetcher. False if they change
     /// with each request, so that nothing can be stored under them.
-    fn identity_of(&self, url: &Url, headers: &HeaderMap) -> (Arc<[u8]>, bool) {
+    fn identity_of(&self, headers: &HeaderMap, profile: Option<u16>) -> (Arc<[u8]>, bool) {
         let mut identity = self.identity.clone();
         let is_shared = self.cache.core_rules().is_shared();
         let mut is_stable = true;
@@ -140,8 +157,9 @@ impl CacheRunner {
                 is_stable &= !changes_per_request(value);
                 identity.add("authorization", value.as_bytes());
             }
+            let profile = profile.and_then(|number| self.profiles.get(usize::from(number)));
             if !headers.contains_key(header::AUTHORIZATION)
-                && let Some(profile) = self.profile_of(url)
+                && let Some(profile) = profile
             {
                 identity.add("profile", profile.name().as_bytes());
             }

@@ -7,7 +7,7 @@ use fetch_proto::cache::CacheStatus;
 use fetch_proto::{AttemptId, ResumePoint};
 
 #[cfg(feature = "cache")]
-use crate::driver::cache::attempt::AttemptCache;
+use crate::driver::cache::plan::AttemptCache;
 use crate::driver::exchange::{BodyChunks, ResponseParts};
 use crate::driver::permits::AttemptPermit;
 use crate::model::error::ErrorSource;
