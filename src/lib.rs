@@ -160,6 +160,7 @@
 //! | `policy-file` | [`policy_file`]: limits, rules and policies from a TOML file |
 //! | `record` | [`trace`]: recording of what the core sees, replay, what-if |
 //! | `metrics`, `tracing` | metrics and spans, by the names of OpenTelemetry |
+//! | `traceparent` | the header field by which a server continues the trace |
 //! | `serde` | the core's plain data as serde types |
 //! | `timing` | [`timing`]: timings of any code |
 //!
@@ -237,9 +238,9 @@ pub use fetch_trace as trace;
 // Requests and outcomes.
 pub use fetch_driver::{
     ActiveDownload, AttemptEnd, AttemptReport, BatchStats, BodyRetention, ConnectionInfo,
-    EngineStats, Error, ErrorKind, FailureKind, FallbackSource, FallbackValue, FetchAll,
-    FetchError, FetchTimings, GiveUpReason, IntoRequest, Method, Outcome, RedactedUrl, Request,
-    Response, StreamedBody, StreamedResponse,
+    EngineSnapshot, EngineStats, Error, ErrorKind, FailureKind, FallbackSource, FallbackValue,
+    FetchAll, FetchError, FetchTimings, GiveUpReason, HostSnapshot, IntoRequest, Method, Outcome,
+    RedactedUrl, Request, Response, StreamedBody, StreamedResponse,
 };
 
 #[cfg(feature = "multipart")]

@@ -75,6 +75,7 @@ fn fetch(mut args: CliArgs, options: config::SetOptions) -> Result<u8, CliError>
     let demo = demo.transpose()?;
     let list = match &demo {
         Some(site) => site.list(),
+        None if args.input.is_empty() => return Err(config::nothing_to_fetch()),
         None => input::open(&args.input)?,
     };
     match args.input.dry_run {

@@ -11,6 +11,7 @@
 //! | drive one fetch without queues and host limits | [`Fetch`] |
 //! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
 //! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
+//! | cache responses in a client of your own | the module `cache`, with the feature of that name |
 //! | authenticate requests in a client of your own | [`TokenGrant`], [`DigestSession`], [`SigV4Key`], [`AuthChallenge`] |
 //!
 //! The module `testing` needs the feature of that name; the feature `serde` makes plain data
@@ -109,6 +110,8 @@ extern crate alloc;
 extern crate std;
 
 mod auth;
+#[cfg(feature = "cache")]
+pub mod cache;
 mod engine;
 mod fetch;
 mod guards;
@@ -126,11 +129,12 @@ pub use auth::challenge::AuthChallenge;
 pub use auth::digest::{DigestChallenge, DigestHash, DigestRequest, DigestSession, HexHash};
 pub use auth::grant::{TokenAnswer, TokenGrant, TokenPolicy, TokenRejection};
 pub use auth::profile::AuthProfile;
+pub use auth::secret_source::{InvalidSecretSource, SecretSource};
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
 pub use engine::{
-    Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineStats, FetchTransfer, HostStats,
-    IdleState, LoadShedding, RejectReason, RejectedRequest, Shard, SharedRate, StartRequest,
-    WaitReason, WaitingHost,
+    Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineSnapshot, EngineStats,
+    FetchTransfer, HostSnapshot, HostStats, IdleState, LoadShedding, RejectReason, RejectedRequest,
+    Shard, SharedRate, StartRequest, WaitReason, WaitingHost,
 };
 pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 pub use fetch::{Fetch, FetchStep};
@@ -171,10 +175,10 @@ pub use model::token::{TokenFailure, TokenUse};
 pub use model::url_parts::{url_host, url_origin};
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
-    Backoff, BackoffPatch, ChaosPolicy, Fallback, FallbackPatch, HedgeDelayPatch, HedgePatch,
-    Jitter, KeptPostsPatch, OverCap, Policy, PolicyPatch, RedirectPatch, RedirectPolicy,
-    RetryAfterPatch, RetryAfterPolicy, RetryClass, RetryClasses, StallPatch, StatusSet, Timeouts,
-    TimeoutsPatch, is_sent_to_other_origins, location_text,
+    AuthChoice, Backoff, BackoffPatch, ChaosPolicy, Fallback, FallbackPatch, HedgeDelayPatch,
+    HedgePatch, Jitter, KeptPostsPatch, OverCap, Policy, PolicyPatch, RedirectPatch,
+    RedirectPolicy, RetryAfterPatch, RetryAfterPolicy, RetryClass, RetryClasses, StallPatch,
+    StatusSet, Timeouts, TimeoutsPatch, is_sent_to_other_origins, location_text,
 };
 pub use rules::{
     PolicyLayer, PolicyRules, PolicyRulesBuilder, RuleError, RuleErrorKind, RulePattern,

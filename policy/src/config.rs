@@ -12,6 +12,11 @@ pub(crate) fn engine_config(
     text: &SourceText,
     base: &EngineConfig,
 ) -> Result<EngineConfig, PolicyError> {
+    crate::auth::settings(keys, text)?;
+    if let Some((path, why)) = crate::auth::check_rules(keys) {
+        let path: Vec<_> = path.iter().map(String::as_str).collect();
+        return Err(text.error_at(&path, &why));
+    }
     let limits = &keys.limits;
     let rules = base.rules.with_layer(&layer(keys, text)?);
     let rules = rules.map_err(|error| text.error_at(&["rule"], &error.to_string()))?;

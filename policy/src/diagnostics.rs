@@ -38,8 +38,15 @@ impl PolicyFile {
             let place = wrong.position;
             // A missing key may be one that was blanked out before.
             if found.is_empty() || wrong.kind != PolicyErrorKind::Missing {
+                let line = place.map(|place| original.line(place).to_owned());
+                let is_hidden = wrong.kind == PolicyErrorKind::ExposedSecret;
+                let line = if is_hidden {
+                    Some(wrong.text.clone())
+                } else {
+                    line
+                };
                 found.push(PolicyFinding {
-                    line: place.map_or_else(String::new, |place| original.line(place).to_owned()),
+                    line: line.unwrap_or_default(),
                     severity: Severity::Error,
                     error: wrong,
                 });

@@ -4,11 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use fetch_proto::{
-    EngineConfig, HedgeDelay, Method, OnOpen, Policy, Quoted, RetryBudget, Timeouts, plural,
+    AuthChoice, AuthProfile, EngineConfig, HedgeDelay, Method, OnOpen, Policy, Quoted, RetryBudget,
+    Timeouts, plural,
 };
 use url::Url;
 
-use crate::{DurationText, PolicyError, PolicyFile};
+use crate::{AuthSettings, DurationText, PolicyError, PolicyFile};
 
 /// The rule that a URL matches and the plan of its attempts. Displays as lines of text.
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ impl PolicyFile {
         let rule = config.rules.matching_rule(method, url);
         let policy = config.rules.policy(method, url).clone();
         let mut lines = vec![self.describe_rule(method, url, rule)];
+        lines.extend(describe_auth(&self.auth_profiles()?, &policy, url));
         lines.extend(describe_queue(&config, &policy));
         lines.extend(describe_attempts(method, &policy));
         lines.extend(describe_last_steps(&config, &policy));
@@ -84,6 +86,27 @@ impl PolicyFile {
             }
         }
     }
+}
+
+/// Which profile authenticates the request, if the file has any.
+fn describe_auth(profiles: &[AuthSettings], policy: &Policy, url: &Url) -> Option<String> {
+    if profiles.is_empty() {
+        return None;
+    }
+    let scopes: Vec<_> = profiles.iter().map(AuthSettings::profile).collect();
+    let chosen = AuthProfile::choose(&scopes, &policy.auth, url, true);
+    let chosen = chosen.and_then(|position| profiles.get(usize::from(position)));
+    Some(match (chosen, &policy.auth) {
+        (Some(profile), _) => {
+            let (name, kind) = (&profile.name, profile.kind.name());
+            format!("  authenticated by [auth.{name}] ({kind})")
+        }
+        (None, AuthChoice::Profile(name)) => {
+            format!("  not authenticated: it is outside the origins of [auth.{name}]")
+        }
+        (None, AuthChoice::Off) => "  not authenticated: auth = \"none\"".to_owned(),
+        (None, _) => "  not authenticated: no profile has its origin".to_owned(),
+    })
 }
 
 fn describe_queue(config: &EngineConfig, policy: &Policy) -> Vec<String> {

@@ -13,6 +13,7 @@ use crate::values::{DurationText, Percent, RateText, TimeLimit, table};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FileKeys {
+    pub(crate) auth: BTreeMap<String, Auth>,
     pub(crate) breaker: Option<Breaker>,
     pub(crate) budget: Option<Budget>,
     pub(crate) default: Policy,
@@ -29,6 +30,7 @@ table! {
     /// serde refuses unknown keys only in structs without flattened fields.
     Policy {
         attempts: u16,
+        auth: String,
         backoff: Backoff,
         chaos: Vec<Chaos>,
         classes: BTreeMap<String, RetryClass>,
@@ -47,6 +49,66 @@ table! {
         stall: Stall,
         timeouts: Timeouts,
         useful: DurationText,
+    }
+}
+
+table! {
+    /// A profile of authentication of any kind, with the keys of all kinds: an enum would lose the
+    /// position of an error in serde.
+    Auth {
+        kind: AuthKindName,
+        origins: Vec<String>,
+        password: String,
+        token: String,
+        username: String,
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AuthKindName {
+    Basic,
+    Bearer,
+}
+
+impl AuthKindName {
+    pub(crate) const ALL: [Self; 2] = [Self::Basic, Self::Bearer];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+        }
+    }
+
+    /// The keys that a profile of this kind may have.
+    pub(crate) const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Basic => &["kind", "origins", "username", "password"],
+            Self::Bearer => &["kind", "origins", "token"],
+        }
+    }
+}
+
+impl Auth {
+    /// The keys that are set.
+    pub(crate) fn given_keys(&self) -> Vec<&'static str> {
+        let Self {
+            kind,
+            origins,
+            password,
+            token,
+            username,
+        } = self;
+        let all = [
+            ("kind", kind.is_some()),
+            ("origins", origins.is_some()),
+            ("password", password.is_some()),
+            ("token", token.is_some()),
+            ("username", username.is_some()),
+        ];
+        let given = all.into_iter().filter(|(_, is_set)| *is_set);
+        given.map(|(key, _)| key).collect()
     }
 }
 

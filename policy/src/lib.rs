@@ -30,6 +30,7 @@
 //! [`PolicyFile::with_env`] lets the environment override values, and a [`PolicyWatcher`] detects when the
 //! file has changed.
 
+mod auth;
 mod config;
 mod diagnostics;
 mod env;
@@ -44,8 +45,12 @@ mod watch;
 
 use std::path::Path;
 
-use fetch_proto::EngineConfig;
+use std::sync::Arc;
 
+use fetch_proto::url::Url;
+use fetch_proto::{EngineConfig, Method, Policy};
+
+pub use auth::{AuthKind, AuthSettings};
 pub use explain::PolicyExplanation;
 pub use lint::{PolicyFinding, Severity};
 pub use source::{PolicyError, PolicyErrorKind, Position};
@@ -126,6 +131,49 @@ impl PolicyFile {
     /// so a file that they return has no such error.
     pub fn config(&self) -> Result<EngineConfig, PolicyError> {
         self.config_over(&EngineConfig::default())
+    }
+
+    /// The policy that this file gives to a request with this method and URL. A test can hold the file to
+    /// its promises in virtual time:
+    ///
+    /// ```
+    /// use fetch_policy::PolicyFile;
+    /// use fetch_proto::testing::{FetchScript, status};
+    /// use fetch_proto::Method;
+    ///
+    /// let file = PolicyFile::parse("p.toml", r#"
+    ///     [[rule]]
+    ///     match = "/reports/"
+    ///     attempts = 2
+    ///     backoff = { base = "5s", jitter = "none" }
+    /// "#)?;
+    /// let policy = file.policy_for(&Method::Get, &"http://a.test/reports/7".parse()?)?;
+    /// let run = FetchScript::new((*policy).clone()).answers([status(503), status(200)]).run();
+    /// assert_eq!(run.to_string(), "0s start · 0s 503 · 5s start · 5s 200 done");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`config`](Self::config).
+    pub fn policy_for(&self, method: &Method, url: &Url) -> Result<Arc<Policy>, PolicyError> {
+        Ok(self.config()?.policy_for(method, url).clone())
+    }
+
+    /// The profiles of authentication, ordered by name.
+    ///
+    /// ```
+    /// let file = fetch_policy::PolicyFile::parse("p.toml", "")?;
+    /// assert!(file.auth_profiles()?.is_empty());
+    /// # Ok::<(), fetch_policy::PolicyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a key of a profile is missing or invalid. [`parse`](Self::parse) and
+    /// [`with_env`](Self::with_env) check this too.
+    pub fn auth_profiles(&self) -> Result<Vec<AuthSettings>, PolicyError> {
+        auth::settings(&self.keys, &self.text)
     }
 
     /// The engine configuration that this file describes, over `base`: keys that the file does not

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use fetch_proto::{HedgeDelay, Policy, RetryAfterPolicy, RetryBudget, plural};
+use fetch_proto::{HedgeDelay, Policy, RetryAfterPolicy, RetryBudget, SecretSource, plural};
 
 use crate::source::PolicyError;
 use crate::{DurationText, PolicyFile};
@@ -75,6 +75,40 @@ impl PolicyFile {
     }
 }
 
+impl PolicyFile {
+    /// The secrets of profiles that `check` cannot read, with what it says.
+    ///
+    /// ```
+    /// let file = fetch_policy::PolicyFile::parse("p.toml", r#"
+    /// [auth.api]
+    /// kind = "bearer"
+    /// origins = ["https://api.example"]
+    /// token = "env:TOKEN"
+    /// "#)?;
+    /// let findings = file.lint_secrets(|source| Err(format!("{source}: not set")));
+    /// assert!(findings[0].to_string().starts_with("error: env:TOKEN: not set\n  --> p.toml:5:9"));
+    /// # Ok::<(), fetch_policy::PolicyError>(())
+    /// ```
+    #[must_use]
+    pub fn lint_secrets(
+        &self,
+        check: impl Fn(&SecretSource) -> Result<(), String>,
+    ) -> Vec<PolicyFinding> {
+        let mut linter = Linter {
+            file: self,
+            findings: Vec::new(),
+        };
+        for profile in self.auth_profiles().unwrap_or_default() {
+            for (key, source) in profile.kind.secrets() {
+                if let Err(why) = check(source) {
+                    linter.add(Severity::Error, &["auth", &profile.name, key], why);
+                }
+            }
+        }
+        linter.findings
+    }
+}
+
 struct Linter<'a> {
     file: &'a PolicyFile,
     findings: Vec<PolicyFinding>,
@@ -114,6 +148,7 @@ impl Linter<'_> {
                 }
             }
         }
+        self.check_auth();
         self.check_breaker();
         self.check_reachability();
         self.check_throttle(config.per_host_limit(), config.concurrency_limit());
@@ -124,6 +159,14 @@ impl Linter<'_> {
             if let Some(budget) = budget {
                 self.check_budget(key, &budget);
             }
+        }
+    }
+
+    fn check_auth(&mut self) {
+        let profiles = self.file.auth_profiles().unwrap_or_default();
+        for (name, index, why) in crate::auth::unused_origins(&profiles, &self.file.keys) {
+            let path = ["auth", &name, "origins", &index.to_string()];
+            self.add(Severity::Warning, &path, why);
         }
     }
 

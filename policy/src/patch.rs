@@ -27,6 +27,10 @@ pub(crate) fn of(
         }
         patch = patch.attempts(attempts);
     }
+    if let Some(name) = &keys.auth {
+        let Ok(choice) = name.parse();
+        patch = patch.auth(choice);
+    }
     if let Some(bytes) = keys.drain {
         patch = patch.drain(bytes);
     }

@@ -48,6 +48,8 @@ pub struct PolicyError {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum PolicyErrorKind {
+    /// A secret stands where its place is expected. The text of the error does not show it.
+    ExposedSecret,
     /// A key that another key needs is missing.
     Missing,
     /// A key is unknown, or a value or the syntax is invalid.

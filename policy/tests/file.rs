@@ -385,7 +385,8 @@ fn a_url_is_explained_from_queue_to_fallback() {
     let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
     let text = plan.unwrap().to_string();
     let expected = "\
-GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 101)
+GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 107)
+  not authenticated: no profile has its origin
   waits in the queue, at most 3600s: 200 requests at once over all hosts, 8 per host, 500/s over all hosts, 20/s per host
   attempt 1, within 6s, connect 10s, idle read 30s
   attempt 2 after 500ms to 1s
@@ -423,4 +424,144 @@ fn an_invalid_change_is_reported_once_and_watching_continues() {
     fs::write(&path, "limits.per_host = 12").unwrap();
     let file = watcher.poll().unwrap().unwrap();
     assert_eq!(file.config().unwrap().per_host_limit(), Some(12));
+}
+
+const PROFILES: &str = r#"
+[auth.admin]
+kind = "basic"
+origins = ["https://api.example/admin"]
+username = "root"
+password = "env:ADMIN_PASSWORD"
+[auth.api]
+kind = "bearer"
+origins = ["https://api.example"]
+token = "file:/run/token"
+[[rule]]
+match = "/public/"
+auth = "none"
+[[rule]]
+match = "/reports/"
+auth = "admin"
+"#;
+
+#[test]
+fn the_profile_of_a_url_is_explained() {
+    let file = parse(PROFILES);
+    for (url, expected) in [
+        (
+            "https://api.example/admin/1",
+            "authenticated by [auth.admin] (basic)",
+        ),
+        (
+            "https://api.example/1",
+            "authenticated by [auth.api] (bearer)",
+        ),
+        (
+            "https://api.example/public/",
+            "not authenticated: auth = \"none\"",
+        ),
+        (
+            "https://api.example/reports/",
+            "outside the origins of [auth.admin]",
+        ),
+        (
+            "https://other.example/",
+            "not authenticated: no profile has its origin",
+        ),
+    ] {
+        let plan = file.explain(&Method::Get, &url.parse().unwrap()).unwrap();
+        assert!(plan.to_string().contains(expected), "{url}: {plan}");
+    }
+    let plan = parse("").explain(&Method::Get, &"http://a.test/".parse().unwrap());
+    assert!(!plan.unwrap().to_string().contains("authenticated"));
+}
+
+#[test]
+fn a_profile_without_what_it_needs_is_refused_at_its_position() {
+    for (text, expected) in [
+        (
+            "origins = ['http://a.test']",
+            "missing field `kind`: \"basic\", \"bearer\"",
+        ),
+        (
+            "kind = 'bearer'\ntoken = 'env:A'",
+            "missing field `origins`",
+        ),
+        (
+            "kind = 'bearer'\norigins = []\ntoken = 'env:A'",
+            "missing field `origins`",
+        ),
+        (
+            "kind = 'bearer'\norigins = ['http://a.test']",
+            "missing field `token`",
+        ),
+        (
+            "kind = 'basic'\norigins = ['http://a.test']\npassword = 'env:P'",
+            "missing field `username`",
+        ),
+        (
+            "kind = 'bearer'\norigins = ['a.test']\ntoken = 'env:A'",
+            "p.toml:3:12: 'a.test': not a URL",
+        ),
+        (
+            "kind = 'bearer'\norigins = ['ftp://a.test']\ntoken = 'env:A'",
+            "no request has the scheme \"ftp\"",
+        ),
+        (
+            "kind = 'bearer'\norigins = ['http://u:p@a.test']\ntoken = 'env:A'",
+            "no user name",
+        ),
+        (
+            "kind = 'bearer'\norigins = ['http://a.test/?q']\ntoken = 'env:A'",
+            "no query",
+        ),
+        (
+            "kind = 'bearer'\nusername = 'a'",
+            "no meaning for kind = \"bearer\"",
+        ),
+    ] {
+        let error = wrong(&format!("[auth.a]\n{text}"));
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let unknown = wrong(
+        "auth.api = { kind = 'bearer', origins = ['http://a.test'], token = 'env:A' }\ndefault.auth = 'apo'",
+    );
+    assert!(
+        unknown.contains(
+            "p.toml:2:16: 'apo': there is no profile of this name: did you mean \"api\"?"
+        ),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_not_shown() {
+    let text = "[auth.a]\nkind = 'bearer'\norigins = ['http://a.test']\ntoken = 'hunter2'";
+    let error = wrong(text);
+    assert!(
+        error.contains("p.toml:4:9: token = …: write where the secret is read from"),
+        "{error}"
+    );
+    let findings = PolicyFile::check("p.toml", text);
+    assert!(!findings.is_empty());
+    let shown: String = findings
+        .iter()
+        .map(|one| format!("{error}{one}{one:?}"))
+        .collect();
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn an_origin_that_another_profile_has_is_reported() {
+    let text = "[auth.a]\nkind = 'bearer'\norigins = ['http://a.test']\ntoken = 'env:A'\n\
+        [auth.b]\nkind = 'bearer'\norigins = ['http://a.test/']\ntoken = 'env:B'\n";
+    let findings = parse(text).lint();
+    assert_eq!(findings.len(), 1);
+    assert!(
+        findings[0]
+            .to_string()
+            .contains("this origin matches nothing: [auth.a] has it too")
+    );
+    let chosen = format!("{text}[[rule]]\nmatch = '/b/'\nauth = 'b'");
+    assert_eq!(parse(&chosen).lint(), []);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fetch_policy::PolicyFile;
+use fetch_policy::{AuthSettings, PolicyFile};
 use fetch_proto::EngineConfig;
 
 /// A table, and for each of its keys two values that must make a difference. The table's text has the keys that
@@ -38,6 +38,22 @@ const TABLES: &[TableCase] = &[
     TableCase {
         text: "[limits.adaptive]",
         keys: &[("law", "'gradient2'", "'vegas'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'bearer'\ntoken = 'env:T'",
+        keys: &[("origins", "['http://a.test']", "['http://b.test']")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'bearer'\norigins = ['http://a.test']",
+        keys: &[("token", "'env:A'", "'file:A'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'basic'\norigins = ['http://a.test']\nusername = 'a'",
+        keys: &[("password", "'env:A'", "'exec:A'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'basic'\norigins = ['http://a.test']\npassword = 'env:A'",
+        keys: &[("username", "'a'", "'b'")],
     },
     TableCase {
         text: "[breaker]",
@@ -139,6 +155,7 @@ const TABLES: &[TableCase] = &[
         text: "[default]",
         keys: &[
             ("attempts", "2", "4"),
+            ("auth", "'none'", "'auto'"),
             ("backoff", "{ base = '2s' }", "{ base = '3s' }"),
             (
                 "chaos",
@@ -263,9 +280,9 @@ const TABLES: &[TableCase] = &[
     },
 ];
 
-fn config(text: &str) -> EngineConfig {
+fn config(text: &str) -> (EngineConfig, Vec<AuthSettings>) {
     let file = PolicyFile::parse("p.toml", text).unwrap_or_else(|error| panic!("{text}\n{error}"));
-    file.config().unwrap()
+    (file.config().unwrap(), file.auth_profiles().unwrap())
 }
 
 #[test]
@@ -303,6 +320,8 @@ fn the_test_of_keys_has_every_key() {
             // The other keys are those of [default].
             "[[rule]]" => known.retain(|key| tested.contains(key)),
             "[default]" => known.retain(|key| key != "match" && key != "methods"),
+            // Each profile has one kind: `origins` is tested with any.
+            "[auth.a]" => known.retain(|key| key != "kind"),
             // The other keys are those of [budget].
             "[host_budget]" => known.retain(|key| key == "kind"),
             _ => {}
@@ -311,7 +330,10 @@ fn the_test_of_keys_has_every_key() {
     }
     let tables = known_keys("");
     for table in &tables {
-        let is_tested = |header: &String| header.trim_matches(['[', ']']) == table;
+        let is_tested = |header: &String| {
+            let header = header.trim_matches(['[', ']']);
+            header.split('.').next() == Some(table)
+        };
         assert!(headers.iter().any(is_tested), "{table}");
     }
 }

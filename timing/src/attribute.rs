@@ -1,12 +1,17 @@
-//! The attribute `#[timed]`, documented here because its examples can run in this crate.
+//! The attribute `#[timed]`, documented here because its examples can run in this crate, and what the code
+//! that it writes calls.
+
+use log::Level;
+
+use crate::{Scope, Timed, TimedExt, TimedOutcome};
 
 /// Times each call of a function and logs it.
 ///
 /// It works on sync and async functions and methods, also generic or `unsafe` ones. Signature, attributes and
 /// docs do not change. The body of a sync function is timed from call to return, that of an async function from
-/// its first poll to its output. A dropped future reports *cancelled*, a panic *panicked*, and everything else,
-/// including an `Err`, *finished*: [`timed_result`](crate::timed_result) and
-/// [`TimedExt::timed_result`](crate::TimedExt::timed_result) report an `Err` as *failed*.
+/// its first poll to its output. A dropped future reports *cancelled*, a panic *panicked*, an `Err` *failed*,
+/// and everything else *finished*. The output is known to be a `Result` if its type is one where the function
+/// is written, also by an alias; a type parameter or an `impl Trait` is not.
 ///
 /// # Arguments
 ///
@@ -33,6 +38,7 @@
 /// }
 ///
 /// assert_eq!(parse(" 21 "), Ok(42));
+/// assert!(parse("x").is_err()); // logs "timed …::parse: 0.000003 s (failed)"
 /// assert_eq!(futures_lite::future::block_on(load(&["a", "b"])).count(), 2);
 /// ```
 ///
@@ -69,3 +75,54 @@
 /// A sync function that returns a future, such as those of `#[async_trait]`, is timed only until it returns the
 /// future. Time that future with `.timed("name")` instead.
 pub use fetch_timing_macros::timed;
+
+/// Times a call, for `#[timed]`.
+#[doc(hidden)]
+pub fn timed_call<T>(
+    level: Level,
+    name: &'static str,
+    call: impl FnOnce() -> T,
+    outcome_of: fn(&T) -> TimedOutcome,
+) -> T {
+    let scope = Scope::at(level, name);
+    let output = call();
+    scope.end_as(outcome_of(&output));
+    output
+}
+
+/// Times a future, for `#[timed]`.
+#[doc(hidden)]
+pub fn timed_future<F: Future>(
+    level: Level,
+    name: &'static str,
+    future: F,
+    outcome_of: fn(&F::Output) -> TimedOutcome,
+) -> Timed<F> {
+    future.timed_at(level, name).with_outcome(outcome_of)
+}
+
+/// The output of a timed function, for `#[timed]`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct OutputOf<'a, T>(pub &'a T);
+
+impl<T, E> OutputOf<'_, Result<T, E>> {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn outcome(&self) -> TimedOutcome {
+        TimedOutcome::of(self.0)
+    }
+}
+
+/// The outcome of outputs that are no `Result`, for `#[timed]`.
+#[doc(hidden)]
+pub trait AnyOutput {
+    #[doc(hidden)]
+    fn outcome(&self) -> TimedOutcome;
+}
+
+impl<T> AnyOutput for OutputOf<'_, T> {
+    fn outcome(&self) -> TimedOutcome {
+        TimedOutcome::Finished
+    }
+}

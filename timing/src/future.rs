@@ -142,6 +142,11 @@ impl<F: Future, R: Reporter> Timed<F, R> {
             state: TimedState::Idle { name, reporter },
         }
     }
+
+    pub(crate) fn with_outcome(mut self, outcome_of: fn(&F::Output) -> TimedOutcome) -> Self {
+        self.outcome_of = outcome_of;
+        self
+    }
 }
 
 enum TimedState<R: Reporter> {

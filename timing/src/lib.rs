@@ -44,7 +44,8 @@
 // The attribute refers to this crate by an absolute path, also in the crate's own tests.
 extern crate self as fetch_timing;
 
-mod attribute;
+#[doc(hidden)]
+pub mod attribute;
 mod future;
 mod report;
 mod scope;

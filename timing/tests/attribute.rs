@@ -186,10 +186,10 @@ fn recursive(depth: u32) -> u32 {
 
 #[test]
 fn a_sync_function_is_named_by_its_path_and_finishes_at_any_return() {
-    for text in ["21", "0", "x"] {
+    for (text, outcome) in [("21", "finished"), ("0", "finished"), ("x", "failed")] {
         assert_eq!(
             single_report(|| plain(text)),
-            expected("attribute::plain", "finished")
+            expected("attribute::plain", outcome)
         );
     }
     assert_eq!((plain("21"), plain("0")), (Ok(42), Ok(1)));
@@ -199,10 +199,7 @@ fn a_sync_function_is_named_by_its_path_and_finishes_at_any_return() {
 fn name_and_level_can_be_set() {
     let report = single_report(|| block_on(fallible("7")).map(|n| n.to_string()));
     assert_eq!(report, (Level::Debug, "a name".into(), "finished".into()));
-    assert_eq!(
-        single_report(|| block_on(fallible("x")).err()).2,
-        "finished"
-    );
+    assert_eq!(single_report(|| block_on(fallible("x")).err()).2, "failed");
     assert_eq!(block_on(fallible("7")).unwrap().to_string(), "7");
 }
 
@@ -301,4 +298,67 @@ fn the_async_future_stays_send() {
     fn is_send<T: Send>(_: T) {}
     is_send(fallible("1"));
     is_send(Counter(0).add(1));
+}
+
+type Parsed<T> = Result<T, ParseIntError>;
+
+#[timed(name = "alias")]
+fn alias(text: &str) -> Parsed<u32> {
+    text.parse()
+}
+
+#[timed(name = "alias")]
+async fn async_alias(text: &str) -> Parsed<u32> {
+    yield_now().await;
+    text.parse()
+}
+
+#[timed(name = "reborrow")]
+fn reborrow(list: &mut Vec<u8>) -> &mut u8 {
+    if list.is_empty() {
+        list.push(1);
+    }
+    &mut list[0]
+}
+
+#[timed(name = "generic value")]
+fn generic_value<T: Clone>(value: &T) -> T {
+    value.clone()
+}
+
+struct Sum(u32);
+
+impl Sum {
+    #[timed(name = "method")]
+    fn try_add(&mut self, text: &str) -> Result<&mut Self, ParseIntError> {
+        self.0 += text.parse::<u32>()?;
+        Ok(self)
+    }
+}
+
+#[test]
+fn an_err_is_failed_whatever_the_result_is_called() {
+    let outcome = |report: (Level, String, String)| report.2;
+    for (text, expected) in [("1", "finished"), ("x", "failed")] {
+        let mut counter = Sum(0);
+        assert_eq!(outcome(single_report(|| plain(text))), expected);
+        assert_eq!(outcome(single_report(|| alias(text))), expected);
+        assert_eq!(
+            outcome(single_report(|| block_on(async_alias(text)))),
+            expected
+        );
+        assert_eq!(
+            outcome(single_report(|| block_on(fallible(text)).is_ok())),
+            expected
+        );
+        assert_eq!(
+            outcome(single_report(|| counter.try_add(text).is_ok())),
+            expected
+        );
+    }
+    assert_eq!(
+        outcome(single_report(|| *reborrow(&mut Vec::new()))),
+        "finished"
+    );
+    assert_eq!(outcome(single_report(|| generic_value(&7))), "finished");
 }

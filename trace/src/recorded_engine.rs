@@ -76,7 +76,10 @@ impl<W: Write> RecordedEngine<W> {
         writer: W,
         on_error: impl FnOnce(io::Error) + Send + 'static,
     ) -> Self {
-        let recording = match TraceRecorder::new(writer, &config, seed, now) {
+        // A small number makes small ids, and there is no other engine.
+        let number = 0;
+        let recorder = TraceRecorder::with_engine_number(writer, &config, seed, now, number);
+        let recording = match recorder {
             Ok(recorder) => Some(Box::new(ActiveRecording {
                 recorder,
                 on_error: Box::new(on_error),
@@ -86,10 +89,9 @@ impl<W: Write> RecordedEngine<W> {
                 None
             }
         };
-        Self {
-            engine: Engine::new(config, seed, now),
-            recording,
-        }
+        let mut engine = Engine::new(config, seed, now);
+        engine.set_number(number);
+        Self { engine, recording }
     }
 
     /// Ends the recording and returns its writer; `None` if the engine is not recorded or a write failed.

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, EngineConfig, EngineOutput, FetchId, FetchRequest, HeadSummary, Input, InputEffect,
-    PolicyRules, RejectedRequest, Timestamp,
+    AttemptId, Engine, EngineConfig, EngineOutput, FetchId, FetchRequest, HeadSummary, Input,
+    InputEffect, PolicyRules, RejectedRequest, Timestamp,
 };
 
 pub(crate) use self::append::output_kind;
@@ -68,11 +68,17 @@ impl<W: Write> TraceRecorder<W> {
     /// # Errors
     ///
     /// If writing fails.
-    pub fn new(
+    pub fn new(writer: W, config: &EngineConfig, seed: u64, now: Timestamp) -> io::Result<Self> {
+        let number = Engine::new(EngineConfig::default(), seed, now).number();
+        Self::with_engine_number(writer, config, seed, now, number)
+    }
+
+    pub(crate) fn with_engine_number(
         mut writer: W,
         config: &EngineConfig,
         seed: u64,
         now: Timestamp,
+        engine_number: u16,
     ) -> io::Result<Self> {
         let redactor = UrlRedactor::default();
         let mut stored_config = serde_json::to_value(config)?;
@@ -85,6 +91,7 @@ impl<W: Write> TraceRecorder<W> {
         writer.write_all(&VERSION.to_le_bytes())?;
         let head = entry::TraceHead {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine_number,
             seed,
             start: now.as_nanos(),
             config: stored_config,

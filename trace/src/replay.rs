@@ -40,6 +40,7 @@ pub struct TraceReplay<R> {
     ended: bool,
     /// Whether the engine reports events, whatever the recorded settings say.
     events: bool,
+    engine_number: u16,
     reader: TraceReader<R>,
     recorded_config: EngineConfig,
     report: ReplayReport,
@@ -82,6 +83,12 @@ pub fn replay(from: impl Read) -> Result<ReplayReport, TraceError> {
     TraceReplay::open(from)?.run(|_, _| {})
 }
 
+fn numbered_engine(config: EngineConfig, seed: u64, start: Timestamp, number: u16) -> Engine {
+    let mut engine = Engine::new(config, seed, start);
+    engine.set_number(number);
+    engine
+}
+
 impl<R: Read> TraceReplay<R> {
     /// Reads the head of a trace and creates its engine.
     ///
@@ -100,7 +107,8 @@ impl<R: Read> TraceReplay<R> {
             digest: AnswerDigest::default(),
             ended: false,
             events: false,
-            engine: Engine::new(head.config.clone(), head.seed, start),
+            engine: numbered_engine(head.config.clone(), head.seed, start, head.engine_number),
+            engine_number: head.engine_number,
             reader,
             recorded_config: head.config,
             report: ReplayReport::new(head.version, head.seed),
@@ -119,7 +127,7 @@ impl<R: Read> TraceReplay<R> {
     /// ```
     #[must_use]
     pub fn with_config(mut self, config: EngineConfig, seed: u64) -> Self {
-        self.engine = Engine::new(config, seed, self.start);
+        self.engine = numbered_engine(config, seed, self.start, self.engine_number);
         self
     }
 

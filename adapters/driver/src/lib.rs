@@ -35,18 +35,18 @@ pub use client::streamed::{StreamedBody, StreamedResponse};
 pub use fetch_proto::FetchError;
 pub use fetch_proto::{
     ActiveDownload, AttemptEnd, AttemptPhase, AttemptReport, AuthProfile, Backoff, BatchStats,
-    EngineConfig, EngineStats, FailureKind, FetchTimings, GiveUpReason, Jitter, Method, OutageWait,
-    OverCap, Policy, PolicyPatch, PolicyRules, Quoted, Rate, RedirectPolicy, ResumePoint,
-    RetryAfterPolicy, RetryBudget, RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch,
-    Timestamp, TokenFailure, TokenPolicy, Validator, WaitReason, WaitingHost, is_secret_parameter,
-    url_host, url_origin,
+    EngineConfig, EngineSnapshot, EngineStats, FailureKind, FetchTimings, GiveUpReason,
+    HostSnapshot, Jitter, Method, OutageWait, OverCap, Policy, PolicyPatch, PolicyRules, Quoted,
+    Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet,
+    TimeLimit, Timeouts, TimeoutsPatch, Timestamp, TokenFailure, TokenPolicy, Validator,
+    WaitReason, WaitingHost, is_secret_parameter, url_host, url_origin,
 };
+pub use fetch_retry_after::parse_retry_after;
 #[cfg(feature = "cookies")]
 pub use fields::cookies::jar::CookieJar;
 pub use fields::hsts::{HstsHost, HstsStore};
 pub use fields::netrc::Netrc;
 pub use fields::redact::RedactedUrl;
-pub use fields::retry_after::parse_retry_after;
 pub use http;
 pub use model::attachment::Attachment;
 pub use model::error::{Error, ErrorKind};

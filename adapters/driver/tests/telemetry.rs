@@ -150,6 +150,44 @@ fn attempts_are_child_spans_of_their_fetch() {
     );
 }
 
+/// The name of the span of an event, and its fields.
+type EventInSpan = (Option<&'static str>, SpanFields);
+
+/// Collects events.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<EventInSpan>>>);
+
+impl<S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>> Layer<S>
+    for Events
+{
+    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        let mut fields = SpanFields::default();
+        event.record(&mut fields);
+        let span = context.event_span(event).map(|span| span.name());
+        self.0.lock().unwrap().push((span, fields));
+    }
+}
+
+#[test]
+fn decisions_are_events_in_the_span_of_the_fetch_with_url_and_attempt() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let site = Site::start().unwrap();
+    let events = Events::default();
+    let subscriber = tracing_subscriber::registry().with(events.clone());
+    tracing::subscriber::with_default(subscriber, || fetch(&site, &["/flaky/1?key=hush"]));
+    let events = events.0.lock().unwrap();
+    let mut retries = events
+        .iter()
+        .filter(|(_, fields)| fields.0["message"].contains("retry in"));
+    let (span, fields) = retries.next().expect("a retry is reported");
+    assert_eq!((*span, fields.0["attempt"].as_str()), (Some("fetch"), "1"));
+    assert!(
+        fields.0["url.full"].ends_with("key=REDACTED"),
+        "{:?}",
+        fields.0
+    );
+}
+
 #[test]
 fn the_span_of_a_timed_out_attempt_has_the_error() {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

@@ -95,6 +95,11 @@ impl InputArgs {
         }
     }
 
+    /// Whether there is neither a URL nor a list.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.urls.is_empty() && self.url.is_empty() && self.input_file.is_empty()
+    }
+
     /// Whether a list comes from stdin.
     pub(crate) fn takes_stdin(&self) -> bool {
         let mut files = self.input_file.iter();

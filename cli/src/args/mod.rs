@@ -12,7 +12,7 @@ pub(crate) mod version;
 use clap::{Arg, ArgAction, CommandFactory, Parser};
 
 pub(crate) use client::{
-    BodyArgs, BodyPartKind, FormArgs, LimitArgs, NetworkArgs, PolicyArgs, RequestArgs,
+    AuthArgs, BodyArgs, BodyPartKind, FormArgs, LimitArgs, NetworkArgs, PolicyArgs, RequestArgs,
     RequestDetailArgs, RetryArgs, RetryConditionArgs, RetryConditions, RobotsArgs, RouteArgs,
     SessionArgs, ThreadArgs, TimeoutArgs, UploadArgs,
 };
@@ -145,6 +145,8 @@ pub(crate) struct CliArgs {
     pub(crate) upload: UploadArgs,
     #[command(flatten)]
     pub(crate) request_detail: RequestDetailArgs,
+    #[command(flatten)]
+    pub(crate) auth: AuthArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
     #[command(flatten)]

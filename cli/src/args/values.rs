@@ -17,6 +17,7 @@ use fetch_proto::{Method, RulePattern, StatusSet};
 pub(crate) use self::header::{HeaderOption, HeaderSource, header, header_source, proxy_header};
 pub(crate) use self::url_form::{has_form_of_url, is_file_name};
 use super::RetryConditions;
+use crate::save::ContinueAt;
 
 /// Over 30 years: no clock overflows when it is added.
 const MAX_SECONDS: f64 = 1e9;
@@ -141,9 +142,6 @@ pub(crate) fn upload(text: &str) -> Result<PathBuf, String> {
         "." => Err(
             "curl's -T . is not supported: write -T -, which reads stdin to its end first".into(),
         ),
-        _ if text.contains(['{', '[']) && !Path::new(text).exists() => {
-            Err("patterns are not expanded here: write -T for each file".into())
-        }
         _ => path(text),
     }
 }
@@ -162,6 +160,11 @@ pub(crate) fn user(text: &str) -> Result<String, String> {
         None => Err("write USER:PASSWORD; the password may be empty".into()),
         Some(_) => Ok(text.to_owned()),
     }
+}
+
+/// The value of `-U`, which is the user agent to wget.
+pub(crate) fn proxy_user(text: &str) -> Result<String, String> {
+    user(text).map_err(|why| format!("{why}; a user agent, as of wget's -U, is -A NAME"))
 }
 
 pub(crate) fn resolve(text: &str) -> Result<ResolveEntry, String> {
@@ -299,6 +302,9 @@ pub(crate) fn retry_conditions(text: &str) -> Result<RetryConditions, String> {
 /// The field `Referer`. curl's `;auto` is no part of it.
 pub(crate) fn referer(text: &str) -> Result<String, String> {
     match text.strip_suffix(";auto") {
+        None if text.starts_with("robots=") => {
+            Err("as of wget: robots.txt is obeyed with --robots only".into())
+        }
         Some(url) => Err(format!(
             "redirects do not change Referer here: write \"{url}\", without ;auto"
         )),
@@ -320,16 +326,12 @@ pub(crate) fn range(text: &str) -> Result<String, String> {
     }
 }
 
-/// The value of `-C`: the offset of each file is found by the run.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct ContinueAt;
-
 pub(crate) fn continue_at(text: &str) -> Result<ContinueAt, String> {
-    match text {
-        "-" => Ok(ContinueAt),
-        _ => Err(
-            "write -C -, which finds the offset of each file; a part of a body is fetched with \
-             --range 100-"
+    match text.parse() {
+        _ if text == "-" => Ok(ContinueAt::Length),
+        Ok(offset) => Ok(ContinueAt::Offset(offset)),
+        Err(_) => Err(
+            "not an offset: write -C -, which finds the offset of each file, or a number of bytes"
                 .into(),
         ),
     }

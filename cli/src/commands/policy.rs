@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fetch_auth::{SecretKind, check_secret};
 use fetch_policy::{PolicyFile, Severity};
 
 use crate::args::command::PolicyCommand;
@@ -28,7 +29,14 @@ pub(crate) fn run(command: &PolicyCommand) -> Result<u8, CliError> {
 
 fn check(path: &Path) -> Result<u8, CliError> {
     let findings = match read(path) {
-        Ok(file) => file.lint(),
+        Ok(file) => {
+            let mut findings = file.lint();
+            findings.extend(file.lint_secrets(|source| {
+                let readable = check_secret(source, SecretKind::Line);
+                readable.map_err(|error| error.to_string())
+            }));
+            findings
+        }
         // Report all errors of the file. If it has none, the error is about reading the file, or
         // about the environment.
         Err(error) => {

@@ -62,6 +62,21 @@ fn config_file(entry: &ConfigEntry) -> Option<PathBuf> {
     word.strip_prefix("--config=").map(PathBuf::from)
 }
 
+/// The error if there is neither a URL nor a list. If an option took the only URL as its value, it says so.
+pub(crate) fn nothing_to_fetch() -> CliError {
+    let words: Vec<_> = std::env::args_os().collect();
+    CliError::usage(match line::taken_url(&words) {
+        Some((option, url)) => format!(
+            "nothing to fetch: {option} took {url} as its value: write a value between them"
+        ),
+        None => {
+            "nothing to fetch: write URLs, -i FILE, or -i - for stdin; --demo shows how it works, \
+                 --help lists every option"
+                .to_owned()
+        }
+    })
+}
+
 /// The options in effect.
 pub(crate) struct ParsedOptions {
     pub(crate) args: CliArgs,

@@ -109,6 +109,15 @@ impl UrlGlob {
         self.count
     }
 
+    /// All texts that it expands to.
+    pub(crate) fn expand(&self) -> impl Iterator<Item = String> {
+        (0..self.count).map(|number| {
+            let mut text = Vec::new();
+            self.write(number, &mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        })
+    }
+
     /// Writes the URL of this number, from 0. As in curl, the last part changes fastest.
     fn write(&self, number: u64, out: &mut Vec<u8>) {
         let (mut rest, mut number) = (self.count, number);

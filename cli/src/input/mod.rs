@@ -27,7 +27,8 @@ use crate::args::{self, InputFormat, UrlColumn};
 use crate::display::sanitize;
 use crate::exit::CliError;
 use crate::upload::RequestPayload;
-use glob::{GlobReader, UrlGlob};
+use glob::GlobReader;
+pub(crate) use glob::UrlGlob;
 use rows::ColumnChoice;
 
 /// The sources of a run, in order.
@@ -216,19 +217,13 @@ pub(crate) fn open(input: &args::InputArgs) -> Result<UrlList, CliError> {
     for path in paths {
         sources.push(UrlSource::open(path, input)?);
     }
-    if sources.is_empty() {
-        return Err(CliError::usage(
-            "nothing to fetch: write URLs, -i FILE, or -i - for stdin; \
-             --demo shows how it works, --help lists every option",
-        ));
-    }
     Ok(UrlList {
         sources,
         total: argument_count(input),
     })
 }
 
-/// Gives each URL of the command line one of these bodies, in their order.
+/// Gives each URL of the command line the bodies at its place: each is sent to it.
 ///
 /// # Errors
 ///
@@ -236,7 +231,7 @@ pub(crate) fn open(input: &args::InputArgs) -> Result<UrlList, CliError> {
 pub(crate) fn pair_payloads(
     list: &mut UrlList,
     input: &args::InputArgs,
-    payloads: Vec<RequestPayload>,
+    payloads: Vec<Vec<RequestPayload>>,
 ) -> Result<(), CliError> {
     let urls = match (input.urls.is_empty(), input.url.is_empty()) {
         (false, true) => &input.urls,
@@ -251,13 +246,18 @@ pub(crate) fn pair_payloads(
             payloads.len()
         )));
     }
-    let sources = urls.iter().zip(payloads).map(|(url, payload)| {
-        let source = UrlSource::arguments("argument", vec![glob(url, input)?]);
-        Ok(UrlSource {
-            payload: Some(payload),
-            ..source
-        })
-    });
-    list.sources = sources.collect::<Result<_, CliError>>()?;
+    list.sources.clear();
+    let mut total = 0_u64;
+    for (url, payloads) in urls.iter().zip(payloads) {
+        let glob = glob(url, input)?;
+        for payload in payloads {
+            total = total.saturating_add(glob.count());
+            list.sources.push(UrlSource {
+                payload: Some(payload),
+                ..UrlSource::arguments("argument", vec![glob.clone()])
+            });
+        }
+    }
+    list.total = Some(total);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use fetch_driver::Settings;
 
+use super::auth;
 use super::hsts::{self, HstsFile};
 use super::policy::{PolicyReload, PolicySources};
 use super::session::{self, CookieFile};
@@ -34,11 +35,14 @@ impl ClientPlan {
             Some(path) => {
                 // Watched before it is read, so that no change is missed.
                 let reload = PolicyReload::new(path, sources);
-                settings.config = reload.config()?;
+                let (file, config) = reload.read()?;
+                settings.config = config;
+                auth::set_profiles(args, Some(&file), &mut settings)?;
                 Some(reload)
             }
             None => {
                 settings.config = sources.config(None)?;
+                auth::set_profiles(args, None, &mut settings)?;
                 None
             }
         };

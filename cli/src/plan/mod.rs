@@ -2,6 +2,7 @@
 //!
 //! A [`RunPlan`] has one part per concern. Each part reads its own options, and owns what it opens.
 
+mod auth;
 mod ca_directory;
 mod client;
 mod console;
@@ -19,6 +20,7 @@ use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::UrlList;
 use crate::output::head_dump::HeadDump;
+use crate::save::ContinueAt;
 pub(crate) use client::ClientPlan;
 pub(crate) use console::{ConsolePlan, log_error};
 pub(crate) use hsts::{HstsFile, hsts_hosts};
@@ -51,6 +53,7 @@ impl RunPlan {
     pub(crate) fn new(args: &CliArgs, list: UrlList) -> Result<Self, CliError> {
         let mut warnings = Vec::new();
         let client = ClientPlan::new(args, &mut warnings)?;
+        check_offset(args, &list)?;
         let heads = head_dump(args, &list)?;
         let input = InputPlan::new(args, list, &client.settings)?;
         let view = console::view(args);
@@ -65,6 +68,19 @@ impl RunPlan {
             output,
             stop: StopConditions::new(args),
         })
+    }
+}
+
+/// # Errors
+///
+/// If `-C` has an offset, and there are several URLs.
+fn check_offset(args: &CliArgs, list: &UrlList) -> Result<(), CliError> {
+    match args.save.continue_at {
+        Some(ContinueAt::Offset(offset)) if list.total != Some(1) => Err(CliError::usage(format!(
+            "-C {offset}: one offset cannot fit the files of several URLs: write -C -, which finds the \
+                 offset of each file, or --range {offset}- for a part of each body"
+        ))),
+        _ => Ok(()),
     }
 }
 

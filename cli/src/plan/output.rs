@@ -17,7 +17,7 @@ use crate::output::format::RecordFormat;
 use crate::output::replace::AtomicFile;
 use crate::output::target::{ObservedFile, check_stdout};
 use crate::output::write_out::WriteOut;
-use crate::save::{self, BodyStore, SaveOptions};
+use crate::save::{self, BodyStore, ContinueAt, SaveOptions};
 use crate::state::{ResumeState, StateOptions, state_error};
 use crate::ui::progress::ProgressView;
 
@@ -76,10 +76,16 @@ impl OutputPlan {
         }
         let (target, state) = open(args, records, format, template, warnings)?;
         let resume = state.as_ref().map(|state| &state.resume);
-        let store = match args.save.is_asked_for() {
+        let continues = args
+            .save
+            .continue_at
+            .filter(|_| args.upload.upload_file.is_empty());
+        let store = match args.save.is_asked_for() || continues == Some(ContinueAt::Length) {
             true => {
                 let options = SaveOptions {
                     all_statuses: args.output.fail_with_body,
+                    continues: continues
+                        .filter(|at| *at == ContinueAt::Length || args.save.directory().is_some()),
                     ..args
                         .save
                         .options(args.report.body_recording(), settings.connection_limit())

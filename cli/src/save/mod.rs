@@ -36,7 +36,7 @@ use disk::DiskStatus;
 use extension::extension;
 pub(crate) use name::NameTemplate;
 use name::{FileNaming, NameInputs};
-pub(crate) use open::{SaveOptions, SaveResume};
+pub(crate) use open::{ContinueAt, SaveOptions, SaveResume};
 use partial::PartialStore;
 use resume::DirectoryUse;
 pub(crate) use resume::{ArchiveResume, remove_uncommitted};
@@ -126,7 +126,7 @@ impl BodyStore {
             return request.save(self.spool.clone());
         };
         let digest = digest(&request);
-        let file = match (&self.directory, partial.continues_files) {
+        let file = match (&self.directory, partial.continues.is_some()) {
             (Some(directory), true) => {
                 let inputs = name_inputs(request.url(), seq, row);
                 Some(directory.expected_path(&inputs))
@@ -139,7 +139,7 @@ impl BodyStore {
     /// Forgets what was received of the body of a failed fetch, unless the next run continues it.
     pub(crate) fn forget_partial(&self, outcome: &Outcome, builder: &RecordBuilder) {
         if let Some(partial) = &self.partial
-            && !partial.continues_files
+            && partial.continues.is_none()
         {
             let id = builder.id(&outcome.url, RowAttachment::of(outcome));
             partial.forget(id.state_key());

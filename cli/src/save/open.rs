@@ -22,13 +22,22 @@ use crate::exit::CliError;
 use crate::outcome::checksum::DigestAlgorithm;
 use crate::outcome::recorded_body::BodyRecording;
 
+/// The value of `-C`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ContinueAt {
+    /// The run finds the offset of each file.
+    Length,
+    /// The bytes before this offset are there already.
+    Offset(u64),
+}
+
 /// Where and how bodies are saved.
 pub(crate) struct SaveOptions {
     pub(crate) algorithm: Option<DigestAlgorithm>,
     /// Whether existing files are overwritten.
     pub(crate) clobber: bool,
-    /// `-C -`: whether files that exist are continued.
-    pub(crate) continues: bool,
+    /// `-C`: whether files that exist are continued.
+    pub(crate) continues: Option<ContinueAt>,
     pub(crate) directory: Option<PathBuf>,
     /// How many files bodies may have open at once.
     pub(crate) max_files: usize,
@@ -128,7 +137,7 @@ impl BodyStore {
                  use -O, or --name-template without {hash} and {ext}",
             ));
         }
-        if save.continues && (save.directory.is_none() || !is_known) {
+        if save.continues.is_some() && (save.directory.is_none() || !is_known) {
             return Err(CliError::usage(
                 "-C -: only files whose names do not depend on the response can be continued: use -O, \
                  or --output-dir and --name-template without {hash} and {ext}",
@@ -178,7 +187,7 @@ impl BodyStore {
         });
         // Temporary files are in the same file system, so that they can be renamed.
         let temporary = save.directory.as_deref().or(save.tar.as_deref()).or(beside);
-        let is_partial = save.continues && save.directory.is_some() || resume.is_some();
+        let is_partial = save.continues.is_some() && save.directory.is_some() || resume.is_some();
         let used = temporary.map(|directory| {
             DirectoryUse::start(directory, |is_alone| {
                 if !is_partial {

@@ -19,8 +19,8 @@ use http::header;
 use serde::{Deserialize, Serialize};
 use tempfile::{NamedTempFile, TempPath};
 
-use super::TEMPORARY_PREFIX;
 use super::temporary::create_temporary;
+use super::{ContinueAt, TEMPORARY_PREFIX};
 use crate::mutex::lock;
 use crate::outcome::checksum::{BodyHasher, hex};
 
@@ -48,7 +48,7 @@ pub(super) struct PartialStore {
     failed: Mutex<Vec<[u8; 16]>>,
     found: Mutex<HashMap<String, PartialInfo>>,
     /// Whether the bodies of failed fetches are continued, too, and files that exist.
-    pub(super) continues_files: bool,
+    pub(super) continues: Option<ContinueAt>,
     /// Counts the bodies that are being received.
     live: Arc<()>,
     /// Hashes of the names of files that requests of this run have, with `-C -`.
@@ -71,7 +71,7 @@ impl PartialStore {
     /// the directory, and what cannot be continued is removed.
     pub(super) fn open(
         directory: &Path,
-        continues_files: bool,
+        continues: Option<ContinueAt>,
         sync: bool,
         is_alone: bool,
         is_completed: impl Fn([u8; 16]) -> bool,
@@ -106,7 +106,7 @@ impl PartialStore {
             failed: Mutex::default(),
             found: Mutex::new(found),
             live: Arc::default(),
-            continues_files,
+            continues,
             names: Mutex::default(),
             sync,
         }

@@ -5,7 +5,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use fetch_driver::{BodySource, BodyStream, FileBody};
+use http::HeaderValue;
 use tempfile::TempPath;
+
+use crate::display::plural;
 
 /// A file that is read again for each request.
 #[derive(Debug)]
@@ -61,6 +64,28 @@ impl UploadFile {
             return Ok(content);
         }
         fs::read(path)
+    }
+
+    /// The bytes from an offset on, and the value of `Content-Range` that says so.
+    ///
+    /// # Errors
+    ///
+    /// If the file has no bytes there.
+    pub(super) fn into_rest(
+        mut self,
+        offset: u64,
+    ) -> io::Result<(Box<dyn BodySource>, HeaderValue)> {
+        let length = self.body.length().unwrap_or(0);
+        if offset >= length {
+            let length = plural(length, "byte", "bytes");
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("it has only {length}, and nothing after {offset}"),
+            ));
+        }
+        let range = HeaderValue::try_from(format!("bytes {offset}-{}/{length}", length - 1));
+        self.body = self.body.skip(offset);
+        Ok((Box::new(self), range.map_err(io::Error::other)?))
     }
 
     /// The body of `-T`: with its length, unless it comes from stdin or a pipe, which curl sends in chunked

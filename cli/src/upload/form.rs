@@ -42,6 +42,7 @@ pub(crate) fn build(fields: &[FormField], style: FormStyle<'_>) -> Result<Reques
     let form = form.backslash_escapes(style.escapes);
     let body = form.into_body().map_err(|error| error.to_string())?;
     Ok(RequestPayload::Upload(Arc::new(UploadPayload {
+        content_range: None,
         content_type: Some(body.content_type().clone()),
         body: Arc::new(body),
         // The boundary differs in every run.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fetch_driver::{BodySource, Request};
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, EXPECT, HeaderValue};
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, EXPECT, HeaderValue};
 
 use crate::display::plural;
 pub(crate) use field::FormField;
@@ -35,6 +35,8 @@ pub(crate) enum RequestPayload {
 #[derive(Debug)]
 pub(crate) struct UploadPayload {
     body: Arc<dyn BodySource>,
+    /// The field `Content-Range`, for a part of a file.
+    content_range: Option<HeaderValue>,
     /// The field `Content-Type`, for a form.
     content_type: Option<HeaderValue>,
     /// Identifies the body in record ids, in place of its content, which may be large.
@@ -44,14 +46,24 @@ pub(crate) struct UploadPayload {
 }
 
 impl RequestPayload {
-    /// The file at `path`, to which `-T` would give this name at a URL that ends with a slash.
+    /// The file at `path`, to which `-T` would give this name at a URL that ends with a slash. With an
+    /// offset, the rest of the file, and its position.
     ///
     /// # Errors
     ///
-    /// If it cannot be read.
-    pub(crate) fn file(path: &Path, name: Option<String>) -> io::Result<Self> {
+    /// If it cannot be read, or has no bytes at the offset.
+    pub(crate) fn file(path: &Path, name: Option<String>, offset: Option<u64>) -> io::Result<Self> {
+        let file = UploadFile::open(path)?;
+        let (body, content_range) = match offset {
+            None => (file.into_sized(), None),
+            Some(offset) => {
+                let (rest, range) = file.into_rest(offset)?;
+                (rest, Some(range))
+            }
+        };
         Ok(Self::Upload(Arc::new(UploadPayload {
-            body: UploadFile::open(path)?.into_sized().into(),
+            body: body.into(),
+            content_range,
             content_type: None,
             identity: [b"file ", path.as_os_str().as_encoded_bytes()]
                 .concat()
@@ -125,12 +137,18 @@ impl RequestPayload {
             Self::Bytes(bytes) => request.body(bytes.clone()),
             Self::Empty => request,
             Self::Upload(upload) => {
+                let fields = [
+                    (CONTENT_TYPE, &upload.content_type),
+                    (CONTENT_RANGE, &upload.content_range),
+                ];
+                let fields = fields
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, value.clone()?)));
+                let fields = HeaderMap::from_iter(fields);
                 let request = request.body_source(upload.body.clone());
-                match &upload.content_type {
-                    Some(value) => {
-                        request.headers(HeaderMap::from_iter([(CONTENT_TYPE, value.clone())]))
-                    }
-                    None => request,
+                match fields.is_empty() {
+                    true => request,
+                    false => request.headers(fields),
                 }
             }
         }

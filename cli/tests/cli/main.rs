@@ -43,6 +43,7 @@ mod records {
 mod requests {
     mod cookies;
     mod network;
+    mod profiles;
     mod redirects;
     mod robots;
     mod routes;

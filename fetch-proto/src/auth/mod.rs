@@ -5,4 +5,5 @@ pub(crate) mod challenge;
 pub(crate) mod digest;
 pub(crate) mod grant;
 pub(crate) mod profile;
+pub(crate) mod secret_source;
 pub(crate) mod sigv4;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use url::Url;
 
 use crate::auth::grant::TokenPolicy;
+use crate::policy::AuthChoice;
 
 /// A token that requests to certain URLs share. Its value stays with the driver: the engine knows only
 /// which token a request gets, and when one is acquired.
@@ -25,6 +26,8 @@ use crate::auth::grant::TokenPolicy;
 pub struct AuthProfile {
     name: Box<str>,
     scopes: Vec<Url>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    is_for_first_origins: bool,
     tokens: TokenPolicy,
 }
 
@@ -39,6 +42,7 @@ impl AuthProfile {
         Self {
             name: name.into(),
             scopes: Vec::new(),
+            is_for_first_origins: false,
             tokens: TokenPolicy::DEFAULT,
         }
     }
@@ -54,6 +58,19 @@ impl AuthProfile {
     #[must_use]
     pub fn scope(mut self, url: Url) -> Self {
         self.scopes.push(url);
+        self
+    }
+
+    /// Applies it also to each fetch as long as it stays at the origin of its first URL, whatever that
+    /// is: not after a redirect to another origin.
+    ///
+    /// ```
+    /// let profile = fetch_proto::AuthProfile::new("cli").first_origins();
+    /// assert!(profile.is_for_first_origins());
+    /// ```
+    #[must_use]
+    pub fn first_origins(mut self) -> Self {
+        self.is_for_first_origins = true;
         self
     }
 
@@ -90,7 +107,17 @@ impl AuthProfile {
         self.tokens
     }
 
-    /// Whether requests to `url` get its token.
+    /// Whether it applies to each fetch at the origin of its first URL.
+    ///
+    /// ```
+    /// assert!(!fetch_proto::AuthProfile::new("api").is_for_first_origins());
+    /// ```
+    #[must_use]
+    pub const fn is_for_first_origins(&self) -> bool {
+        self.is_for_first_origins
+    }
+
+    /// Whether `url` is in one of its scopes.
     ///
     /// ```
     /// # use fetch_proto::AuthProfile;
@@ -100,11 +127,101 @@ impl AuthProfile {
     /// ```
     #[must_use]
     pub fn applies_to(&self, url: &Url) -> bool {
-        self.scopes.iter().any(|scope| {
+        self.scope_length(url).is_some()
+    }
+
+    /// How well it fits `url`: the length of the path of its longest scope that has `url`; `None` if no
+    /// scope has it.
+    pub(crate) fn scope_length(&self, url: &Url) -> Option<usize> {
+        let lengths = self.scopes.iter().filter_map(|scope| {
             let folder = scope.path().trim_end_matches('/');
-            let rest = url.path().strip_prefix(folder);
-            let is_below = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            is_below && scope.origin() == url.origin()
-        })
+            let rest = url.path().strip_prefix(folder)?;
+            let is_below = rest.is_empty() || rest.starts_with('/');
+            (is_below && scope.origin() == url.origin()).then_some(folder.len() + 1)
+        });
+        lengths.max()
+    }
+
+    /// The profile among `profiles` that authenticates a request to `url`, by its position.
+    /// `is_first_origin` says whether `url` has the origin of its fetch's first URL.
+    ///
+    /// ```
+    /// use fetch_proto::{AuthChoice, AuthProfile};
+    ///
+    /// let profiles = ["https://api.test/", "https://api.test/admin"];
+    /// let profiles = profiles.map(|url| AuthProfile::new("api").scope(url.parse().unwrap()));
+    /// let url = "https://api.test/admin/users".parse()?;
+    /// assert_eq!(AuthProfile::choose(&profiles, &AuthChoice::ByScope, &url, true), Some(1));
+    /// assert_eq!(AuthProfile::choose(&profiles, &AuthChoice::Off, &url, true), None);
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn choose(
+        profiles: &[Self],
+        choice: &AuthChoice,
+        url: &Url,
+        is_first_origin: bool,
+    ) -> Option<u16> {
+        if profiles.is_empty() {
+            return None;
+        }
+        let fit = |profile: &Self| {
+            let everywhere = (is_first_origin && profile.is_for_first_origins).then_some(0);
+            profile.scope_length(url).or(everywhere)
+        };
+        let position = match choice {
+            AuthChoice::Off => None,
+            AuthChoice::Profile(name) => profiles
+                .iter()
+                .position(|profile| profile.name == *name && fit(profile).is_some()),
+            AuthChoice::ByScope => {
+                let fits = profiles.iter().map(fit).enumerate();
+                let fits = fits.filter_map(|(position, fit)| Some((fit?, position)));
+                // Of equals, the first.
+                let best = fits.reduce(|best, next| if next.0 > best.0 { next } else { best });
+                best.map(|(_, position)| position)
+            }
+        };
+        u16::try_from(position?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(choice: &AuthChoice, url: &str, is_first_origin: bool) -> Option<u16> {
+        let scope = |url: &str| url.parse().unwrap();
+        let profiles = [
+            AuthProfile::new("all").scope(scope("https://api.test/")),
+            AuthProfile::new("admin").scope(scope("https://api.test/admin")),
+            AuthProfile::new("same").scope(scope("https://api.test/admin/")),
+            AuthProfile::new("any").first_origins(),
+        ];
+        AuthProfile::choose(&profiles, choice, &url.parse().unwrap(), is_first_origin)
+    }
+
+    #[test]
+    fn the_longest_scope_wins_and_of_equals_the_first() {
+        let by_scope = AuthChoice::ByScope;
+        assert_eq!(chosen(&by_scope, "https://api.test/x", true), Some(0));
+        assert_eq!(chosen(&by_scope, "https://api.test/admin/x", true), Some(1));
+        assert_eq!(chosen(&by_scope, "https://other.test/", true), Some(3));
+        assert_eq!(chosen(&by_scope, "https://other.test/", false), None);
+    }
+
+    #[test]
+    fn a_chosen_profile_is_used_only_in_its_scope() {
+        let admin = AuthChoice::profile("admin");
+        assert_eq!(chosen(&admin, "https://api.test/admin", true), Some(1));
+        assert_eq!(chosen(&admin, "https://api.test/x", true), None);
+        let all = AuthChoice::profile("all");
+        assert_eq!(chosen(&all, "https://api.test/admin", true), Some(0));
+        assert_eq!(chosen(&all, "https://api.test:444/admin", true), None);
+        assert_eq!(
+            chosen(&AuthChoice::profile("x"), "https://api.test/", true),
+            None
+        );
+        assert_eq!(chosen(&AuthChoice::Off, "https://api.test/", true), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration of an engine.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
 use core::time::Duration;
@@ -16,6 +17,7 @@ use crate::guards::outage::{self, OutageWait};
 use crate::guards::pacing::Pacing;
 use crate::guards::rate::Rate;
 use crate::guards::throttle::Throttle;
+use crate::model::method::Method;
 use crate::policy::Policy;
 use crate::rules::PolicyRules;
 
@@ -133,8 +135,9 @@ impl EngineConfig {
     /// [`window`](Self::window) of all others, so that they do not hold up other hosts.
     pub const WINDOWS_OF_WAITING: usize = 3;
 
-    /// Sets the tokens that requests to certain URLs share. The first profile that applies to a URL
-    /// counts, also after a redirect. At most 65,536. `fetch-driver` sets those of its fetcher.
+    /// Sets the tokens that requests to certain URLs share. The profile with the longest scope that has
+    /// a URL counts, also after a redirect; of equals, the first. At most 65,535. `fetch-driver` sets
+    /// those of its fetcher.
     ///
     /// ```
     /// use fetch_proto::{AuthProfile, EngineConfig};
@@ -284,6 +287,26 @@ impl EngineConfig {
     pub fn wait_for_outages(mut self, wait: impl Into<Option<OutageWait>>) -> Self {
         self.outages = wait.into().filter(|wait| !wait.max.is_zero());
         self
+    }
+
+    /// The policy of a request that has none of its own: that of the first rule which matches its method
+    /// and URL, or the default. A test can run it against a scripted server, in virtual time.
+    ///
+    /// ```
+    /// use fetch_proto::{EngineConfig, Method};
+    /// # #[cfg(feature = "testing")] {
+    /// use fetch_proto::testing::{FetchScript, status};
+    ///
+    /// let config = EngineConfig::default();
+    /// let policy = config.policy_for(&Method::Get, &"http://a.test/delay/1".parse()?);
+    /// let run = FetchScript::new((**policy).clone()).answers([status(404)]).run();
+    /// assert_eq!(run.to_string(), "0s start · 0s 404 done");
+    /// # }
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn policy_for(&self, method: &Method, url: &Url) -> &Arc<Policy> {
+        self.rules.policy(method, url)
     }
 
     /// The breaker that hosts have.

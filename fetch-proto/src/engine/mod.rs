@@ -11,6 +11,7 @@ mod poll;
 mod reconfigure;
 mod shard;
 mod shared_limits;
+mod snapshot;
 mod state;
 mod stats;
 #[cfg(test)]
@@ -39,8 +40,7 @@ use self::state::token_grants::TokenGrants;
 use self::state::turn_queue::TurnQueue;
 use crate::fetch::Fetch;
 use crate::fetch::request::{FetchRequest, ShareKey};
-use crate::guards::limiter::ConcurrencyLimiter;
-use crate::guards::pacing::{HostPacer, PacedAnswer, Refusal};
+use crate::guards::pacing::{PacedAnswer, Refusal};
 use crate::model::attempt::{HeadSummary, Input, InputEffect};
 use crate::model::event::DecisionEvent;
 use crate::model::failure::FailureKind;
@@ -54,6 +54,7 @@ pub use config::{EngineConfig, LoadShedding};
 pub use output::{EngineOutput, IdleState, RejectReason, RejectedRequest};
 pub use shard::{FetchTransfer, Shard};
 pub use shared_limits::{SharedRate, StartRequest};
+pub use snapshot::{EngineSnapshot, HostSnapshot};
 pub use stats::{EngineStats, HostStats};
 
 /// Many fetches through a bounded window, as one state machine.
@@ -148,6 +149,7 @@ impl Engine {
             config,
         };
         engine.set_targets();
+        engine.set_number(shard::number_of_seed(seed));
         engine
     }
 
@@ -403,24 +405,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn host_stats(&self, host: &str) -> Option<HostStats> {
-        let now = self.clock.now();
-        let host = self.hosts.find(host)?;
-        let guards = host.guards.as_deref();
-        let circuit = guards.and_then(|guards| guards.circuit.as_ref());
-        let limiter = guards.and_then(|guards| guards.limiter.as_ref());
-        let tokens = guards.and_then(|guards| guards.retry_tokens.as_ref());
-        Some(HostStats {
-            circuit: circuit.map(|circuit| circuit.state(now)),
-            in_flight: host.in_flight,
-            limit: limiter.map(ConcurrencyLimiter::limit),
-            live: host.live,
-            paused_until: host.paused_until.filter(|until| *until > now),
-            pace: guards
-                .and_then(|guards| guards.pacer.as_ref())
-                .and_then(HostPacer::interval),
-            queued: host.queued,
-            retries_left: tokens.map(|tokens| tokens.available_retries(now)),
-        })
+        self.hosts.find(host).map(|host| self.stats_of(host))
     }
 
     /// How many fetches may be submitted. Fetches that wait for hosts that are down take no room, up

@@ -11,8 +11,9 @@ use super::state::random::host_seed;
 use super::{Engine, EngineConfig, EngineOutput};
 use crate::fetch::Fetch;
 use crate::fetch::request::ShareKey;
-use crate::model::id::FetchId;
+use crate::model::id::{FetchId, MAX_ENGINE};
 use crate::model::time::Timestamp;
+use crate::random::mix;
 
 /// One of several engines that divide the hosts among them. Each host belongs to one engine, so
 /// limits per host need no shared state.
@@ -48,16 +49,37 @@ impl Shard {
     }
 }
 
+/// The number of an engine with this seed.
+pub(super) fn number_of_seed(seed: u64) -> u16 {
+    (mix(seed, 1) % (u64::from(MAX_ENGINE) + 1)) as u16
+}
+
 /// A fetch that moves from one engine to another with its whole state, and with it the fetches that
 /// wait for its response.
+///
+/// With the feature `serde` it can go to another process, whose clock is another one: its limits and
+/// waits then continue with the time that was left when it was exported. User name and password of a
+/// redirect's `Location` are secret, so they are not serialised.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct FetchTransfer {
+    /// When it was exported, by the clock of the exporting engine.
+    exported: Timestamp,
+    /// Whether it comes from another process, whose clock is another one.
+    #[cfg_attr(feature = "serde", serde(skip, default = "is_deserialized"))]
+    is_foreign: bool,
     leader_key: Option<ShareKey>,
     /// The first is the leader; the others follow it.
     fetches: Vec<TransferredFetch>,
 }
 
+#[cfg(feature = "serde")]
+fn is_deserialized() -> bool {
+    true
+}
+
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 struct TransferredFetch {
     cold: Option<Box<ColdState>>,
     fetch: Fetch,
@@ -81,9 +103,45 @@ impl FetchTransfer {
 }
 
 impl Engine {
+    /// The number that is part of the ids of its fetches, below 1,024. An id with another number matches
+    /// nothing. It depends on the seed, so two engines with different seeds nearly always have different
+    /// numbers; [`set_shard`](Self::set_shard) and [`set_number`](Self::set_number) make sure of it.
+    ///
+    /// ```
+    /// use fetch_proto::{Engine, EngineConfig, Timestamp};
+    /// let mut engine = Engine::new(EngineConfig::default(), 7, Timestamp::START);
+    /// engine.set_number(5);
+    /// assert_eq!(engine.number(), 5);
+    /// ```
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.fetches.engine()
+    }
+
+    /// Sets the number that is part of the ids of all further fetches, modulo 1,024.
+    ///
+    /// ```
+    /// use fetch_proto::{Engine, EngineConfig, FetchRequest, InputEffect, Timestamp};
+    ///
+    /// let now = Timestamp::START;
+    /// let [mut one, mut other] = [0, 1].map(|number| {
+    ///     let mut engine = Engine::new(EngineConfig::default(), 7, now);
+    ///     engine.set_number(number);
+    ///     engine
+    /// });
+    /// let id = one.submit(FetchRequest::get("http://a.test/".parse()?), now)?;
+    /// other.submit(FetchRequest::get("http://b.test/".parse()?), now)?;
+    /// assert_eq!(other.cancel(id, now), InputEffect::Stale);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_number(&mut self, number: u16) {
+        self.fetches.set_engine(number & MAX_ENGINE);
+    }
+
     /// Makes this one of several engines. A fetch whose host belongs to another engine, from the start
     /// or since a redirect or its fallback, is then reported by [`EngineOutput::Transfer`]. All
-    /// engines must have the same configuration and clock.
+    /// engines must have the same configuration, and in one process the same clock. The engine's
+    /// [number](Self::number) becomes that of the shard.
     ///
     /// ```
     /// use fetch_proto::{Engine, EngineConfig, EngineOutput, FetchRequest, Shard, Timestamp};
@@ -110,6 +168,7 @@ impl Engine {
     /// ```
     pub fn set_shard(&mut self, shard: Shard) {
         self.shard = Some(shard);
+        self.set_number((shard.index % (u32::from(MAX_ENGINE) + 1)) as u16);
     }
 
     /// Removes the fetch that [`EngineOutput::Transfer`] reported, for the engine that owns its
@@ -130,6 +189,8 @@ impl Engine {
         }
         let leader = self.remove_for_transfer(index, now)?;
         let mut transfer = FetchTransfer {
+            exported: now,
+            is_foreign: false,
             leader_key: None,
             fetches: alloc::vec![leader],
         };
@@ -173,7 +234,10 @@ impl Engine {
             return Err(transfer);
         }
         let mut ids = Vec::new();
-        for fetch in transfer.fetches {
+        for mut fetch in transfer.fetches {
+            if transfer.is_foreign {
+                fetch.fetch.rebase(transfer.exported, now);
+            }
             ids.push(self.insert_transferred(fetch));
         }
         let Some((leader, followers)) = ids.split_first() else {

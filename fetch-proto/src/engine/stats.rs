@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::guards::breaker::CircuitState;
 use crate::model::outcome::{FetchError, FetchOutcome};
+use crate::model::text::ShortDuration;
 use crate::model::time::Timestamp;
 
 /// Counts since the start of an engine, and its current state.
@@ -168,6 +169,40 @@ pub struct HostStats {
     pub queued: usize,
     /// How many retries and hedges its budget allows now, if it has one.
     pub retries_left: Option<u64>,
+}
+
+/// One line: the fetches, then what limits them. Counts of zero are left out.
+impl fmt::Display for HostStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} live", self.live)?;
+        for (count, what) in [(self.in_flight, "in flight"), (self.queued, "queued")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        if let Some(circuit) = self.circuit {
+            let state = match circuit {
+                CircuitState::Closed => "closed",
+                CircuitState::HalfOpen => "half-open",
+                CircuitState::Open => "open",
+            };
+            write!(f, ", breaker {state}")?;
+        }
+        if let Some(limit) = self.limit {
+            write!(f, ", limit {limit}")?;
+        }
+        if let Some(pace) = self.pace {
+            write!(f, ", one start per {}", ShortDuration(pace))?;
+        }
+        if let Some(until) = self.paused_until {
+            let until = ShortDuration(until.since_start());
+            write!(f, ", paused until {until} after the start")?;
+        }
+        if let Some(retries) = self.retries_left {
+            write!(f, ", retries left: {retries}")?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

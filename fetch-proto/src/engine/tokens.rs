@@ -2,12 +2,11 @@
 
 use core::time::Duration;
 
-use url::Url;
-
 use super::state::token_grants::TokenGrants;
-use super::{Engine, EngineConfig, EngineOutput};
+use super::{Engine, EngineOutput};
 use crate::auth::grant::{TokenAnswer, TokenRejection};
 use crate::auth::profile::AuthProfile;
+use crate::fetch::Fetch;
 use crate::model::event::DecisionEvent;
 use crate::model::outcome::FetchError;
 use crate::model::time::Timestamp;
@@ -95,7 +94,7 @@ impl Engine {
     pub(crate) fn waits_for_token(&mut self, index: u32, now: Timestamp) -> bool {
         let slot = self.fetches.get_mut(index);
         let Some((slot, profile)) = slot.and_then(|slot| {
-            let profile = self.config.auth_profile_of(slot.fetch.target())?;
+            let profile = profile_of(&slot.fetch, &self.config.auth)?;
             Some((slot, profile))
         }) else {
             return false;
@@ -119,9 +118,9 @@ impl Engine {
         waits
     }
 
-    /// The token for an attempt at `url` that starts now; `Err` if there is none that may be used.
-    pub(crate) fn token_for(&self, url: &Url, now: Timestamp) -> Result<Option<TokenUse>, ()> {
-        let Some(profile) = self.config.auth_profile_of(url) else {
+    /// The token for an attempt of `fetch` that starts now; `Err` if there is none that may be used.
+    pub(crate) fn token_for(&self, fetch: &Fetch, now: Timestamp) -> Result<Option<TokenUse>, ()> {
+        let Some(profile) = profile_of(fetch, &self.config.auth) else {
             return Ok(None);
         };
         let tokens = self.tokens.get(profile).ok_or(())?;
@@ -207,13 +206,10 @@ impl Engine {
     }
 }
 
-impl EngineConfig {
-    /// The number of the profile whose token requests to `url` get.
-    fn auth_profile_of(&self, url: &Url) -> Option<u16> {
-        let mut profiles = self.auth.iter();
-        let position = profiles.position(|profile| profile.applies_to(url))?;
-        u16::try_from(position).ok()
-    }
+/// The number of the profile that authenticates the next attempt of `fetch`.
+fn profile_of(fetch: &Fetch, profiles: &[AuthProfile]) -> Option<u16> {
+    let choice = &fetch.policy().auth;
+    AuthProfile::choose(profiles, choice, fetch.target(), fetch.sends_credentials())
 }
 
 fn name(profiles: &[AuthProfile], number: u16) -> alloc::boxed::Box<str> {

@@ -17,7 +17,7 @@ impl Fetch {
             FetchState::Waiting { .. } if self.are_limits_held() => None,
             FetchState::Waiting { .. } => self.policy.timeouts.queue.and_then(|limit| {
                 at(
-                    self.waiting_since + limit + self.held_waiting(),
+                    self.waiting_since + self.extended_waiting(limit),
                     WakeReason::Limit(TimeLimit::Queue),
                 )
             }),
@@ -45,8 +45,8 @@ impl Fetch {
         if self.are_limits_held() {
             return None;
         }
-        let extension = self.held_total() + self.total_extension();
-        Some(self.started? + self.policy.timeouts.total? + extension)
+        let limit = self.policy.timeouts.total?;
+        Some(self.started? + self.extended_total(limit))
     }
 
     /// Handles all deadlines that are due at `now`. Returns the next one.

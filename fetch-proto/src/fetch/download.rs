@@ -64,6 +64,10 @@ pub(super) fn max_body(policy: &Policy, delivery: BodyDelivery) -> u64 {
 }
 
 impl Download {
+    pub(super) fn since_mut(&mut self) -> Option<&mut Timestamp> {
+        self.since.as_mut()
+    }
+
     /// The body of a request that saves or streams it.
     pub(super) fn of(request: &FetchRequest) -> Option<Box<Self>> {
         if request.delivery == BodyDelivery::Buffered {

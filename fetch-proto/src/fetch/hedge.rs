@@ -44,6 +44,10 @@ impl HedgeState {
         is_pending
     }
 
+    pub(super) fn due_at_mut(&mut self) -> Option<&mut Timestamp> {
+        self.due_at.as_mut()
+    }
+
     pub(super) fn wake(self) -> Option<NextWake> {
         self.due_at.map(|at| NextWake {
             at,

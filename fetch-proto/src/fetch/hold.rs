@@ -19,6 +19,13 @@ const REAL_OUTAGE: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct HoldState {
+    /// Of the time that counts towards the total limit, what was before the start of the clock, because
+    /// the fetch comes from another process.
+    #[cfg_attr(feature = "serde", serde(default))]
+    carried_total: CompactDuration,
+    /// The same for the queue limit.
+    #[cfg_attr(feature = "serde", serde(default))]
+    carried_waiting: CompactDuration,
     forgiven: u8,
     /// When attempts were last forgiven, unless the outage was too short.
     forgiven_at: Option<Timestamp>,
@@ -28,6 +35,20 @@ pub(super) struct HoldState {
     total: CompactDuration,
     /// Ended holds during the current wait for a slot.
     waiting: CompactDuration,
+}
+
+impl HoldState {
+    /// Counts what was before the start of a new clock.
+    pub(super) fn carry(&mut self, total: Duration, waiting: Duration) {
+        self.carried_total += total;
+        self.carried_waiting += waiting;
+    }
+
+    pub(super) fn times_mut(&mut self) -> impl Iterator<Item = &mut Timestamp> {
+        [&mut self.forgiven_at, &mut self.since]
+            .into_iter()
+            .flatten()
+    }
 }
 
 impl Fetch {
@@ -59,22 +80,28 @@ impl Fetch {
         self.hold.as_ref().is_some_and(|hold| hold.since.is_some())
     }
 
-    /// The time by which the total limit is extended.
-    pub(super) fn held_total(&self) -> Duration {
-        let hold = self.hold.as_ref();
-        hold.map_or(Duration::ZERO, |hold| hold.total.into())
+    /// The total limit with its extensions.
+    pub(super) fn extended_total(&self, limit: Duration) -> Duration {
+        let limit = limit.saturating_add(self.total_extension());
+        match &self.hold {
+            Some(hold) => extended(limit, hold.total, hold.carried_total),
+            None => limit,
+        }
     }
 
-    /// The time by which the queue limit is extended.
-    pub(super) fn held_waiting(&self) -> Duration {
-        let hold = self.hold.as_ref();
-        hold.map_or(Duration::ZERO, |hold| hold.waiting.into())
+    /// The queue limit with its extension.
+    pub(super) fn extended_waiting(&self, limit: Duration) -> Duration {
+        match &self.hold {
+            Some(hold) => extended(limit, hold.waiting, hold.carried_waiting),
+            None => limit,
+        }
     }
 
     /// Begins a wait for a slot, to which earlier holds do not count.
     pub(super) fn reset_held_waiting(&mut self) {
         if let Some(hold) = &mut self.hold {
             hold.waiting = CompactDuration::default();
+            hold.carried_waiting = CompactDuration::default();
         }
     }
 
@@ -82,6 +109,7 @@ impl Fetch {
     pub(super) fn reset_held_total(&mut self, now: Timestamp) {
         if let Some(hold) = &mut self.hold {
             hold.total = CompactDuration::default();
+            hold.carried_total = CompactDuration::default();
             hold.since = hold.since.map(|_| now);
         }
     }
@@ -127,6 +155,12 @@ impl Fetch {
         let own = reports.iter().filter(is_own);
         own.map(|report| report.timings.ended).min()
     }
+}
+
+fn extended(limit: Duration, held: CompactDuration, carried: CompactDuration) -> Duration {
+    limit
+        .saturating_add(held.into())
+        .saturating_sub(carried.into())
 }
 
 fn failure_cause(report: &AttemptReport) -> Option<FailureCause> {

@@ -10,6 +10,7 @@ mod head;
 mod hedge;
 mod hold;
 mod in_flight;
+mod rebase;
 pub(crate) mod request;
 mod retry;
 mod shared_response;
@@ -273,6 +274,11 @@ impl Fetch {
 
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Whether its next attempt may have the credentials of its first URL's origin.
+    pub(crate) fn sends_credentials(&self) -> bool {
+        self.send_credentials
     }
 
     fn attempt(&self, id: AttemptId) -> Option<&InFlightAttempt> {

@@ -2,10 +2,16 @@
 
 use core::fmt;
 
+/// The low bits of a generation, which count the fetches of a slot. The others are the number of the engine.
+const COUNT_BITS: u32 = 22;
+const COUNT_MASK: u32 = (1 << COUNT_BITS) - 1;
+
 /// Identifies a fetch in an [`Engine`](crate::Engine).
 ///
 /// A slot is reused after its fetch ends; the generation distinguishes its fetches, so a stale id
-/// matches nothing. A [`Fetch`](crate::Fetch) without an engine has [`FetchId::STANDALONE`].
+/// matches nothing. The generation contains the [number of the engine](crate::Engine::number), so the
+/// id of another engine matches nothing either. A [`Fetch`](crate::Fetch) without an engine has
+/// [`FetchId::STANDALONE`].
 ///
 /// ```
 /// use fetch_proto::FetchId;
@@ -25,6 +31,23 @@ impl FetchId {
         generation: 0,
     };
 
+    /// The number of the engine that gave the id: [`Engine::number`](crate::Engine::number).
+    ///
+    /// ```
+    /// use fetch_proto::{Engine, EngineConfig, FetchRequest, Timestamp};
+    ///
+    /// let now = Timestamp::START;
+    /// let [mut one, mut other] = [1, 2].map(|seed| Engine::new(EngineConfig::default(), seed, now));
+    /// let id = one.submit(FetchRequest::get("http://a.test/".parse()?), now)?;
+    /// assert_eq!(id.engine(), one.number());
+    /// assert_ne!(id.engine(), other.number());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn engine(self) -> u16 {
+        (self.generation >> COUNT_BITS) as u16
+    }
+
     /// The index of the fetch's slot, which a driver may use to index a table: dense, below the
     /// engine's window, and reused.
     ///
@@ -37,9 +60,27 @@ impl FetchId {
     }
 }
 
+/// The largest number of an engine.
+pub(crate) const MAX_ENGINE: u16 = (u32::MAX >> COUNT_BITS) as u16;
+
+/// The generation of the first fetch in a slot of this engine. None equals that of
+/// [`FetchId::STANDALONE`], whose count of fetches is 0.
+pub(crate) const fn first_generation(engine: u16) -> u32 {
+    ((engine as u32) << COUNT_BITS) | 1
+}
+
+/// The generation of the fetch that follows one with this generation in its slot, in this engine.
+pub(crate) const fn next_generation(generation: u32, engine: u16) -> u32 {
+    match generation.wrapping_add(1) & COUNT_MASK {
+        0 => first_generation(engine),
+        count => ((engine as u32) << COUNT_BITS) | count,
+    }
+}
+
+/// The slot and the count of its fetches, without the engine's number.
 impl fmt::Display for FetchId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.slot, self.generation)
+        write!(f, "{}.{}", self.slot, self.generation & COUNT_MASK)
     }
 }
 
@@ -82,5 +123,28 @@ impl AttemptId {
 impl fmt::Display for AttemptId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.fetch, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_of_a_slot_differ_and_keep_the_engines_number() {
+        let mut generation = first_generation(MAX_ENGINE);
+        for _ in 0..3 {
+            let next = next_generation(generation, MAX_ENGINE);
+            assert_ne!(next, generation);
+            let id = FetchId {
+                slot: 0,
+                generation: next,
+            };
+            assert_eq!(id.engine(), MAX_ENGINE);
+            generation = next;
+        }
+        // After the last one, the first is used again, and never that of `STANDALONE`.
+        assert_eq!(next_generation(u32::MAX, 7), first_generation(7));
+        assert_ne!(first_generation(0), FetchId::STANDALONE.generation);
     }
 }

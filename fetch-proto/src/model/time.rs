@@ -94,6 +94,30 @@ impl Timestamp {
     }
 }
 
+/// A change of clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClockChange {
+    /// A moment on the old clock.
+    pub(crate) from: Timestamp,
+    /// The same moment on the new clock.
+    pub(crate) to: Timestamp,
+}
+
+impl ClockChange {
+    /// A time of the old clock on the new one, which starts at [`Timestamp::START`].
+    pub(crate) fn apply(self, at: &mut Timestamp) {
+        let ago = nanos(self.from.saturating_since(*at));
+        let ahead = at.saturating_since(self.from);
+        *at = Timestamp::from_nanos(self.to.as_nanos().saturating_sub(ago)) + ahead;
+    }
+
+    /// By how much `at`, a time of the old clock, is before the start of the new one.
+    pub(crate) fn before_start(self, at: Timestamp) -> Duration {
+        let ago = self.from.saturating_since(at);
+        ago.saturating_sub(self.to.since_start())
+    }
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
@@ -164,6 +188,22 @@ mod tests {
     #[test]
     fn an_optional_timestamp_has_no_overhead() {
         assert_eq!(size_of::<Option<Timestamp>>(), 8);
+    }
+
+    #[test]
+    fn a_time_keeps_its_distance_on_another_clock() {
+        let at = |seconds| Timestamp::from_start(Duration::from_secs(seconds));
+        let change = ClockChange {
+            from: at(100),
+            to: at(10),
+        };
+        for (mut time, expected, before) in
+            [(95, 5, 0), (103, 13, 0), (70, 0, 20)].map(|(a, b, c)| (at(a), b, c))
+        {
+            assert_eq!(change.before_start(time), Duration::from_secs(before));
+            change.apply(&mut time);
+            assert_eq!(time, at(expected));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The policy of a fetch: attempts, delays, limits, redirects.
 
+mod auth_choice;
 mod backoff;
 mod chaos;
 mod class;
@@ -18,6 +19,7 @@ use crate::guards::rate::Rate;
 use crate::guards::stall::StallGuard;
 use crate::model::failure::FailureCause;
 
+pub use auth_choice::AuthChoice;
 pub use backoff::{Backoff, Jitter};
 pub use chaos::ChaosPolicy;
 pub(crate) use chaos::injected_latency;
@@ -50,6 +52,8 @@ pub use timeouts::Timeouts;
 pub struct Policy {
     /// The largest number of attempts, including the first: [`attempts`](Self::attempts).
     pub attempts: NonZeroU16,
+    /// Which profile authenticates the requests.
+    pub auth: AuthChoice,
     /// The delay before each retry.
     pub backoff: Backoff,
     /// The faults that are injected.
@@ -98,6 +102,19 @@ impl Policy {
             Some(attempts) => attempts,
             None => NonZeroU16::MIN,
         };
+        self
+    }
+
+    /// Sets which profile authenticates the requests. Default [`AuthChoice::ByScope`]. A profile is used
+    /// only for URLs in its scope, whatever the policy says.
+    ///
+    /// ```
+    /// use fetch_proto::{AuthChoice, Policy};
+    /// let public = Policy::default().auth(AuthChoice::Off);
+    /// ```
+    #[must_use]
+    pub fn auth(mut self, auth: AuthChoice) -> Self {
+        self.auth = auth;
         self
     }
 
@@ -331,6 +348,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             attempts: const { NonZeroU16::new(3).unwrap() },
+            auth: AuthChoice::ByScope,
             backoff: Backoff::DEFAULT,
             chaos: ChaosPolicy::default(),
             classes: RetryClasses::default(),

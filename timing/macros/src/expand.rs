@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Error, Expr, ItemFn, Result, ReturnType, Stmt, Type, parse_quote};
+use syn::{Error, Expr, ItemFn, Result, ReturnType, Type, parse_quote};
 
 use crate::arguments::TimedArguments;
 use crate::krate;
@@ -26,39 +26,49 @@ pub(crate) fn expand(arguments: TimedArguments, mut function: ItemFn) -> Result<
         }
     };
     let (statements, output) = (&function.block.stmts, &function.sig.output);
-    *function.block = if function.sig.asyncness.is_some() {
-        timed_async_body(
-            statements,
-            output,
-            &quote!(#krate::Level::#level, #name),
-            &krate,
-        )
-    } else {
-        parse_quote!({
-            let _timed_scope = #krate::Scope::at(#krate::Level::#level, #name);
+    let arguments = quote!(#krate::Level::#level, #name);
+    let hint = output_hint(output);
+    let has_value = returns_a_value(output);
+    let outcome = outcome(&krate);
+    *function.block = match (function.sig.asyncness.is_some(), has_value) {
+        (true, true) => parse_quote!({
+            #krate::attribute::timed_future(#arguments, async move { #hint #(#statements)* }, #outcome).await
+        }),
+        (true, false) => parse_quote!({
+            #krate::TimedExt::timed_at(async move { #hint #(#statements)* }, #arguments).await
+        }),
+        (false, true) => parse_quote!({
+            #krate::attribute::timed_call(#arguments, move || { #hint #(#statements)* }, #outcome)
+        }),
+        (false, false) => parse_quote!({
+            let _timed_scope = #krate::Scope::at(#arguments);
             #(#statements)*
-        })
+        }),
     };
     Ok(function.into_token_stream())
 }
 
-fn timed_async_body(
-    statements: &[Stmt],
-    output: &ReturnType,
-    arguments: &TokenStream,
-    krate: &syn::Path,
-) -> Block {
-    let hint = output_hint(output);
-    parse_quote!({
-        #krate::TimedExt::timed_at(
-            async move {
-                #hint
-                #(#statements)*
-            },
-            #arguments,
-        )
-        .await
-    })
+fn returns_a_value(output: &ReturnType) -> bool {
+    match output {
+        ReturnType::Default => false,
+        ReturnType::Type(_, output) => match &**output {
+            Type::Never(_) => false,
+            Type::Tuple(tuple) => !tuple.elems.is_empty(),
+            _ => true,
+        },
+    }
+}
+
+/// A function that says whether an output is an `Err`, of any type, also behind an alias: the methods of
+/// an inherent impl, which only a `Result` has, precede those of a trait.
+fn outcome(krate: &syn::Path) -> TokenStream {
+    quote! {
+        |timed_output| {
+            #[allow(unused_imports)]
+            use #krate::attribute::AnyOutput as _;
+            #krate::attribute::OutputOf(timed_output).outcome()
+        }
+    }
 }
 
 /// Returns code that fixes the output type of the `async` block, which the compiler does not infer.

@@ -129,6 +129,9 @@ pub(crate) enum TextRef<'a> {
 pub(crate) struct TraceHead<C> {
     /// Version of the crate that wrote the file.
     pub(crate) version: String,
+    /// The number of the engine, which is part of each id. 0 in older files.
+    #[serde(default)]
+    pub(crate) engine_number: u16,
     pub(crate) seed: u64,
     /// Time of the engine's creation, in nanoseconds.
     pub(crate) start: u64,

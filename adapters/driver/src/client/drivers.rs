@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use fetch_proto::{EngineConfig, EngineStats, Shard};
+use fetch_proto::{EngineConfig, EngineSnapshot, EngineStats, Shard};
 
 use crate::driver::command::{DriverCommand, DriverHandle};
 use crate::driver::fetches::job::FetchJob;
@@ -12,11 +12,13 @@ use crate::lock::lock;
 use crate::settings::build_error::BuildError;
 use crate::shard::concurrency::SharedConcurrencyLimit;
 use crate::shard::shared_limits::SharedLimits;
+use crate::transport::clock::Clock;
 
 /// The drivers of a fetcher. All clones of the fetcher, and its streams, share it.
 pub(crate) struct DriverSet {
     /// The limits that all drivers share. `None` if there is one driver.
     shared_limits: Option<(Arc<SharedConcurrencyLimit>, Arc<SharedLimits>)>,
+    clock: Clock,
     /// Why the fetcher could not be built. Then there are no drivers.
     build_error: Option<String>,
     /// Each driver fetches from a different subset of hosts.
@@ -33,9 +35,11 @@ impl DriverSet {
         window: usize,
         shared_limits: Option<(Arc<SharedConcurrencyLimit>, Arc<SharedLimits>)>,
         hsts: Option<HstsStore>,
+        clock: Clock,
     ) -> Self {
         Self {
             shared_limits,
+            clock,
             build_error: None,
             handles,
             hsts,
@@ -48,7 +52,7 @@ impl DriverSet {
     pub(super) fn failing(error: &BuildError) -> Self {
         Self {
             build_error: Some(error.to_string()),
-            ..Self::new(Vec::new(), 1, None, None)
+            ..Self::new(Vec::new(), 1, None, None, Clock::start())
         }
     }
 
@@ -118,6 +122,14 @@ impl DriverSet {
         let handles = self.handles.iter();
         let stats = handles.map(|handle| *lock(&handle.stats));
         stats.reduce(EngineStats::plus).unwrap_or_default()
+    }
+
+    /// Adds the limits that all drivers share to the sum of their snapshots.
+    pub(super) fn add_shared_limits(&self, snapshot: &mut EngineSnapshot) {
+        if let Some((concurrency, limits)) = &self.shared_limits {
+            snapshot.concurrency = concurrency.limit();
+            snapshot.retries_left = limits.retries_left(self.clock.now());
+        }
     }
 
     pub(super) fn window(&self) -> usize {

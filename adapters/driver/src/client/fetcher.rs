@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_proto::{ActiveDownload, EngineStats, HostStats, WaitingHost};
+use fetch_proto::{ActiveDownload, EngineSnapshot, EngineStats, HostStats, WaitingHost};
 use futures_core::Stream;
 use futures_lite::{StreamExt, stream};
 
@@ -21,7 +21,7 @@ use crate::model::outcome::Outcome;
 use crate::model::request::{IntoRequest, Request};
 use crate::model::response::Response;
 use crate::settings::build_error::BuildError;
-use crate::settings::with_logged_events;
+use crate::telemetry::tracing::with_logged_events;
 
 /// Fetches URLs on the runtime of `A`. All fetches share the same limits and connections.
 ///
@@ -270,6 +270,34 @@ impl<A> Fetcher<A> {
         let mut downloads: Vec<_> = lists.into_iter().flatten().collect();
         downloads.sort_by_key(|download| download.since);
         downloads
+    }
+
+    /// The state of the engine now, for dashboards: counts and queues, and all hosts with their breakers
+    /// and budgets. With several threads, that of all their engines together. Its `Display` form is one
+    /// line, and one for each host.
+    ///
+    /// ```
+    /// # smol::block_on(async {
+    /// let fetcher = fetch_smol::Fetcher::builder().per_host(2).build()?;
+    /// let snapshot = fetcher.snapshot().await;
+    /// assert_eq!((snapshot.hosts.len(), snapshot.concurrency), (0, 100));
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn snapshot(&self) -> EngineSnapshot {
+        let (sender, receiver) = async_channel::unbounded();
+        let command = || DriverCommand::SendSnapshot(sender.clone());
+        self.drivers.send_all(command);
+        drop(sender);
+        let snapshots = receiver.fold(None, |sum: Option<EngineSnapshot>, one| {
+            Some(match sum {
+                Some(sum) => sum.plus(one),
+                None => one,
+            })
+        });
+        let mut snapshot = snapshots.await.unwrap_or_default();
+        self.drivers.add_shared_limits(&mut snapshot);
+        snapshot
     }
 
     /// The statistics of the engine, as of its last turn.

@@ -104,6 +104,9 @@ where
         let request = self.with_login(with_token(request, token));
         #[cfg(feature = "cookies")]
         let (request, cookie_url) = self.with_cookies(request);
+        let span = fetch.span.for_attempt(&fetch.request, &attempt);
+        #[cfg(feature = "traceparent")]
+        let request = with_trace_context(request, &span);
         let exchange = (self.start)(&self.transport, request, progress.clone());
         let index = self.exchanges.insert(exchange);
         if let Some(check) = &fetch.request.redirect_check
@@ -116,7 +119,6 @@ where
             self.slots.resize(index + 1, 0);
         }
         self.slots[index] = attempt.id.fetch.slot();
-        let span = fetch.span.for_attempt(&fetch.request, &attempt);
         fetch.add_attempt(InFlightAttempt {
             #[cfg(feature = "cookies")]
             cookie_url,
@@ -317,6 +319,12 @@ where
     pub(super) fn close(&self) {
         self.transport.close();
     }
+}
+
+#[cfg(feature = "traceparent")]
+fn with_trace_context(mut request: OutgoingRequest, span: &FetchSpan) -> OutgoingRequest {
+    crate::telemetry::trace_context::add_trace_context(&mut request.headers, span);
+    request
 }
 
 /// Adds the token, unless the request has credentials.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_channel::Sender;
 use fetch_proto::{
-    ActiveDownload, EngineConfig, EngineStats, FetchTransfer, HostStats, WaitingHost,
+    ActiveDownload, EngineConfig, EngineSnapshot, EngineStats, FetchTransfer, HostStats,
+    WaitingHost,
 };
 
 use crate::driver::fetches::job::FetchJob;
@@ -25,6 +26,8 @@ pub(crate) enum DriverCommand {
     SendDownloads(Duration, Sender<Vec<ActiveDownload>>),
     /// Sends the state of this host.
     SendHostStats(Box<str>, Sender<Option<HostStats>>),
+    /// Sends the state of the engine.
+    SendSnapshot(Sender<EngineSnapshot>),
     /// Sends the hosts that are waited for.
     SendWaitingHosts(Sender<Vec<WaitingHost>>),
     /// Adds fetches.

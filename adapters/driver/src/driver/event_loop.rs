@@ -11,7 +11,7 @@ use fetch_proto::{
     Timestamp,
 };
 use futures_core::Stream;
-use log::{Level, debug, log_enabled, warn};
+use log::warn;
 
 use crate::driver::attempt_runner::AttemptRunner;
 use crate::driver::command::DriverCommand;
@@ -28,6 +28,7 @@ use crate::driver::token_keeper::{AcquisitionEnd, TokenKeeper};
 use crate::lock::lock;
 use crate::telemetry::logging::log_host_event;
 use crate::telemetry::recording::DriverEngine;
+use crate::telemetry::tracing::{log_decision, log_engine_decision, logs_decisions};
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::message::OutgoingRequest;
@@ -332,14 +333,12 @@ where
         if log_host_event(event, self.clock.now()) {
             return;
         }
-        if !log_enabled!(target: crate::LOG_TARGET, Level::Debug) {
+        if !logs_decisions() {
             return;
         }
         match id.and_then(|id| self.fetches.get(id)) {
-            Some(fetch) => {
-                debug!(target: crate::LOG_TARGET, url:% = fetch.request.redacted_url(); "{event}");
-            }
-            None => debug!(target: crate::LOG_TARGET, "{event}"),
+            Some(fetch) => log_decision(&fetch.span, &fetch.request, fetch.last_attempt(), event),
+            None => log_engine_decision(event),
         }
     }
 
@@ -375,6 +374,9 @@ where
             }
             DriverCommand::SendDownloads(min_age, to) => {
                 let _ = to.try_send(self.engine.downloads(min_age, self.clock.now()));
+            }
+            DriverCommand::SendSnapshot(to) => {
+                let _ = to.try_send(self.engine.snapshot());
             }
             DriverCommand::SendWaitingHosts(to) => {
                 let _ = to.try_send(self.engine.waiting_hosts(self.clock.now()));

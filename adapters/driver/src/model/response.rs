@@ -110,6 +110,19 @@ impl Response {
     /// ```
     #[must_use]
     pub fn peer_certificate(&self) -> Option<&[u8]> {
-        self.connection.as_ref()?.certificate.as_deref()
+        self.peer_certificates().first().map(|der| &**der)
+    }
+
+    /// The certificates that the server sent, as DER (X.509), its own first. Empty without TLS, and with isahc
+    /// and surf, whose clients do not give them.
+    ///
+    /// ```
+    /// let response = fetch_driver::Response::new(http::StatusCode::OK, "[]");
+    /// assert!(response.peer_certificates().is_empty());
+    /// ```
+    #[must_use]
+    pub fn peer_certificates(&self) -> &[Vec<u8>] {
+        let connection = self.connection.as_ref();
+        connection.map_or(&[], |connection| &connection.certificates)
     }
 }

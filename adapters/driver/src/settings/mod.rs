@@ -150,9 +150,8 @@ impl Settings {
             .push(SharedCredential::new(profile, source));
     }
 
-    /// The bound on connections: as set, or twice the concurrency, but no less than
-    /// [`DEFAULT_MAX_CONNECTIONS`](crate::DEFAULT_MAX_CONNECTIONS). A transport may lower that default
-    /// where the process may not have as many files open.
+    /// The bound on connections: as set, or the default at this concurrency, as
+    /// [`PoolSettings::max_connections`](field@PoolSettings::max_connections) describes it.
     ///
     /// ```
     /// let mut settings = fetch_driver::Settings::default();
@@ -194,14 +193,6 @@ impl Settings {
         let route = || self.route.first_changed();
         let pool = || self.pool.first_changed();
         http2.or_else(tls).or_else(route).or_else(pool)
-    }
-}
-
-/// The configuration, with events for the engine's decisions enabled if the debug log is.
-pub(crate) fn with_logged_events(config: EngineConfig) -> EngineConfig {
-    match log::log_enabled!(target: crate::LOG_TARGET, log::Level::Debug) {
-        true => config.events(true),
-        false => config,
     }
 }
 

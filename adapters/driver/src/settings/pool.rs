@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The default bound on connections, unless twice the concurrency is more. It is high, so that in a
-/// list of many hosts each host finds its idle connection again.
+/// The least default bound on connections: see
+/// [`PoolSettings::max_connections`](field@PoolSettings::max_connections).
 pub const DEFAULT_MAX_CONNECTIONS: usize = 1_024;
 
 /// How long an idle connection stays open by default.
@@ -15,8 +15,18 @@ pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 pub struct PoolSettings {
     /// How long an idle connection stays open. Default 90 s.
     pub idle_timeout: Duration,
-    /// The most connections in all, idle ones included. Default: see
-    /// [`Settings::connection_limit`](crate::Settings::connection_limit).
+    /// The most connections of all threads together, idle ones included.
+    ///
+    /// Default: twice the concurrency, but no less than [`DEFAULT_MAX_CONNECTIONS`], unless the process
+    /// may not have twice as many files open. Why twice: while every attempt that is allowed uses a
+    /// connection, as many others may stay idle, so that hosts without an attempt at the moment find
+    /// theirs again. Why no less than 1,024: a list of many hosts needs an idle connection for
+    /// each of them, whatever the concurrency; with 200, each request of a list of 1,000 hosts opens a new
+    /// connection. An idle connection costs one file descriptor and a few KiB.
+    ///
+    /// At the bound, the connection that has been idle for the longest time is closed to make room.
+    /// While none is idle, requests wait for one. There is no separate bound per host: concurrency per
+    /// host is what limits them.
     pub max_connections: Option<usize>,
 }
 

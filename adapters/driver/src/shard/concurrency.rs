@@ -35,6 +35,11 @@ pub(crate) struct ConcurrencyShare {
 }
 
 impl SharedConcurrencyLimit {
+    /// How many attempts all drivers together may have in flight.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Acquire)
+    }
+
     /// Changes the limit. A lower one takes effect as attempts end.
     pub(crate) fn set_limit(&self, limit: usize) {
         let limit = limit.max(self.engines);

@@ -49,6 +49,13 @@ impl SharedLimits {
     pub(crate) fn set_config(&self, config: &EngineConfig) {
         lock(&self.state).set_config(config);
     }
+
+    /// How many retries and hedges the budget over all hosts allows, if there is one.
+    pub(crate) fn retries_left(&self, now: Timestamp) -> Option<u64> {
+        let state = lock(&self.state);
+        let tokens = state.retry_tokens.as_ref();
+        tokens.map(|tokens| tokens.available_retries(now))
+    }
 }
 
 impl LimitState {

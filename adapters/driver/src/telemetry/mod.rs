@@ -3,6 +3,8 @@
 pub(crate) mod logging;
 pub(crate) mod metrics;
 pub(crate) mod recording;
+#[cfg(feature = "traceparent")]
+pub(crate) mod trace_context;
 pub(crate) mod tracing;
 #[cfg(feature = "metrics")]
 mod waiting_hosts;

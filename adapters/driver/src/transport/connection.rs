@@ -8,8 +8,9 @@ use std::sync::Arc;
 #[derive(Clone, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
-    /// The server's certificate as DER, if there is TLS and the transport knows it.
-    pub certificate: Option<Arc<[u8]>>,
+    /// The certificates that the server sent, as DER, its own first. Empty without TLS, or if the transport
+    /// does not know them.
+    pub certificates: Arc<[Vec<u8>]>,
     /// This end's address, where the transport knows it.
     pub local: Option<SocketAddr>,
     /// The peer's address, where the transport knows it.
@@ -28,7 +29,7 @@ impl ConnectionInfo {
     #[must_use]
     pub fn new(remote: Option<SocketAddr>, reused: bool) -> Self {
         Self {
-            certificate: None,
+            certificates: Arc::default(),
             local: None,
             remote,
             reused,
@@ -47,16 +48,17 @@ impl ConnectionInfo {
         Self { local, ..self }
     }
 
-    /// The same connection with the server's certificate as DER. Default: none.
+    /// The same connection with the server's certificates as DER, its own first. Default: none.
     ///
     /// ```
-    /// let connection = fetch_driver::ConnectionInfo::default().with_certificate([48, 130].into());
-    /// assert!(connection.certificate.is_some());
+    /// let chain = [vec![48, 130]];
+    /// let connection = fetch_driver::ConnectionInfo::default().with_certificates(chain.into());
+    /// assert_eq!(connection.certificates.len(), 1);
     /// ```
     #[must_use]
-    pub fn with_certificate(self, certificate: Arc<[u8]>) -> Self {
+    pub fn with_certificates(self, certificates: Arc<[Vec<u8>]>) -> Self {
         Self {
-            certificate: Some(certificate),
+            certificates,
             ..self
         }
     }
@@ -77,9 +79,8 @@ impl ConnectionInfo {
 
 impl fmt::Debug for ConnectionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let certificate = self.certificate.as_ref().map(|der| der.len());
         f.debug_struct("ConnectionInfo")
-            .field("certificate_bytes", &certificate)
+            .field("certificates", &self.certificates.len())
             .field("local", &self.local)
             .field("remote", &self.remote)
             .field("reused", &self.reused)

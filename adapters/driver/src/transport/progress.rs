@@ -67,8 +67,8 @@ const WHOLE: u8 = 2;
 struct ProgressState {
     /// Body bytes that were reported ahead and have not arrived in chunks yet.
     ahead: AtomicUsize,
-    /// The certificate of a new connection, which is known after the connection is.
-    certificate: OnceLock<Arc<[u8]>>,
+    /// The certificates of a new connection, which are known after the connection is.
+    certificates: OnceLock<Arc<[Vec<u8>]>>,
     connection: OnceLock<ConnectionInfo>,
     demand: AtomicU8,
     /// When each phase first happened, in nanoseconds; 0 if it has not.
@@ -146,18 +146,18 @@ impl AttemptProgress {
         }
     }
 
-    /// Reports the server's certificate as DER, after the TLS handshake of a new connection. Of several
-    /// reports, the first counts.
+    /// Reports the server's certificates as DER, its own first, after the TLS handshake of a new connection.
+    /// Of several reports, the first counts.
     ///
     /// ```
     /// # use fetch_driver::{AttemptProgress, Clock, ConnectionInfo};
     /// # let progress = AttemptProgress::new(Clock::start());
     /// progress.mark_connected(ConnectionInfo::default());
-    /// progress.mark_certificate([48, 130].into());
-    /// assert!(progress.connection().is_some_and(|seen| seen.certificate.is_some()));
+    /// progress.mark_certificates([vec![48, 130]].into());
+    /// assert!(progress.connection().is_some_and(|seen| seen.certificates.len() == 1));
     /// ```
-    pub fn mark_certificate(&self, certificate: Arc<[u8]>) {
-        let _ = self.state.certificate.set(certificate);
+    pub fn mark_certificates(&self, certificates: Arc<[Vec<u8>]>) {
+        let _ = self.state.certificates.set(certificates);
     }
 
     /// Reports the connection that serves the attempt, and marks [`AttemptPhase::Connected`] or
@@ -287,8 +287,8 @@ impl AttemptProgress {
     #[must_use]
     pub fn connection(&self) -> Option<ConnectionInfo> {
         let connection = self.state.connection.get()?.clone();
-        Some(match self.state.certificate.get() {
-            Some(certificate) => connection.with_certificate(certificate.clone()),
+        Some(match self.state.certificates.get() {
+            Some(certificates) => connection.with_certificates(certificates.clone()),
             None => connection,
         })
     }
@@ -434,8 +434,8 @@ mod tests {
                 progress.mark_connected(first.clone());
                 progress.mark_connected(ConnectionInfo::default());
                 assert_eq!(progress.connection(), Some(first.clone()));
-                progress.mark_certificate([48].into());
-                let complete = first.with_certificate([48].into());
+                progress.mark_certificates([vec![48]].into());
+                let complete = first.with_certificates([vec![48]].into());
                 assert_eq!(progress.connection(), Some(complete));
             }
         }

@@ -220,8 +220,8 @@ impl HttpConfig {
 
     /// The most open connections, idle ones included; 1,024 by default, at least 1.
     ///
-    /// Twice the concurrency is a good choice. At the limit, the connection that has been idle for
-    /// the longest time is closed to make room. While none is idle, requests wait.
+    /// [`PoolSettings::max_connections`](field@fetch_driver::PoolSettings::max_connections) says which
+    /// number is a good choice, and what happens at the limit.
     ///
     /// ```
     /// let config = fetch_http::HttpConfig::new().max_connections(2 * 100);

@@ -250,10 +250,10 @@ pub(crate) fn has_negotiated_http2<S>(stream: &TlsStream<S>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2)
 }
 
-/// The server's certificate as DER.
-pub(crate) fn peer_certificate<S>(stream: &TlsStream<S>) -> Option<Arc<[u8]>> {
-    let certificates = stream.get_ref().1.peer_certificates()?;
-    Some(certificates.first()?.as_ref().into())
+/// The certificates that the server sent, as DER.
+pub(crate) fn peer_certificates<S>(stream: &TlsStream<S>) -> Arc<[Vec<u8>]> {
+    let certificates = stream.get_ref().1.peer_certificates().into_iter().flatten();
+    certificates.map(|der| der.to_vec()).collect()
 }
 
 fn handshake_error(host: &str, error: io::Error) -> TransportError {

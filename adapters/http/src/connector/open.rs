@@ -84,11 +84,9 @@ impl<R: HttpRuntime> Connector<R> {
             }
         };
         progress.mark(fetch_driver::AttemptPhase::TlsDone);
-        let mut info = DialedPeer::info(peer.as_ref());
-        if let Some(certificate) = crate::connect::tls::peer_certificate(&stream) {
-            progress.mark_certificate(certificate.clone());
-            info = info.with_certificate(certificate);
-        }
+        let certificates = crate::connect::tls::peer_certificates(&stream);
+        progress.mark_certificates(certificates.clone());
+        let info = DialedPeer::info(peer.as_ref()).with_certificates(certificates);
         let is_http2 = crate::connect::tls::has_negotiated_http2(&stream);
         self.start(stream, is_http2, origin, (info, peer), permit)
             .await

@@ -146,7 +146,18 @@ impl HeadParser {
                 error @ (httparse::Error::NewLine
                 | httparse::Error::Status
                 | httparse::Error::Version),
-            ) => return Err(HeadError::NotHttp(error.to_string())),
+            ) => {
+                let mut line = bytes
+                    .split(|byte| *byte == b'\n')
+                    .next()
+                    .unwrap_or(bytes)
+                    .iter();
+                let is_http = bytes.starts_with(b"HTTP/1.");
+                return Err(match is_http && line.any(|byte| *byte == 0) {
+                    true => HeadError::Syntax("a NUL in the status line".to_owned()),
+                    false => HeadError::NotHttp(error.to_string()),
+                });
+            }
             Err(error) => return Err(HeadError::Syntax(error.to_string())),
         };
         self.check_body_length(length)?;

@@ -1,5 +1,6 @@
 //! The options for how URLs are fetched.
 
+mod auth;
 mod body;
 mod limits;
 mod network;
@@ -8,6 +9,7 @@ mod retry;
 mod session;
 mod upload;
 
+pub(crate) use auth::AuthArgs;
 pub(crate) use body::{BodyArgs, BodyPartKind};
 pub(crate) use limits::{LimitArgs, PolicyArgs, RobotsArgs, ThreadArgs};
 pub(crate) use network::{NetworkArgs, RouteArgs};

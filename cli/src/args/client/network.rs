@@ -56,7 +56,7 @@ pub(crate) struct RouteArgs {
 
     /// User name and password for the proxy
     #[arg(short = 'U', long, value_name = "USER:PASSWORD", requires = "proxy")]
-    #[arg(value_parser = values::user)]
+    #[arg(value_parser = values::proxy_user)]
     pub(crate) proxy_user: Option<String>,
 
     /// Use a tunnel (CONNECT) of the HTTP proxy for http URLs, too

@@ -8,7 +8,7 @@ use clap::Args as Group;
 use crate::args::values;
 use crate::outcome::checksum::DigestAlgorithm;
 use crate::outcome::recorded_body::BodyRecording;
-use crate::save::{NameTemplate, SaveOptions};
+use crate::save::{ContinueAt, NameTemplate, SaveOptions};
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Bodies")]
@@ -55,15 +55,16 @@ pub(crate) struct SaveArgs {
     #[arg(long, overrides_with = "clobber")]
     pub(crate) no_clobber: bool,
 
-    /// Continue files that exist, and downloads that broke off: -C -
+    /// Continue files that exist, and downloads that broke off: -C -, or the offset for a single URL
     ///
     /// As in curl, but for each URL: the rest is asked for by Range, with If-Range where an earlier run
     /// noted the validator; a complete file stays, and one that has changed starts over. What a failed or
     /// killed run has received stays in hidden files for the next run with -C -. Names must not depend
-    /// on the response.
-    #[arg(short = 'C', long, value_name = "-", value_parser = values::continue_at)]
+    /// on the response. With a number, the rest is appended to that many bytes of the file, if there is
+    /// one. With -T, the rest of the file is sent, with Content-Range.
+    #[arg(short = 'C', long, value_name = "-|OFFSET", value_parser = values::continue_at)]
     #[arg(allow_hyphen_values = true, conflicts_with_all = ["skip_existing", "range"])]
-    pub(crate) continue_at: Option<values::ContinueAt>,
+    pub(crate) continue_at: Option<ContinueAt>,
 
     /// Skip URLs whose file exists; their records have the outcome skipped
     #[arg(long)]
@@ -127,7 +128,7 @@ impl SaveArgs {
             algorithm: self.checksum,
             all_statuses: false,
             clobber: self.clobber,
-            continues: self.continue_at.is_some(),
+            continues: None,
             directory: self.directory().map(Path::to_owned),
             max_files,
             name_template: self.name_template.clone(),
@@ -148,7 +149,6 @@ impl SaveArgs {
     /// Whether bodies are saved or digested.
     pub(crate) fn is_asked_for(&self) -> bool {
         self.directory().is_some()
-            || self.continue_at.is_some()
             || self.tar.is_some()
             || self.warc.is_some()
             || self.checksum.is_some()

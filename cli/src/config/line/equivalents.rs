@@ -25,6 +25,7 @@ const EQUIVALENTS: &[(&[&str], Equivalent)] = &[
     (&["proxy-basic", "socks5-basic"], Equivalent::Always),
     (
         &[
+            "no-http0.9",
             "no-include",
             "no-sslv2",
             "no-sslv3",

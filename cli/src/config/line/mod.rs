@@ -5,21 +5,22 @@
 //! curl that go without saying are accepted, and `-K` files are read in place.
 
 mod curl_file;
+mod curl_options;
 mod equivalents;
 mod hints;
 mod urls;
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
 
 use clap::{Arg, ArgAction, Command};
 use clap_lex::{ParsedArg, RawArgs};
 
-use super::known::{OptionIndex, check};
-use super::print::redact;
+use super::known::OptionIndex;
 use crate::display::sanitize;
 use crate::exit::CliError;
 use equivalents::{Equivalent, equivalent};
+
+pub(super) use hints::taken_url;
 
 /// The options of a file in curl's syntax: their lines, names and values.
 pub(crate) fn curl_options(text: &str) -> Vec<(usize, String, Option<String>)> {
@@ -28,9 +29,6 @@ pub(crate) fn curl_options(text: &str) -> Vec<(usize, String, Option<String>)> {
         .map(|option| (option.line, option.name, option.value))
         .collect()
 }
-
-/// How deep `-K` files may name each other.
-const MAX_FILES: usize = 8;
 
 /// Brings the words of the command line into the form that clap parses.
 ///
@@ -56,6 +54,11 @@ pub(super) fn normalize(command: &Command, line: Vec<OsString>) -> Result<Vec<Os
             return Ok(whole);
         }
         command = sub;
+    }
+    if command.get_name() == "fetch-all"
+        && let Some(hint) = hints::words_hint(words.remaining(&mut cursor.clone()))
+    {
+        return Err(CliError::usage(hint));
     }
     let mut normal = NormalLine::new(command);
     normal.add(&words, &mut cursor)?;
@@ -283,90 +286,6 @@ impl<'a> NormalLine<'a> {
         Ok(())
     }
 
-    /// Adds the options of a file in curl's syntax.
-    fn add_file(&mut self, shown: &str, path: &OsStr) -> Result<(), CliError> {
-        let name = sanitize(path.as_encoded_bytes());
-        if self.files.len() >= MAX_FILES {
-            let why = "its files name each other, or are nested too deeply";
-            return Err(CliError::usage(format!("{shown} {name}: {why}")));
-        }
-        let is_stdin = path == "-";
-        let bytes = match is_stdin {
-            true if std::mem::replace(&mut self.has_read_stdin, true) => {
-                let why = "stdin can be read only once: write a file for the others";
-                return Err(CliError::usage(format!("{shown} -: {why}")));
-            }
-            true => std::io::read_to_string(std::io::stdin()),
-            false => std::fs::read_to_string(Path::new(path)),
-        };
-        let text = bytes.map_err(|error| {
-            CliError::file(format!(
-                "{shown} {name}: cannot be read: {error}: check the name of the file"
-            ))
-        })?;
-        self.files.push(path.to_owned());
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        for option in curl_file::parse(text) {
-            self.add_file_option(&option)
-                .map_err(|error| error.at(&format!("{name}:{}", option.line)))?;
-        }
-        self.files.pop();
-        Ok(())
-    }
-
-    fn add_file_option(&mut self, option: &curl_file::FileOption) -> Result<(), CliError> {
-        let shown = sanitize(option.name.as_bytes());
-        if !option.rest.is_empty() {
-            let is_toml = option
-                .value
-                .as_ref()
-                .is_some_and(|value| value.starts_with('['));
-            return Err(CliError::usage(match is_toml {
-                true => format!("{shown}: this is TOML: write --config FILE"),
-                false => format!("{shown}: a value with spaces: write it in double quotes"),
-            }));
-        }
-        let first = self.options.len();
-        let mut value = option.value.clone().map(OsString::from);
-        let mut next = |_| value.take();
-        let words = RawArgs::new([match option.name.starts_with('-') {
-            true => option.name.clone(),
-            false => format!("--{}", option.name),
-        }]);
-        let mut cursor = words.cursor();
-        let Some(word) = words.next(&mut cursor) else {
-            return Ok(());
-        };
-        if let Some((name, after)) = word.to_long() {
-            let name = name.map_err(|_| not_an_option(&word))?;
-            self.add_long(name, after.map(OsStr::to_owned), &mut next)?;
-        } else {
-            self.add_shorts(&word, &mut next)?;
-        }
-        if value.is_some() {
-            return Err(CliError::usage(format!(
-                "{shown}: takes no value: write it alone"
-            )));
-        }
-        // Checked here, where the line is known.
-        self.options[first..].iter().try_for_each(|word| {
-            let Some((name, value)) = word.to_str().and_then(|word| word.split_once('=')) else {
-                return Ok(());
-            };
-            let name = name.trim_start_matches('-');
-            let arg = self.command.get_arguments().find(|arg| has_long(arg, name));
-            let Some(arg) = arg else {
-                return Ok(());
-            };
-            let value = value.to_owned();
-            check(arg, std::slice::from_ref(&value)).map_err(|why| {
-                let value = redact(arg.get_id().as_str(), &value);
-                CliError::usage(format!("{shown} '{}': {why}", sanitize(value.as_bytes())))
-            })
-        })
-    }
-
-    /// Stdin is read once.
     /// With `-G` the data is no body, so `-I` does not exclude it, as a HEAD request does that has one.
     fn allow_data_of_head(&mut self) {
         if self.options.iter().any(|option| option == "--get") {
@@ -375,6 +294,7 @@ impl<'a> NormalLine<'a> {
         }
     }
 
+    /// Stdin is read once.
     fn check_stdin(&self) -> Result<(), CliError> {
         let takes_stdin = |word: &&OsString| *word == "--input-file=-" || *word == "--url=@-";
         match self.options.iter().find(takes_stdin) {

@@ -32,7 +32,7 @@ impl BodyDirectory {
         if !path.starts_with(&self.0) || !path.is_file() {
             return Err(format!("body_file {name}: is no file below --body-dir"));
         }
-        RequestPayload::file(&path, None)
+        RequestPayload::file(&path, None, None)
             .map_err(|error| format!("body_file {name}: cannot be read: {error}"))
     }
 }

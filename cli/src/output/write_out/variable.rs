@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::Write;
 
+use base64::Engine as _;
 use http::{HeaderMap, header};
 use url::Url;
 
@@ -46,6 +47,7 @@ const OTHERS: [(&str, WriteOutVariable); 2] = [
 
 /// As in curl, an unknown number is 0, and an unknown text is empty.
 const COMPUTED: &[ComputedVariable] = &[
+    ComputedVariable("certs", |s| WriteOutValue::text(s.certificates_pem())),
     ComputedVariable("http_code", status),
     ComputedVariable("http_version", |s| {
         WriteOutValue::text(s.record.http_version.unwrap_or("0"))
@@ -62,6 +64,9 @@ const COMPUTED: &[ComputedVariable] = &[
     ComputedVariable("method", |s| {
         let last = s.input.outcome().map(|outcome| outcome.method.as_str());
         WriteOutValue::text(last.unwrap_or(s.record.method))
+    }),
+    ComputedVariable("num_certs", |s| {
+        WriteOutValue::number(s.certificates().len() as u64)
     }),
     ComputedVariable("num_headers", |s| {
         WriteOutValue::number(s.headers.as_ref().map_or(0, |headers| headers.len() as u64))
@@ -130,6 +135,30 @@ impl<'a> VariableSource<'a> {
 
     fn local(&self) -> Option<std::net::SocketAddr> {
         self.input.outcome()?.connection.as_ref()?.local
+    }
+
+    /// The certificates of the server's chain as DER.
+    fn certificates(&self) -> &[Vec<u8>] {
+        let connection = self
+            .input
+            .outcome()
+            .and_then(|outcome| outcome.connection.as_ref());
+        connection.map_or(&[], |connection| &connection.certificates)
+    }
+
+    /// The chain as PEM, as in curl without the lines that describe each certificate.
+    fn certificates_pem(&self) -> String {
+        let mut pem = String::new();
+        for der in self.certificates() {
+            let text = base64::engine::general_purpose::STANDARD.encode(der);
+            pem += "-----BEGIN CERTIFICATE-----\n";
+            for line in text.as_bytes().chunks(64) {
+                pem += &String::from_utf8_lossy(line);
+                pem.push('\n');
+            }
+            pem += "-----END CERTIFICATE-----\n";
+        }
+        pem
     }
 
     fn sizes(&self) -> fetch_driver::MessageSizes {
@@ -243,12 +272,7 @@ impl PartialEq for WriteOutVariable {
 }
 
 /// Variables of curl that do not exist here.
-const MISSING: [&str; 4] = [
-    "certs",
-    "http_connect",
-    "num_certs",
-    "proxy_ssl_verify_result",
-];
+const MISSING: [&str; 1] = ["http_connect"];
 
 /// The known name that is most similar to an unknown one, which is not one of curl's.
 pub(super) fn similar_name(unknown: &str) -> Option<&'static str> {
@@ -290,7 +314,7 @@ mod tests {
     #[test]
     fn variables_are_those_of_curl_and_of_records() {
         // Of curl 7.88, but for onerror, stderr and stdout, which are no values.
-        let of_curl = "content_type errormsg exitcode filename_effective ftp_entry_path header_json \
+        let of_curl = "certs num_certs content_type errormsg exitcode filename_effective ftp_entry_path header_json \
             http_code http_version json local_ip local_port method num_connects num_headers \
             num_redirects proxy_ssl_verify_result redirect_url referer remote_ip remote_port \
             response_code scheme size_download size_header size_request size_upload speed_download \

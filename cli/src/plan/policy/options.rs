@@ -87,6 +87,10 @@ impl OptionLayer {
     pub(super) fn of_run(args: &CliArgs) -> Self {
         let mut layer = Self::new(&args.explicit, &args.limits, &args.retry, &args.timeouts);
         let request = request_patch(&args.request, args.input.redirects_allow_http());
+        let request = match &args.auth.auth {
+            Some(choice) => request.auth(choice.clone()),
+            None => request,
+        };
         layer.policies = layer.policies.update_base(|base| request.on_top_of(base));
         layer
     }

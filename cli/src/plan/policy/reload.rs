@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use fetch_policy::PolicyWatcher;
+use fetch_policy::{PolicyFile, PolicyWatcher};
 use fetch_proto::EngineConfig;
 
 use super::{PolicySources, file};
@@ -30,13 +30,15 @@ impl PolicyReload {
         }
     }
 
-    /// The configuration with the file as it is now.
+    /// The file as it is now, and the configuration with it.
     ///
     /// # Errors
     ///
     /// If the file cannot be used.
-    pub(crate) fn config(&self) -> Result<EngineConfig, CliError> {
-        self.sources.config(Some(&file::read(&self.path)?))
+    pub(crate) fn read(&self) -> Result<(PolicyFile, EngineConfig), CliError> {
+        let file = file::read(&self.path)?;
+        let config = self.sources.config(Some(&file))?;
+        Ok((file, config))
     }
 
     /// Checks the file. If it changed: the new configuration, or why it cannot be used.

@@ -18,6 +18,7 @@ use crate::args::values::HeaderSource;
 use crate::exit::CliError;
 use crate::input::RequestTemplate;
 use crate::robots::{is_product_token, product_name};
+use crate::save::ContinueAt;
 use payload::payload;
 pub(super) use payload::uploads;
 
@@ -65,11 +66,18 @@ pub(super) fn set_headers(args: &CliArgs, settings: &mut Settings) -> Result<(),
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, form);
     }
-    let range = args
-        .request_detail
-        .range
-        .as_ref()
-        .map(|range| format!("bytes={range}"));
+    let range = match (&args.request_detail.range, args.save.continue_at) {
+        (Some(range), _) => Some(format!("bytes={range}")),
+        // A body without a file: the rest of it is all that is asked for.
+        (None, Some(ContinueAt::Offset(offset)))
+            if offset > 0
+                && args.upload.upload_file.is_empty()
+                && args.save.directory().is_none() =>
+        {
+            Some(format!("bytes={offset}-"))
+        }
+        (None, _) => None,
+    };
     for (option, name, value) in [
         ("--range", RANGE, range.as_ref()),
         ("--referer", REFERER, args.request_detail.referer.as_ref()),

@@ -1,15 +1,20 @@
 //! The body of all requests, and what is appended to all URLs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use http::header::CONTENT_TYPE;
 
 use super::body::{body, encoded};
 use crate::args::CliArgs;
 use crate::args::values::HeaderSource;
+use crate::display::Quoted;
 use crate::exit::CliError;
-use crate::input::BodyDirectory;
+use crate::input::{BodyDirectory, UrlGlob};
+use crate::save::ContinueAt;
 use crate::upload::{FormStyle, RequestPayload, build_form};
+
+/// The most files of a pattern of `-T`, each of which is opened before the run.
+const MAX_UPLOADS: u64 = 100_000;
 
 /// The body of all requests that have no other.
 ///
@@ -19,7 +24,7 @@ use crate::upload::{FormStyle, RequestPayload, build_form};
 pub(super) fn payload(args: &CliArgs) -> Result<RequestPayload, CliError> {
     match &args.upload.upload_file[..] {
         [] => {}
-        [path] => {
+        [path] if !is_pattern(path, args) => {
             if args.input.urls.len() + args.input.url.len() > 1 {
                 return Err(CliError::usage(
                     "-T FILE and several URLs: curl would send it to the first one only: write -T for each \
@@ -56,15 +61,45 @@ pub(super) fn payload(args: &CliArgs) -> Result<RequestPayload, CliError> {
     })
 }
 
-/// The files of `-T`, if there are several: one for each URL.
+/// The files of `-T`, if there are several: those of each URL.
 ///
 /// # Errors
 ///
 /// If one cannot be read.
-pub(in crate::plan) fn uploads(args: &CliArgs) -> Result<Option<Vec<RequestPayload>>, CliError> {
+pub(in crate::plan) fn uploads(
+    args: &CliArgs,
+) -> Result<Option<Vec<Vec<RequestPayload>>>, CliError> {
     let files = &args.upload.upload_file;
-    let uploads = files.iter().map(|path| upload(path, args));
-    (files.len() > 1).then(|| uploads.collect()).transpose()
+    if files.len() < 2 && !files.iter().any(|path| is_pattern(path, args)) {
+        return Ok(None);
+    }
+    let uploads = files.iter().map(|path| {
+        let paths = expanded(path, args)?;
+        paths.iter().map(|path| upload(path, args)).collect()
+    });
+    uploads.collect::<Result<_, _>>().map(Some)
+}
+
+/// Whether it is a pattern, such as `{a,b}.txt`, and not the name of a file.
+fn is_pattern(path: &Path, args: &CliArgs) -> bool {
+    let has_braces = |text: &str| text.contains(['{', '[']);
+    !args.input.globoff && path.to_str().is_some_and(has_braces) && !path.exists()
+}
+
+/// The files of a pattern, in its order.
+fn expanded(path: &Path, args: &CliArgs) -> Result<Vec<PathBuf>, CliError> {
+    if !is_pattern(path, args) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let text = path.to_string_lossy();
+    let refuse = |why: String| CliError::usage(format!("--upload-file {}: {why}", Quoted(&text)));
+    let glob = UrlGlob::parse(&text).map_err(refuse)?;
+    match glob.count() {
+        0..=MAX_UPLOADS => Ok(glob.expand().map(PathBuf::from).collect()),
+        count => Err(refuse(format!(
+            "{count} files: write rows with the key body_file, and --body-dir DIR"
+        ))),
+    }
 }
 
 fn upload(path: &Path, args: &CliArgs) -> Result<RequestPayload, CliError> {
@@ -75,10 +110,18 @@ fn upload(path: &Path, args: &CliArgs) -> Result<RequestPayload, CliError> {
     }
     let name = path.file_name().filter(|_| !is_stdin);
     let name = name.map(|name| name.to_string_lossy().into_owned());
-    RequestPayload::file(path, name).map_err(|error| {
+    let offset = args.save.continue_at.map(|at| match at {
+        ContinueAt::Length => 0,
+        ContinueAt::Offset(offset) => offset,
+    });
+    RequestPayload::file(path, name, offset).map_err(|error| {
         let path = path.display();
         CliError::file(format!(
-            "--upload-file {path}: cannot be read: {error}: check the name of the file"
+            "--upload-file {path}: cannot be read: {error}: {}",
+            match path.to_string().parse::<f64>() {
+                Ok(_) => "a time limit, as of wget's -T, is -m SECONDS",
+                Err(_) => "check the name of the file",
+            }
         ))
     })
 }

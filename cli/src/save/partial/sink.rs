@@ -12,6 +12,7 @@ use http::header;
 use super::{EarlierBytes, PartialBody, PartialStore};
 use crate::mutex::lock;
 use crate::outcome::checksum::hex;
+use crate::save::ContinueAt;
 use crate::save::spool::BodySpool;
 
 impl PartialStore {
@@ -32,6 +33,8 @@ impl PartialStore {
         let can_continue =
             *request.method() == Method::Get && !request.headers_ref().contains_key(header::RANGE);
         let (mut earlier, mut point) = (None, None);
+        // Whether the file is too short for the offset of the option.
+        let mut is_short = false;
         if can_continue && let Some(info) = lock(&self.found).remove(&key) {
             point = Some(ResumePoint::new(
                 info.length,
@@ -44,26 +47,32 @@ impl PartialStore {
                 modified: None,
             });
         } else if can_continue
-            && self.continues_files
             && is_first
+            && let Some(continues) = self.continues
             && let Some(path) = file
-            && let Ok(meta) = fs::symlink_metadata(&path)
-            && meta.is_file()
-            && meta.len() > 0
         {
             // Nothing is known about the file but its length, as in curl.
-            point = Some(ResumePoint::new(meta.len(), None));
-            earlier = Some(EarlierBytes {
-                path,
-                length: meta.len(),
-                is_named: true,
-                modified: meta.modified().ok(),
-            });
+            let meta = fs::symlink_metadata(&path).ok();
+            let found = meta.filter(|meta| meta.is_file() && meta.len() > 0);
+            let length = match continues {
+                ContinueAt::Length => found.as_ref().map(fs::Metadata::len),
+                ContinueAt::Offset(offset) => Some(offset).filter(|offset| *offset > 0),
+            };
+            point = length.map(|length| ResumePoint::new(length, None));
+            if let (Some(meta), Some(length)) = (found, length) {
+                is_short = meta.len() < length;
+                earlier = (!is_short).then(|| EarlierBytes {
+                    path,
+                    length,
+                    is_named: true,
+                    modified: meta.modified().ok(),
+                });
+            }
         }
         let request = request.save(Arc::new(PartialSink {
             earlier,
             key,
-            replaces: self.continues_files && is_first,
+            replaces: self.continues.is_some() && is_first && !is_short,
             spool,
             store: self.clone(),
         }));
@@ -91,6 +100,7 @@ impl BodySink for PartialSink {
             true => (earlier, None),
             false => (None, earlier.filter(|earlier| !earlier.is_named)),
         };
+        let is_whole = head.offset == 0 || earlier.is_some();
         let changed = earlier
             .as_ref()
             .is_some_and(|earlier| earlier.has_changed(head));
@@ -106,7 +116,11 @@ impl BodySink for PartialSink {
             outdated: outdated.map(|earlier| earlier.path),
             replaces: self.replaces,
             store: self.store.clone(),
-            validator: head.validator.map(|validator| validator.to_string()),
+            // A part without its beginning is no part that a later run continues.
+            validator: head
+                .validator
+                .filter(|_| is_whole)
+                .map(|validator| validator.to_string()),
         };
         Box::new(self.spool.start_partial(head, partial))
     }

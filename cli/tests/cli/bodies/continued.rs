@@ -312,7 +312,7 @@ fn continuing_needs_names_and_finds_offsets_itself() {
         assert_eq!(ran.code, 2, "{ran:?}");
         ran.stderr
     };
-    let error = refused(&["-O", "-C", "100"]);
+    let error = refused(&["-O", "-C", "100", "http://127.0.0.1:9/y"]);
     assert!(
         error.contains("write -C -") && error.contains("--range 100-"),
         "{error}"
@@ -327,4 +327,43 @@ fn continuing_needs_names_and_finds_offsets_itself() {
         let error = refused(options);
         assert!(error.contains("use -O, or --output-dir"), "{error}");
     }
+}
+
+#[test]
+fn an_offset_keeps_that_many_bytes_of_the_file() {
+    let server = RangeServer::start();
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("film.bin");
+    let whole = body("\"one\"");
+    let run = |offset: &str| {
+        let root = root.path().to_str().unwrap();
+        let options = ["-s", "-C", offset, "-O", "--output-dir", root, &server.url];
+        let ran = fetch_all(&options);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        (server.ranges(), ran.record())
+    };
+    // More than the offset is replaced by what the server has.
+    fs::write(&path, [&whole[..1000], b"other bytes"].concat()).unwrap();
+    let (ranges, record) = run("1000");
+    assert_eq!(ranges, [(Some("bytes=1000-".to_owned()), None)]);
+    assert_eq!(record["resumed_from"], 1000);
+    assert!(fs::read(&path).unwrap() == whole);
+    // A file that is shorter stays, because there would be a hole.
+    fs::write(&path, b"short").unwrap();
+    run("1000");
+    let found = files(root.path());
+    assert_eq!(found["film.bin"], b"short");
+    assert!(found["film.bin.1"] == whole[1000..]);
+    // Without a file, its rest alone is saved.
+    fs::remove_file(&path).unwrap();
+    run("1000");
+    assert!(fs::read(&path).unwrap() == whole[1000..]);
+}
+
+#[test]
+fn without_a_file_an_offset_asks_for_the_rest() {
+    let server = RangeServer::start();
+    let ran = fetch_all(&["-C", "1000", &server.url]);
+    assert_eq!(ran.record()["response_code"], 206, "{ran:?}");
+    assert_eq!(server.ranges(), [(Some("bytes=1000-".to_owned()), None)]);
 }

@@ -155,3 +155,24 @@ fn the_method_is_that_of_the_last_request() {
     let url = site.url("/redirect-to?url=/get&status=302");
     assert_eq!(printed("%{method}", &["-L", "-d", "a", &url]), "GET");
 }
+
+#[test]
+fn certificates_are_written_as_pem() {
+    let site = fetch_testbed::Site::builder()
+        .tls(fetch_testbed::Certificate::Good)
+        .start()
+        .unwrap();
+    let text = printed("%{num_certs} %{certs}", &["-k", &site.url("/get")]);
+    let (count, pem) = text.split_once(' ').unwrap();
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n"), "{text}");
+    let ends = pem.matches("\n-----END CERTIFICATE-----\n").count();
+    assert_eq!(count, ends.to_string());
+    // The same text as curl's, whose lines have 64 characters.
+    let lines: Vec<_> = pem.lines().collect();
+    assert!(lines.len() > 3 && lines[1].len() == 64, "{text}");
+    let plain = crate::support::site();
+    assert_eq!(
+        printed("%{num_certs}%{certs}|", &[&plain.url("/get")]),
+        "0|"
+    );
+}

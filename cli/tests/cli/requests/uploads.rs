@@ -200,3 +200,48 @@ fn servers_are_asked_before_files_are_sent() {
     assert_eq!(asks(&["-d", "small", "-H", "Expect: 100-continue"]), asked);
     assert_eq!(asks(&["-T", &file, "-H", "Expect:"]), None);
 }
+
+#[test]
+fn a_pattern_of_files_is_expanded_and_each_file_is_sent() {
+    let (site, list) = (site(), List::new("one"));
+    fs::write(list.file("two"), "two").unwrap();
+    let pattern = list.path("{list,two}");
+    let urls = site.url("/anything/{a,b}/");
+    let ran = fetch_all(&["-T", &pattern, &urls]);
+    assert_eq!((ran.code, ran.records().len()), (0, 4), "{ran:?}");
+    for (name, content) in [("list", "one"), ("two", "two")] {
+        for directory in ["a", "b"] {
+            let path = format!("/anything/{directory}/{name}");
+            assert_eq!(body(&site.last_request(&path).unwrap()), content, "{path}");
+        }
+    }
+    let ran = fetch_all(&["-g", "-T", &pattern, &site.url("/anything/")]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let ran = fetch_all(&["-T", &list.path("{list,none}"), &site.url("/anything/")]);
+    assert!(
+        ran.code == 3 && ran.stderr.contains("none: cannot be read"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn an_upload_with_an_offset_sends_the_rest_and_its_position() {
+    let (site, list) = (site(), List::new("content"));
+    let (file, url) = (list.path("list"), site.url("/anything"));
+    for (offset, range, sent) in [
+        ("3", "bytes 3-6/7", "tent"),
+        ("0", "bytes 0-6/7", "content"),
+        ("-", "bytes 0-6/7", "content"),
+    ] {
+        let ran = fetch_all(&["-T", &file, "-C", offset, &url]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let seen = site.last_request("/anything").unwrap();
+        assert_eq!(seen.header("content-range"), Some(range));
+        assert_eq!(body(&seen), sent);
+    }
+    let ran = fetch_all(&["-T", &file, "-C", "7", &url]);
+    assert!(
+        ran.code == 3 && ran.stderr.contains("only 7 bytes"),
+        "{ran:?}"
+    );
+}

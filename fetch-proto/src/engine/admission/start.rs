@@ -262,8 +262,8 @@ impl Engine {
 
     /// Starts an attempt. All limits have been checked.
     pub(crate) fn start_attempt(&mut self, host: u32, index: u32, now: Timestamp) -> TurnResult {
-        let target = self.fetches.get(index).map(|slot| slot.fetch.target());
-        let Some(Ok(token)) = target.map(|url| self.token_for(url, now)) else {
+        let slot = self.fetches.get(index);
+        let Some(Ok(token)) = slot.map(|slot| self.token_for(&slot.fetch, now)) else {
             return TurnResult::NotStarted;
         };
         let (serving, endpoint, url) = match self.pick_endpoint(host, index, now) {

@@ -53,8 +53,16 @@ impl ConcurrencyLimit {
     }
 
     fn has_capacity_without_ceiling(&self) -> bool {
-        let limit = self.fd_limit.unwrap_or(usize::MAX).min(self.max);
-        !self.is_paused && self.in_flight < limit
+        !self.is_paused && self.in_flight < self.limit_without_ceiling()
+    }
+
+    fn limit_without_ceiling(&self) -> usize {
+        self.fd_limit.unwrap_or(usize::MAX).min(self.max)
+    }
+
+    /// How many attempts may be in flight now.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit_without_ceiling().min(self.ceiling)
     }
 
     pub(crate) fn acquire(&mut self) {

@@ -19,6 +19,10 @@ impl SharedRetryBudget {
         }
     }
 
+    pub(crate) fn tokens(&self) -> Option<&RetryTokens> {
+        self.tokens.as_ref()
+    }
+
     pub(crate) fn tokens_mut(&mut self) -> Option<&mut RetryTokens> {
         self.tokens.as_mut()
     }

@@ -8,7 +8,7 @@ use crate::fetch::request::ShareKey;
 use crate::guards::breaker::BreakerCall;
 use crate::guards::budget::RetryCost;
 use crate::inline_vec::InlineVec;
-use crate::model::id::FetchId;
+use crate::model::id::{FetchId, first_generation, next_generation};
 use crate::model::token::TokenUse;
 
 /// No slot, no host, or no rule.
@@ -147,6 +147,9 @@ impl FetchSlot {
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct FetchSlab {
+    /// The number of the engine, which is part of each id.
+    #[cfg_attr(feature = "serde", serde(default))]
+    engine: u16,
     entries: Vec<SlabEntry>,
     free: Vec<u32>,
     len: usize,
@@ -160,6 +163,18 @@ struct SlabEntry {
 }
 
 impl FetchSlab {
+    pub(crate) fn engine(&self) -> u16 {
+        self.engine
+    }
+
+    /// Sets the number of the engine, for the ids of all further fetches.
+    pub(crate) fn set_engine(&mut self, number: u16) {
+        self.engine = number;
+        for entry in self.entries.iter_mut().filter(|one| one.slot.is_none()) {
+            entry.generation = next_generation(entry.generation, number);
+        }
+    }
+
     /// The number of live fetches.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -172,10 +187,9 @@ impl FetchSlab {
                 slot,
                 generation: self.entries[slot as usize].generation,
             },
-            // Generations start at 1, so no id of an engine equals `FetchId::STANDALONE`.
             None => FetchId {
                 slot: self.entries.len() as u32,
-                generation: 1,
+                generation: first_generation(self.engine),
             },
         }
     }
@@ -187,7 +201,7 @@ impl FetchSlab {
             return index;
         }
         self.entries.push(SlabEntry {
-            generation: 1,
+            generation: first_generation(self.engine),
             slot: Some(slot),
         });
         (self.entries.len() - 1) as u32
@@ -212,7 +226,7 @@ impl FetchSlab {
 
     fn free_slot(&mut self, index: u32) {
         let entry = &mut self.entries[index as usize];
-        entry.generation = entry.generation.wrapping_add(1).max(1);
+        entry.generation = next_generation(entry.generation, self.engine);
         self.free.push(index);
         self.len -= 1;
     }

@@ -141,6 +141,11 @@ impl HostTable {
         self.index.get(key).map(|host| self.get(*host))
     }
 
+    /// All hosts.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &HostState> {
+        self.hosts.iter().flatten()
+    }
+
     /// The number of the host of `url`, if it is in the table.
     pub(crate) fn find_url(&self, url: &Url) -> Option<u32> {
         let mut scratch = String::new();

@@ -13,6 +13,7 @@ mod shared_limits;
 mod single_flight;
 mod targets;
 mod tokens;
+mod transfers;
 
 use alloc::format;
 use alloc::string::ToString;

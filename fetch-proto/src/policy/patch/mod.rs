@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{ChaosPolicy, Policy, RetryClasses, StatusSet, Timeouts};
+use super::{AuthChoice, ChaosPolicy, Policy, RetryClasses, StatusSet, Timeouts};
 use crate::guards::rate::Rate;
 
 mod parts;
@@ -218,6 +218,7 @@ patch! {
     pub struct PolicyPatch for Policy {
         values {
             attempts: u16,
+            auth: AuthChoice,
             chaos: ChaosPolicy,
             drain: u64,
             max_body: u64,

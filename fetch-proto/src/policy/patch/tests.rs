@@ -22,6 +22,10 @@ fn settings() -> Vec<Setting> {
     let mut all = vec![
         ("attempts", [7, 8].map(|n| new().attempts(n))),
         (
+            "auth",
+            ["a", "b"].map(|name| new().auth(AuthChoice::profile(name))),
+        ),
+        (
             "chaos",
             [1, 2].map(|n| new().chaos(ChaosPolicy::default().fault(n, InjectedFault::Reset))),
         ),

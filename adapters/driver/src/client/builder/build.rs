@@ -11,7 +11,7 @@ use crate::driver::{DriverContext, new_driver};
 use crate::model::request::IntoRequest;
 use crate::settings::adapter::Adapter;
 use crate::settings::build_error::BuildError;
-use crate::settings::with_logged_events;
+use crate::telemetry::tracing::with_logged_events;
 use crate::transport::clock::Clock;
 use crate::transport::shared_state::SharedState;
 
@@ -50,7 +50,7 @@ impl<A: Adapter> Builder<A> {
         let (handle, driver) = new_driver(transport, timer, &settings, record, context);
         self.adapter.spawn(driver)?;
         let window = settings.config.window_size();
-        let drivers = DriverSet::new(vec![handle], window, None, settings.hsts);
+        let drivers = DriverSet::new(vec![handle], window, None, settings.hsts, clock);
         Ok(Fetcher::new(drivers))
     }
 

@@ -70,8 +70,8 @@ impl<A: Adapter> Builder<A> {
     }
 
     /// Sets the most connections of all threads together, idle ones included. Default 2 × the
-    /// concurrency, but no less than 1,024 (if the process may have twice as many files open), so that
-    /// in a list of many hosts each host finds its idle connection again.
+    /// concurrency, but no less than 1,024:
+    /// [`PoolSettings::max_connections`](field@crate::PoolSettings::max_connections) says why.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().concurrency(50).max_connections(50);

@@ -61,6 +61,7 @@ pub(super) fn build<A: Adapter>(
         config.window_size(),
         shared_limits,
         settings.hsts.clone(),
+        clock,
     );
     Ok(Fetcher::new(drivers))
 }

@@ -8,13 +8,12 @@ use fetch_proto::{
     Attempt, ContentRange, HeadSummary, RepresentationSummary, ResumePoint, has_secret,
     is_sent_to_other_origins, location_text,
 };
+use fetch_retry_after::{parse_retry_after, rate_limit_wait};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
 use crate::driver::exchange::ResponseParts;
 use crate::fields::hsts::HstsStore;
-use crate::fields::rate_limit;
-use crate::fields::retry_after::parse_retry_after;
 use crate::model::request::credentials::basic_credentials;
 use crate::model::request::{BodyRetention, Request};
 use crate::transport::message::{OutgoingRequest, RequestBody};
@@ -45,11 +44,10 @@ pub(crate) fn engine_head(parts: &ResponseParts, keeps_body: bool) -> HeadSummar
         true => head.representation(representation(parts)),
         false => head,
     };
+    let fields = parts.headers.iter();
+    let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
     head.location(location)
-        .pause(rate_limit::wait_until_reset(
-            &parts.headers,
-            SystemTime::now,
-        ))
+        .pause(rate_limit_wait(fields, SystemTime::now))
         .retry_after(retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())))
 }
 

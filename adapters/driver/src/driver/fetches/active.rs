@@ -34,6 +34,8 @@ pub(crate) struct ActiveFetch {
     /// Whether the caller's request has a body.
     pub(crate) has_body: bool,
     id: FetchId,
+    /// The number of the attempt that was started last; 0 if there is none.
+    last_attempt: u16,
     pub(crate) request: Request,
     /// The result of the attempt that ended last. Boxed, because most fetches of a large batch are
     /// still queued.
@@ -68,6 +70,7 @@ impl ActiveFetch {
             group,
             has_body: request.body.kind() != RequestBodyKind::None,
             id,
+            last_attempt: 0,
             span: FetchSpan::for_fetch(&request),
             request,
             result: None,
@@ -120,7 +123,13 @@ impl ActiveFetch {
     }
 
     pub(crate) fn add_attempt(&mut self, attempt: InFlightAttempt) {
+        self.last_attempt = attempt.id.number();
         self.attempts.push(attempt);
+    }
+
+    /// The number of the attempt that was started last; 0 if there is none.
+    pub(crate) fn last_attempt(&self) -> u16 {
+        self.last_attempt
     }
 
     pub(crate) fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut InFlightAttempt> {

@@ -411,11 +411,6 @@ impl Request {
         !self.text_is_original
     }
 
-    /// The URL without its secrets, fit for a log.
-    pub(crate) fn redacted_url(&self) -> String {
-        RedactedUrl(&self.url).to_string()
-    }
-
     /// The URL.
     ///
     /// ```

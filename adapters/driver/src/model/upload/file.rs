@@ -1,7 +1,7 @@
 //! A file as a body.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -20,6 +20,8 @@ const CHUNK: u64 = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct FileBody {
     length: u64,
+    /// The position of the first byte that is sent.
+    offset: u64,
     path: PathBuf,
 }
 
@@ -42,12 +44,35 @@ impl FileBody {
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         match Self::checked_length(&path) {
-            Ok(length) => Ok(Self { length, path }),
+            Ok(length) => Ok(Self {
+                length,
+                offset: 0,
+                path,
+            }),
             Err(error) => {
                 let text = format!("{}: cannot be read: {error}", path.display());
                 Err(io::Error::new(error.kind(), text))
             }
         }
+    }
+
+    /// The same file without its next `bytes` bytes, such as those that the server has already. Default: 0.
+    ///
+    /// ```
+    /// use fetch_driver::{BodySource, FileBody};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("notes.txt");
+    /// # std::fs::write(&path, "abc")?;
+    /// assert_eq!(FileBody::open(&path)?.skip(1).length(), Some(2));
+    /// assert_eq!(FileBody::open(path)?.skip(9).length(), Some(0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn skip(mut self, bytes: u64) -> Self {
+        let skipped = bytes.min(self.length);
+        self.offset += skipped;
+        self.length -= skipped;
+        self
     }
 
     fn checked_length(path: &Path) -> io::Result<u64> {
@@ -74,6 +99,7 @@ impl BodySource for FileBody {
         let reader = FileReader {
             file: None,
             left: self.length,
+            offset: self.offset,
             path: self.path.clone(),
         };
         Box::pin(stream::try_unfold(reader, |mut reader| async {
@@ -89,6 +115,8 @@ impl BodySource for FileBody {
 struct FileReader {
     file: Option<File>,
     left: u64,
+    /// The position of the first byte.
+    offset: u64,
     path: PathBuf,
 }
 
@@ -101,7 +129,11 @@ impl FileReader {
         };
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(File::open(path).map_err(failed)?),
+            none => {
+                let mut file = File::open(path).map_err(failed)?;
+                file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
+                none.insert(file)
+            }
         };
         let mut piece = Vec::new();
         let read = file.take(self.left.min(CHUNK)).read_to_end(&mut piece);
@@ -138,7 +170,9 @@ mod tests {
         let body = FileBody::open(&path).unwrap();
         assert_eq!(read(&body), Ok(content.clone()));
         fs::write(&path, [&content[..], b"more"].concat()).unwrap();
-        assert_eq!(read(&body), Ok(content));
+        assert_eq!(read(&body), Ok(content.clone()));
+        let rest = body.clone().skip(CHUNK).skip(7);
+        assert_eq!(read(&rest), Ok(content[CHUNK as usize + 7..].to_vec()));
         fs::write(&path, "short").unwrap();
         assert!(read(&body).unwrap_err().contains("shorter"));
         fs::remove_file(&path).unwrap();

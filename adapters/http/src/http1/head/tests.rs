@@ -194,6 +194,17 @@ fn what_does_not_begin_with_a_status_line_is_not_http() {
 }
 
 #[test]
+fn a_status_line_with_a_nul_is_http_with_a_fault() {
+    for text in [
+        "HTTP/1.1 200 OK\0\r\n\r\n",
+        "HTTP/1.1 200\0OK\r\nX: y\r\n\r\n",
+    ] {
+        assert!(matches!(head(text), Err(HeadError::Syntax(_))), "{text:?}");
+    }
+    assert!(matches!(head("\0\0\0\r\n\r\n"), Err(HeadError::NotHttp(_))));
+}
+
+#[test]
 fn a_folded_value_is_one_line() {
     let text = "HTTP/1.1 200 OK\r\nX: a \r\n \t b\r\n\tc\r\nEmpty: \r\n \r\nY: z\r\n\r\n";
     let head = head(text).unwrap();

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use fetch_driver::parse_retry_after;
+/// use fetch_retry_after::parse_retry_after;
 ///
 /// let now = SystemTime::UNIX_EPOCH;
 /// assert_eq!(parse_retry_after("120", now), Some(Duration::from_secs(120)));

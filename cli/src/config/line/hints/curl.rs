@@ -1,9 +1,8 @@
-//! Hints for options of other commands that do not exist here.
+//! Options of curl that do not exist here.
 
-/// Options of curl, wget, aria2 and img2dataset, without dashes. The names of img2dataset have hyphens
-/// for underscores.
-const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
-    // curl
+use super::Hint;
+
+pub(super) const OPTIONS: &[Hint] = &[
     (
         &["next", ":"],
         "write a list of rows, each with its method, headers and body: -i rows.jsonl; other options \
@@ -37,7 +36,6 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["0", "http1.0", "http0.9"],
         "write --http1.1; HTTP/1.0 and HTTP/0.9 requests are not supported",
     ),
-    (&["no-http0.9"], "leave it out: HTTP/0.9 is never accepted"),
     (
         &["http3", "http3-only"],
         "write --http2; HTTP/3 is not supported",
@@ -160,7 +158,7 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
     (&["create-file-mode"], "write umask before the command"),
     (
         &["crlf", "B", "use-ascii", "a", "append"],
-        "leave it out: bodies are sent and saved unchanged",
+        "leave it out: bodies are sent and saved unchanged; wget's -a is --log-file FILE",
     ),
     (
         &["M", "manual"],
@@ -212,185 +210,4 @@ const FOREIGN_OPTIONS: &[(&[&str], &str)] = &[
         &["no-show-error", "no-progress-bar"],
         "write -s to hide progress and summary",
     ),
-    // wget
-    (
-        &[
-            "max-threads",
-            "connections",
-            "max-concurrent-downloads",
-            "thread-count",
-            "processes-count",
-        ],
-        "write -j N",
-    ),
-    (
-        &["max-connection-per-server", "split"],
-        "write --per-host N",
-    ),
-    (
-        &["tries", "retries", "max-retries", "max-tries"],
-        "write --retry N: N attempts after the first",
-    ),
-    (
-        &["timeout-sec", "timeouts", "dns-timeout"],
-        "write -m SECONDS or --connect-timeout SECONDS",
-    ),
-    (
-        &[
-            "W",
-            "wait",
-            "delay",
-            "random-wait",
-            "waitretry",
-            "retry-wait",
-        ],
-        "write --host-rate 1/s, or --retry-delay SECONDS",
-    ),
-    (
-        &[
-            "directory-prefix",
-            "dir",
-            "output-folder",
-            "store-response-dir",
-        ],
-        "write --output-dir DIR",
-    ),
-    (
-        &["output-document", "out"],
-        "write --output-dir DIR or -O for bodies, -o FILE for records",
-    ),
-    (
-        &[
-            "force-directories",
-            "no-directories",
-            "no-host-directories",
-            "cut-dirs",
-        ],
-        "write --name-template '{host}/{path}'",
-    ),
-    (
-        &["content-disposition", "trust-server-names"],
-        "write -O -J, or --name-template TEMPLATE",
-    ),
-    (&["continue"], "write -C -"),
-    (
-        &["timestamping", "no-if-modified-since"],
-        "write --skip-existing",
-    ),
-    (
-        &["no-check-certificate", "check-certificate", "verify"],
-        "write -k (--insecure)",
-    ),
-    (&["ca-certificate"], "write --cacert FILE"),
-    (&["ca-directory"], "write --capath DIR"),
-    (
-        &["certificate", "private-key"],
-        "write --cert FILE --key FILE",
-    ),
-    (&["post-data", "body-data"], "write -d DATA"),
-    (&["post-file", "body-file"], "write --data-binary @FILE"),
-    (&["load-cookies"], "write -b FILE"),
-    (
-        &["save-cookies", "keep-session-cookies"],
-        "write --cookie-jar FILE",
-    ),
-    (
-        &[
-            "http-user",
-            "http-password",
-            "http-passwd",
-            "password",
-            "auth",
-        ],
-        "write -u USER:PASSWORD",
-    ),
-    (&["proxy-password"], "write -U USER:PASSWORD"),
-    (&["spider"], "write -I"),
-    (
-        &["server-response", "save-headers"],
-        "write --record-headers",
-    ),
-    (
-        &["output-file", "append-output"],
-        "write --log-file FILE for the log; -o FILE is for records",
-    ),
-    (&["debug"], "write -vv"),
-    (&["execute", "rcfile"], "write --config FILE, in TOML"),
-    (
-        &[
-            "recursive",
-            "mirror",
-            "page-requisites",
-            "level",
-            "span-hosts",
-            "no-parent",
-            "accept",
-            "reject",
-            "domains",
-        ],
-        "write -i FILE with the URLs: links are not followed",
-    ),
-    (&["quota"], "write --max-filesize BYTES for each body"),
-    (&["background"], "write & after the command, and -o FILE"),
-    (&["save-session"], "write --state DIR"),
-    // img2dataset
-    (&["url-list"], "write -i FILE"),
-    (&["url-col"], "write --url-column NAME"),
-    (&["number-sample-per-shard"], "write --tar-count N"),
-    (
-        &["output-format"],
-        "write --tar DIR or --output-dir DIR for bodies, --format FORM for records",
-    ),
-    (&["incremental-mode"], "write --state DIR"),
-    (&["compute-hash"], "write --checksum ALGORITHM"),
-    (&["verify-hash"], "write the column checksum in the list"),
-    (
-        &[
-            "image-size",
-            "resize-mode",
-            "resize-only-if-bigger",
-            "encode-format",
-            "encode-quality",
-            "skip-reencode",
-        ],
-        "leave it out: bodies are saved unchanged",
-    ),
-    (
-        &[
-            "distributor",
-            "subjob-size",
-            "enable-wandb",
-            "wandb-project",
-        ],
-        "leave it out, or see --metrics-listen and --report",
-    ),
 ];
-
-/// The hint for the option of this name, without dashes.
-pub(super) fn hint(name: &str) -> Option<&'static str> {
-    let name = name.replace('_', "-");
-    let row = FOREIGN_OPTIONS
-        .iter()
-        .find(|(names, _)| names.contains(&&*name));
-    row.map(|(_, hint)| *hint)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_hint_is_for_an_existing_option() {
-        let command = crate::args::command();
-        for option in command.get_arguments() {
-            for (names, _) in FOREIGN_OPTIONS {
-                let long = option.get_long_and_visible_aliases().into_iter().flatten();
-                let short = option.get_short().map(String::from);
-                // -i and -j have another meaning, which the messages about their values explain.
-                let short = short.filter(|short| short != "i" && short != "j");
-                let mut own = long.chain(short.as_deref());
-                assert!(!own.any(|name| names.contains(&name)), "{option}");
-            }
-        }
-    }
-}

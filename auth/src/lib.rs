@@ -1,0 +1,25 @@
+//! Secrets and credentials for fetch-all. A secret is read from an environment variable, a file or a
+//! command ([`SecretSource`](fetch_proto::SecretSource)), is wiped from memory after use, and
+//! is shown nowhere.
+//!
+//! ```
+//! use fetch_auth::StoredCredential;
+//! use fetch_driver::{AuthProfile, Settings};
+//!
+//! let profile = AuthProfile::new("api").scope("https://api.example/v1".parse()?);
+//! let token = StoredCredential::bearer("env:API_TOKEN".parse()?);
+//! Settings::default().add_credentials(profile, token);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod secret;
+mod stored;
+
+pub use secret::{ReadSecret, Secret, SecretError, SecretKind, check_secret, read_secret};
+pub use stored::StoredCredential;
+
+/// Compiles the example in `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct ReadmeExample;
