@@ -144,6 +144,7 @@ impl fmt::Display for TraceCall {
 
 fn input_name(input: &Input) -> String {
     match input {
+        Input::BodyUnused => "unused request body".to_owned(),
         Input::Body { bytes } => format!("{} of the body", plural(*bytes, "byte", "bytes")),
         Input::End(Ok(())) => "end".to_owned(),
         Input::End(Err(failure)) => format!("failure ({failure})"),

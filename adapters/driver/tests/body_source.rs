@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fetch_driver::{
-    Backoff, BodySource, BodyStream, Builder, IncomingResponse, Method, Outcome, Policy, Request,
-    RequestBody, TransportError, TransportOverride, transport_fn,
+    Backoff, BodySource, BodyStream, Builder, FailureKind, IncomingResponse, Method, Outcome,
+    Policy, Request, RequestBody, TransportError, TransportOverride, transport_fn,
 };
 use fetch_smol::{Smol, StreamExt, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
@@ -91,4 +91,44 @@ fn a_redirect_repeats_or_drops_the_body() {
     assert_eq!(sent, [whole(), whole()]);
     let (_, sent) = fetch(Method::Post, &[303, 200]);
     assert_eq!(sent, [whole(), (Some(0), Vec::new())]);
+}
+
+#[test]
+fn a_stream_that_no_attempt_has_read_is_sent_by_the_next_one() {
+    for reads in [false, true] {
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let seen = attempts.clone();
+        let transport = transport_fn(move |request: fetch_driver::OutgoingRequest, _| {
+            let is_first = seen.fetch_add(1, SeqCst) == 0;
+            async move {
+                if is_first && !reads {
+                    return Err(TransportError::new(FailureKind::Connect, "refused"));
+                }
+                let bytes = match request.body {
+                    RequestBody::Stream { mut stream, .. } => stream.next().await.unwrap().unwrap(),
+                    _ => unreachable!(),
+                };
+                if is_first {
+                    return Err(TransportError::new(FailureKind::Connect, "refused"));
+                }
+                let body = stream::iter([Ok::<_, TransportError>(bytes)]);
+                let (status, headers) = (StatusCode::OK, HeaderMap::new());
+                Ok(IncomingResponse::new(
+                    status,
+                    Version::HTTP_11,
+                    headers,
+                    body,
+                ))
+            }
+        });
+        let fetcher = Builder::new(TransportOverride::new(Smol::default(), transport));
+        let policy = Policy::default().backoff(Backoff::default().base(Duration::ZERO));
+        let fetcher = fetcher.policy(policy).build().unwrap();
+        let chunks = Box::pin(stream::iter(["abc"]).map(|part| Ok(part.into())));
+        let request = Request::put("http://a.test/").unwrap();
+        let outcome = smol::block_on(fetcher.fetch(request.body_stream(None, chunks)));
+        let expected = if reads { 1 } else { 2 };
+        assert_eq!(attempts.load(SeqCst), expected);
+        assert_eq!(outcome.result.is_ok(), !reads);
+    }
 }

@@ -190,17 +190,18 @@ impl<R: HttpRuntime> TransportInner<R> {
         progress: AttemptProgress,
     ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
         let connector = &self.connector;
-        // A server may close an idle connection while a request is on its way, which then is lost.
-        let fresh = request.fresh_connection || !request.repeatable;
-        let (acquired, reused) = connector.acquire(&request.url, fresh, &progress).await?;
+        let (acquired, reused, settled) = if request.repeatable {
+            let (url, fresh) = (&request.url, request.fresh_connection);
+            let (acquired, reused) = connector.acquire(url, fresh, &progress).await?;
+            (acquired, reused, None)
+        } else {
+            // A server may close an idle connection while a request is on its way, which then is lost.
+            Box::pin(connector.acquire_settled(&request.url, &progress)).await?
+        };
         let (is_head, max_body) = (request.method == Method::HEAD, request.max_body);
         let max_head = connector.config().max_head;
         let (parts, transfer, body) = match acquired {
             AcquiredConnection::Exclusive(conn) => {
-                let settled = match !request.repeatable && !reused {
-                    true => Box::pin(connector.settle(&conn)).await,
-                    false => None,
-                };
                 let mut request = request;
                 let timer = connector.continue_timer(&mut request, &conn);
                 let asked = timer.as_ref().map(|_| conn.origin.clone());

@@ -7,7 +7,7 @@ use super::command_queue::AttemptCommand;
 use super::in_flight::stall_guard;
 use super::in_flight::{AfterDiscard, ResponseStage};
 use super::{Fetch, FetchContext, push_event};
-use crate::fetch::request::RequestBodyKind;
+use crate::fetch::body_state::BodyState;
 use crate::model::attempt::HeadSummary;
 use crate::model::event::DecisionEvent;
 use crate::model::failure::{FailureCause, FailureKind, RedirectError};
@@ -154,7 +154,7 @@ impl Fetch {
         if self.redirects >= rules.max {
             return Err(RedirectError::TooMany);
         }
-        if hop.send_body && self.body == RequestBodyKind::Once {
+        if hop.send_body && self.body == BodyState::Consumed {
             return Err(RedirectError::BodyNotReplayable);
         }
         let credentials_dropped = hop.cross_origin && self.send_credentials && !rules.trusted;

@@ -1,5 +1,6 @@
 //! One fetch: its attempts, retries, hedges, redirects and time limits. No queue, no host, no IO.
 
+mod body_state;
 mod command_queue;
 pub(crate) mod context;
 mod deadlines;
@@ -25,6 +26,7 @@ use core::time::Duration;
 
 use url::Url;
 
+use self::body_state::BodyState;
 use self::command_queue::{AttemptCommand, CommandQueue};
 use self::context::{FetchContext, StandaloneContext};
 use self::download::Download;
@@ -71,7 +73,7 @@ use crate::policy::Policy;
 pub struct Fetch {
     attempts: Vec<AttemptReport>,
     backoff: CompactDuration,
-    body: RequestBodyKind,
+    body: BodyState,
     /// Whether the next attempt counts against the policy's number of attempts.
     next_counts: bool,
     delivery: BodyDelivery,
@@ -194,7 +196,7 @@ impl Fetch {
         Self {
             attempts: Vec::new(),
             backoff: CompactDuration::default(),
-            body: request.body,
+            body: request.body.into(),
             next_counts: true,
             delivery: request.delivery,
             download,
@@ -377,6 +379,7 @@ impl Fetch {
         };
         match input {
             Input::Body { bytes } => self.on_body(id, bytes, now, context),
+            Input::BodyUnused => self.body.restore(),
             Input::End(result) => self.on_end(id, result, now, context),
             Input::Head(_) if attempt.status.is_some() => return InputEffect::Stale,
             // The final head is still to come.

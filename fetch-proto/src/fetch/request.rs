@@ -293,7 +293,8 @@ pub enum RequestBodyKind {
     None,
     /// A body that a retry can send again.
     Replayable,
-    /// A stream that can be sent only once: no retry after it has started.
+    /// A stream that can be sent only once: no retry after an attempt, unless that has left the body
+    /// unread ([`Input::BodyUnused`](crate::Input::BodyUnused)).
     Once,
 }
 

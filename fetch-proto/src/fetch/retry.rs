@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{Fetch, FetchContext};
-use crate::fetch::request::RequestBodyKind;
+use crate::fetch::body_state::BodyState;
 use crate::guards::budget::RetryKind;
 use crate::guards::health::OutageSign;
 use crate::guards::pacing::Refusal;
@@ -279,9 +279,9 @@ impl Fetch {
         self.is_idempotent() && !self.has_consumed_body()
     }
 
-    /// Whether the request's body is a stream, which the first attempt has consumed.
+    /// Whether the request's body is a stream, which an attempt has consumed.
     fn has_consumed_body(&self) -> bool {
-        self.send_body && self.body == RequestBodyKind::Once
+        self.send_body && self.body == BodyState::Consumed
     }
 
     /// The delay before the retry; `None` if the server asks for a longer one than the policy allows.

@@ -46,6 +46,7 @@ impl Fetch {
             self.reset_held_total(now);
         }
         self.attempt_number = self.attempt_number.saturating_add(1);
+        self.body.consume();
         if self.in_flight.is_empty() {
             self.counted_attempts += u16::from(core::mem::take(&mut self.next_counts));
             self.hedging = HedgeState::default();

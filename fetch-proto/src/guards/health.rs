@@ -263,11 +263,9 @@ impl HostHealth {
     /// Whether one more such failure leaves open whether the host is down, so that no fetch should
     /// end because of it yet.
     pub(crate) fn may_be_down(&self, sign: OutageSign) -> bool {
-        let Some(series) = &self.series else {
-            return false;
-        };
         let has_answered = self.answered_at.is_some() && sign == OutageSign::Unreachable;
-        has_answered || series.failures + 1 >= FAILURES_OF_SMALL_HOST
+        let failures = self.series.map_or(0, |series| series.failures);
+        has_answered || failures + 1 >= FAILURES_OF_SMALL_HOST
     }
 }
 
@@ -394,6 +392,10 @@ mod tests {
         health.record(sign(OutageSign::Unreachable), at(0));
         assert!(!health.may_be_down(OutageSign::Unreachable));
         health.record(HostSignal::Answer(at(1)), at(1));
+        assert!(
+            health.may_be_down(OutageSign::Unreachable),
+            "the first failure since"
+        );
         health.record(sign(OutageSign::Unreachable), at(2));
         assert!(health.may_be_down(OutageSign::Unreachable));
         assert!(!health.may_be_down(OutageSign::Closed));

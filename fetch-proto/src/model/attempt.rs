@@ -91,6 +91,10 @@ pub struct Attempt {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Input {
+    /// The attempt has not read its request body, and never will. Reported before the
+    /// [`End`](Self::End) of an attempt that failed early: a body that can be sent only once is then
+    /// left for the next attempt.
+    BodyUnused,
     /// A part of the decoded body arrived. The bytes themselves do not enter the core.
     Body {
         /// The number of bytes.

@@ -55,6 +55,7 @@ pub(super) fn describe_input(
     now: Timestamp,
 ) -> String {
     let what = match input {
+        Input::BodyUnused => "the request body was not read".to_owned(),
         Input::Body { bytes } => format!("{} of the body", plural(*bytes, "byte", "bytes")),
         Input::End(Ok(())) => "the response is complete".to_owned(),
         Input::End(Err(failure)) => failure.to_string(),

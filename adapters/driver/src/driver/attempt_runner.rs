@@ -339,6 +339,9 @@ where
             self.spare.progress.extend(progress.recycle());
         }
         self.ended.push(slot);
+        if end.is_err() && fetch.request.body.is_unused() {
+            report(id, Input::BodyUnused, now);
+        }
         report(id, Input::End(end), now);
     }
 

@@ -14,13 +14,17 @@ use fetch_transport_util::lock;
 use hashbrown::HashMap;
 
 /// How long a server usually takes at most to accept a connection: the rest at a server of which
-/// nothing is known, and the longest one.
+/// nothing is known, and the longest one unless a connection failed.
 const ACCEPT_TIME: Duration = Duration::from_millis(10);
+
+/// The rest after a connection failed, because the server may be restarting: its processes may then be
+/// slow to accept, and more of them may end.
+const CAUTIOUS_REST: Duration = Duration::from_millis(25);
 
 /// The rest in multiples of the longest recent answer time.
 const ANSWER_TIMES: u32 = 4;
 
-/// How long the full rest applies after a connection failed, because the server may be restarting.
+/// How long [`CAUTIOUS_REST`] applies after a connection failed.
 const CAUTION: Duration = Duration::from_secs(2);
 
 /// The most servers that are remembered.
@@ -50,11 +54,18 @@ impl AnswerTimes {
         let times = lock(&self.0);
         let time = times.get(&server).copied().unwrap_or_default();
         let accept = match (time.failed_at, time.longest) {
-            (Some(at), _) if now.saturating_duration_since(at) < CAUTION => ACCEPT_TIME,
+            (Some(at), _) if now.saturating_duration_since(at) < CAUTION => CAUTIOUS_REST,
             (_, Some(longest)) => (longest * ANSWER_TIMES).min(ACCEPT_TIME),
             (_, None) => ACCEPT_TIME,
         };
         connect_time + accept
+    }
+
+    /// Whether a connection to `server` failed at `since` or later.
+    pub(crate) fn has_failed_since(&self, server: SocketAddr, since: Instant) -> bool {
+        let times = lock(&self.0);
+        let failed_at = times.get(&server).and_then(|time| time.failed_at);
+        failed_at.is_some_and(|at| at >= since)
     }
 
     /// Records how long a server took to answer a request on a new connection.
@@ -112,8 +123,18 @@ mod tests {
         let (times, now) = (AnswerTimes::default(), Instant::now());
         times.record(server(1), MS);
         times.record_failure(server(1), now);
-        assert_eq!(times.rest(server(1), MS, now), 11 * MS);
+        assert_eq!(times.rest(server(1), MS, now), 26 * MS);
         assert_eq!(times.rest(server(1), MS, now + CAUTION), 5 * MS);
+    }
+
+    #[test]
+    fn a_failure_is_held_against_connections_that_rested_meanwhile() {
+        let (times, now) = (AnswerTimes::default(), Instant::now());
+        assert!(!times.has_failed_since(server(1), now));
+        times.record_failure(server(1), now);
+        assert!(times.has_failed_since(server(1), now));
+        assert!(!times.has_failed_since(server(1), now + MS));
+        assert!(!times.has_failed_since(server(2), now));
     }
 
     #[test]

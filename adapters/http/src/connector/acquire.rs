@@ -1,6 +1,8 @@
 //! A connection for a request: from the pool, or a new one.
 
-use fetch_driver::{AttemptProgress, TransportError};
+use std::net::SocketAddr;
+
+use fetch_driver::{AttemptProgress, FailureKind, TransportError};
 use url::Url;
 
 use super::Connector;
@@ -10,7 +12,32 @@ use crate::io::runtime::HttpRuntime;
 use crate::origin::OriginRef;
 use crate::pool::PoolCheckout;
 
+/// How many suspect connections in a row a request gives up.
+const MAX_SUSPECTS: usize = 3;
+
 impl<R: HttpRuntime> Connector<R> {
+    /// A connection for a request that must not be lost: a new one or a stream of a shared one. A new
+    /// connection rests first; the server whose answer is to be [recorded](Self::record_answer) is
+    /// then returned, too.
+    pub(crate) async fn acquire_settled(
+        &self,
+        url: &Url,
+        progress: &AttemptProgress,
+    ) -> Result<(AcquiredConnection, bool, Option<SocketAddr>), TransportError> {
+        for _ in 0..MAX_SUSPECTS {
+            let (acquired, reused) = self.acquire(url, true, progress).await?;
+            let settling = match &acquired {
+                AcquiredConnection::Exclusive(conn) if !reused => self.settle(conn),
+                _ => return Ok((acquired, reused, None)),
+            };
+            if let Ok(server) = settling.await {
+                return Ok((acquired, reused, server));
+            }
+        }
+        let text = "connections to the server keep failing: nothing was sent";
+        Err(TransportError::new(FailureKind::Connect, text))
+    }
+
     /// A connection for `url`, and whether it was open before. With `fresh`, idle HTTP/1.1
     /// connections are not used.
     pub(crate) async fn acquire(
@@ -76,5 +103,77 @@ impl<R: HttpRuntime> Connector<R> {
             progress.mark_connected(info.into_reused());
             return Ok((acquired, true));
         }
+    }
+}
+
+#[cfg(all(test, feature = "async-io"))]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::time::{Duration, Instant};
+
+    use fetch_driver::Clock;
+    use futures_lite::future;
+
+    use super::*;
+    use crate::{AsyncIoSocket, HttpConfig};
+
+    /// A runtime on which a connection rests until the test says so.
+    #[derive(Clone, Default)]
+    struct Resting {
+        ended: Arc<AtomicUsize>,
+        started: Arc<AtomicUsize>,
+    }
+
+    impl HttpRuntime for Resting {
+        type Stream = AsyncIoSocket;
+
+        async fn connect(&self, addr: SocketAddr) -> std::io::Result<AsyncIoSocket> {
+            AsyncIoSocket::connect(addr).await
+        }
+
+        fn spawn(&self, _: impl Future<Output = ()> + Send + 'static) {}
+
+        async fn sleep(&self, _: Duration) {
+            let rest = self.started.fetch_add(1, SeqCst);
+            while self.ended.load(SeqCst) <= rest {
+                future::yield_now().await;
+            }
+        }
+    }
+
+    /// How many connections are opened for a request that must not be lost, and whether it gets one, if
+    /// so many others fail while one rests.
+    fn open_beside_failures(failures: usize) -> (usize, bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let (runtime, progress) = (Resting::default(), AttemptProgress::new(Clock::start()));
+        let connector = Connector::new(runtime.clone(), HttpConfig::new());
+        let url = format!("http://{server}/").parse().unwrap();
+        let fail = async {
+            for rest in 0.. {
+                while runtime.started.load(SeqCst) <= rest {
+                    future::yield_now().await;
+                }
+                if rest < failures {
+                    connector
+                        .answer_times
+                        .record_failure(server, Instant::now());
+                }
+                runtime.ended.fetch_add(1, SeqCst);
+            }
+            unreachable!()
+        };
+        let acquired = connector.acquire_settled(&url, &progress);
+        let acquired = smol::block_on(future::or(acquired, fail));
+        (runtime.started.load(SeqCst), acquired.is_ok())
+    }
+
+    #[test]
+    fn a_connection_is_replaced_if_another_one_failed_while_it_rested() {
+        assert_eq!(open_beside_failures(0), (1, true));
+        assert_eq!(open_beside_failures(1), (2, true));
+        assert_eq!(open_beside_failures(9), (MAX_SUSPECTS, false));
     }
 }

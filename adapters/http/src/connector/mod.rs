@@ -42,6 +42,10 @@ pub(crate) struct Connector<R> {
     tls_http1: OnceLock<futures_rustls::TlsConnector>,
 }
 
+/// A connection that the server may have dropped silently. Nothing was sent on it.
+#[derive(Debug)]
+pub(super) struct SuspectConnection;
+
 impl<R: HttpRuntime> Connector<R> {
     pub(crate) fn new(runtime: R, config: HttpConfig) -> Self {
         Self {
@@ -112,19 +116,28 @@ impl<R: HttpRuntime> Connector<R> {
     /// Waits before a request that must not be lost goes out on a new connection without TLS, until
     /// the server has accepted it. Returns the server, whose answer is to be
     /// [recorded](Self::record_answer).
-    pub(crate) fn settle(
-        &self,
+    ///
+    /// # Errors
+    ///
+    /// Another connection to the server failed meanwhile, so it may have dropped this one.
+    pub(super) fn settle<'a>(
+        &'a self,
         conn: &H1Connection,
-    ) -> impl Future<Output = Option<SocketAddr>> + Send + use<R> {
+    ) -> impl Future<Output = Result<Option<SocketAddr>, SuspectConnection>> + Send + use<'a, R>
+    {
         let connect_time = conn.connect_time.filter(|_| !conn.origin.key().tls);
-        let rest = conn.info.remote.zip(connect_time).map(|(server, time)| {
-            let rest = self.answer_times.rest(server, time, Instant::now());
-            (server, self.runtime.clone(), rest)
-        });
+        let peer = conn.info.remote.zip(connect_time);
         async move {
-            let (server, runtime, rest) = rest?;
-            runtime.sleep(rest).await;
-            Some(server)
+            let Some((server, connect_time)) = peer else {
+                return Ok(None);
+            };
+            let since = Instant::now();
+            let rest = self.answer_times.rest(server, connect_time, since);
+            self.runtime.sleep(rest).await;
+            match self.answer_times.has_failed_since(server, since) {
+                true => Err(SuspectConnection),
+                false => Ok(Some(server)),
+            }
         }
     }
 

@@ -148,3 +148,25 @@ fn a_refusal_by_the_proxy_is_final() {
     let refused = FetchError::Failed(FailureKind::ProxyRefused);
     assert_eq!(run.outcome().result, Err(refused));
 }
+
+#[test]
+fn a_request_body_that_was_not_read_is_left_for_the_next_attempt() {
+    let mut request = FetchRequest::get("http://a.test/".parse().unwrap());
+    (request.method, request.body) = (Method::Post, RequestBodyKind::Once);
+    let mut fetch = Fetch::new(request, exact().into(), 0, at(0));
+    let mut fail = |is_unused, failure| {
+        assert_eq!(fetch.poll(at(0)), FetchStep::Ready);
+        let attempt = fetch.start(at(0)).unwrap();
+        if is_unused {
+            fetch.handle(attempt.id, Input::BodyUnused, at(0));
+        }
+        fetch.handle(attempt.id, Input::End(Err(failure)), at(0));
+    };
+    fail(true, REFUSED);
+    fail(false, REFUSED);
+    let FetchStep::Done(outcome) = fetch.poll(at(0)) else {
+        panic!("not done")
+    };
+    assert_eq!(outcome.attempts.len(), 2);
+    assert_eq!(outcome.gave_up, Some(GiveUpReason::BodyNotReplayable));
+}

@@ -1,11 +1,13 @@
 //! The body of a request before it is sent.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use fetch_proto::RequestBodyKind;
-use futures_lite::stream;
+use futures_lite::{Stream, stream};
 
 use crate::lock::lock;
 use crate::transport::message::{BodyStream, RequestBody};
@@ -92,6 +94,34 @@ pub(crate) struct OnceBody {
 
 struct OnceStream(Option<BodyStream>);
 
+/// A stream that an attempt has taken. If it is dropped before it was read, the next attempt may take
+/// it.
+struct OnceBodyStream {
+    once: Arc<OnceBody>,
+    stream: Option<BodyStream>,
+    is_read: bool,
+}
+
+impl Stream for OnceBodyStream {
+    type Item = <BodyStream as Stream>::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.is_read = true;
+        match &mut self.stream {
+            Some(stream) => stream.as_mut().poll_next(cx),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for OnceBodyStream {
+    fn drop(&mut self) {
+        if !self.is_read {
+            lock(&self.once.stream).0 = self.stream.take();
+        }
+    }
+}
+
 impl fmt::Debug for OnceStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "stream" } else { "sent" })
@@ -113,6 +143,11 @@ impl RequestContent {
         }
     }
 
+    /// Whether it can be sent only once, and no attempt has read it.
+    pub(crate) fn is_unused(&self) -> bool {
+        matches!(self, Self::Once(once) if lock(&once.stream).0.is_some())
+    }
+
     /// The body of one attempt.
     pub(crate) fn open(&self) -> RequestBody {
         match self {
@@ -123,9 +158,17 @@ impl RequestContent {
                     let why = "the stream of the body was sent before, by a clone of the request";
                     Box::pin(stream::once(Err(why.into()))) as BodyStream
                 };
+                let stream = lock(&once.stream).0.take();
                 RequestBody::Stream {
                     length: once.length,
-                    stream: lock(&once.stream).0.take().unwrap_or_else(sent),
+                    stream: match stream {
+                        Some(stream) => Box::pin(OnceBodyStream {
+                            once: once.clone(),
+                            stream: Some(stream),
+                            is_read: false,
+                        }),
+                        None => sent(),
+                    },
                 }
             }
             Self::Source(source) => RequestBody::Stream {
