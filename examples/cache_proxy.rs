@@ -5,13 +5,14 @@
 //! - `--listen ADDRESS`: default `127.0.0.1:0`, a free port.
 //! - `--shared`: the cache is shared (RFC 9111), and obeys `CDN-Cache-Control` (RFC 9213).
 //! - `--stale-if-error SECONDS`: how long a stale response may replace an error. Default 86400.
-//! - `--store memory[:BYTES]`: where responses are stored. Default `memory`, 256 MiB.
+//! - `--store memory[:BYTES]` or a directory: where responses are stored. Default `memory`, 256 MiB; a
+//!   directory holds 1 GiB.
 
 use std::io;
 use std::time::Duration;
 
-use fetch_all::driver::Cache;
 use fetch_all::driver::cache::{CacheRules, CacheScope};
+use fetch_all::driver::{Cache, DiskStore};
 use fetch_all::proto::cache::is_stored_field;
 use fetch_all::smol::http::{HeaderMap, HeaderName, HeaderValue};
 use fetch_all::smol::{Fetcher, StreamedResponse};
@@ -77,13 +78,16 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, AnyError> 
             _ => return Err(format!("unknown option {option}").into()),
         }
     }
-    let bytes = match store.strip_prefix("memory") {
-        Some("") => 256 * 1024 * 1024,
-        Some(size) => size.trim_start_matches(':').parse()?,
-        None => return Err(format!("--store {store}: use memory or memory:BYTES").into()),
+    let cache = match store.split_once(':') {
+        None if store == "memory" => Cache::memory(256 * 1024 * 1024),
+        Some(("memory", size)) => Cache::memory(size.parse()?),
+        Some(("redis" | "rediss", _)) => {
+            return Err("Redis is not supported: use a directory".into());
+        }
+        _ => Cache::new(DiskStore::open(&store, 1024 * 1024 * 1024)?),
     };
     Ok(Options {
-        cache: Cache::memory(bytes).rules(rules.stale_if_error(stale)),
+        cache: cache.rules(rules.stale_if_error(stale)),
         listen,
         origin: origin.ok_or("--origin is missing, such as --origin http://127.0.0.1:8000")?,
     })

@@ -27,6 +27,8 @@ mod transport;
 
 pub use auth::source::{AccessToken, CredentialError, CredentialSource, TokenFuture};
 pub use bytes;
+#[cfg(feature = "cache-disk")]
+pub use cache::disk::DiskStore;
 #[cfg(feature = "cache")]
 pub use cache::{
     handle::{Cache, CacheStats},

@@ -22,7 +22,7 @@ fn fetcher_with_cache(context: &TestContext) -> Result<Box<dyn DynFetcher>, Mism
 
 /// How many requests the server sees of three, and whether they have the same body.
 async fn requests_of_three(fetcher: &dyn DynFetcher, path: &str) -> Result<(u64, bool), Mismatch> {
-    let site = Site::start()?;
+    let site = Site::builder().record(true).start()?;
     let mut bodies = Vec::new();
     for _ in 0..3 {
         let outcome = fetcher.fetch(get_request(site.url(path))?).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fetch_proto::cache::{CacheMode, CacheResult, CacheRules};
 
 use super::memory::MemoryStore;
-use super::store::{CacheStore, CacheUsage};
+use super::store::{CacheStore, CacheUsage, StoreAnswer};
 
 /// A cache of responses, as RFC 9111 describes it: see [`Builder::cache`](crate::Builder::cache). Clones
 /// share what is stored, and so do all fetchers with a clone.
@@ -157,6 +157,21 @@ impl Cache {
             revalidated: count(CacheResult::Revalidated),
             stale: count(CacheResult::Stale),
             store_errors: self.shared.errors.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Completes once everything is written that was stored so far. Call it before the program ends, unless
+    /// the store is in memory.
+    ///
+    /// ```
+    /// let cache = fetch_driver::Cache::memory(1 << 20);
+    /// smol::block_on(cache.flush());
+    /// ```
+    pub async fn flush(&self) {
+        if let StoreAnswer::Pending(flushed) = self.shared.store.flush()
+            && flushed.await.is_err()
+        {
+            self.count_error();
         }
     }
 

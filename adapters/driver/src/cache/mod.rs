@@ -3,6 +3,8 @@
 //! A [`Cache`](crate::Cache) is given to [`Builder::cache`](crate::Builder::cache). What it decides by is in
 //! `fetch_proto::cache`.
 
+#[cfg(feature = "cache-disk")]
+pub(crate) mod disk;
 pub(crate) mod fields;
 pub(crate) mod handle;
 pub(crate) mod key;

@@ -25,6 +25,11 @@ pub trait CacheStore: fmt::Debug + Send + Sync + 'static {
     /// Removes all responses of this URL (see [`CacheKey::url`]), whoever's they are.
     fn remove(&self, url: &str) -> StoreAnswer<()>;
 
+    /// Completes once everything is written that was given to [`put`](Self::put). Default: at once.
+    fn flush(&self) -> StoreAnswer<()> {
+        StoreAnswer::Ready(())
+    }
+
     /// How much is stored.
     fn usage(&self) -> CacheUsage {
         CacheUsage::default()
@@ -39,6 +44,8 @@ pub struct CacheUsage {
     pub bytes: u64,
     /// How many responses were removed because there was no room.
     pub evicted: u64,
+    /// How many responses could not be written.
+    pub failed_writes: u64,
     /// How many responses are stored.
     pub responses: u64,
 }

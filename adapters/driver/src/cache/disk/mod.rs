@@ -1,0 +1,119 @@
+//! A store in a directory: one file for each response.
+
+mod entry;
+mod files;
+mod writes;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use blocking::unblock;
+
+use self::files::CacheFiles;
+use self::writes::PendingWrites;
+use super::key::CacheKey;
+use super::store::{CacheStore, CacheStoreError, CacheUsage, StoreAnswer};
+use super::stored::StoredResponse;
+
+/// A store in a directory, bounded by bytes: what was used least recently makes room. Several processes may
+/// share it.
+///
+/// Every response is one file, which only its owner can read. It is written aside and then renamed, has a
+/// digest of its head and one of its body, and names its URL in full. A file that is damaged, or that is of
+/// another URL, is removed and counts as a miss. Credentials are never written: a keyed hash of them is.
+///
+/// Responses are written in the background: see [`Cache::flush`](crate::Cache::flush). If the disk is slower
+/// than the network, some are not stored.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// use fetch_driver::{Cache, DiskStore};
+/// let cache = Cache::new(DiskStore::open(directory.path(), 1024 * 1024 * 1024)?);
+/// assert_eq!(cache.usage().responses, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct DiskStore {
+    files: Arc<CacheFiles>,
+    writes: Arc<PendingWrites>,
+}
+
+impl DiskStore {
+    /// Opens or creates a store in `directory`, of at most so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be created, read or written.
+    pub fn open(directory: impl AsRef<Path>, bytes: u64) -> io::Result<Self> {
+        let directory: PathBuf = directory.as_ref().to_owned();
+        Ok(Self {
+            files: Arc::new(CacheFiles::open(directory, bytes)?),
+            writes: Arc::default(),
+        })
+    }
+}
+
+impl CacheStore for DiskStore {
+    fn look(&self, key: &CacheKey) -> StoreAnswer<Vec<Arc<StoredResponse>>> {
+        if let Some(response) = self.writes.get(key) {
+            return StoreAnswer::Ready(vec![response]);
+        }
+        let (files, key) = (self.files.clone(), key.clone());
+        StoreAnswer::Pending(Box::pin(async move {
+            let read = unblock(move || files.read(&key)).await;
+            read.map_err(CacheStoreError::new)
+        }))
+    }
+
+    fn put(&self, key: &CacheKey, response: Arc<StoredResponse>, _: Duration) -> StoreAnswer<()> {
+        if self.writes.begin(key, &response) {
+            let (files, writes, key) = (self.files.clone(), self.writes.clone(), key.clone());
+            // Detached, so that it also ends if the fetcher does.
+            unblock(move || {
+                // A response that cannot be written is one that is not stored.
+                let written = files.write(&key, &response);
+                let is_wanted = writes.end(&key, &response, written.is_err());
+                if !is_wanted {
+                    let _ = files.remove(key.url());
+                }
+            })
+            .detach();
+        }
+        StoreAnswer::Ready(())
+    }
+
+    fn remove(&self, url: &str) -> StoreAnswer<()> {
+        self.writes.cancel(url);
+        let (files, url) = (self.files.clone(), url.to_owned());
+        StoreAnswer::Pending(Box::pin(async move {
+            let removed = unblock(move || files.remove(&url)).await;
+            removed.map_err(CacheStoreError::new)
+        }))
+    }
+
+    fn flush(&self) -> StoreAnswer<()> {
+        let writes = self.writes.clone();
+        StoreAnswer::Pending(Box::pin(async move {
+            unblock(move || writes.wait()).await;
+            Ok(())
+        }))
+    }
+
+    fn usage(&self) -> CacheUsage {
+        CacheUsage {
+            failed_writes: self.writes.failed(),
+            ..self.files.usage()
+        }
+    }
+}
+
+impl fmt::Debug for DiskStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskStore")
+            .field("directory", &self.files.directory())
+            .finish_non_exhaustive()
+    }
+}
