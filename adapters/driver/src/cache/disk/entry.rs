@@ -29,7 +29,9 @@ struct Meta {
 
 fn lines(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
     let lines = headers.iter();
-    lines.map(|(name, value)| (name.as_str().into(), value.as_bytes().into())).collect()
+    lines
+        .map(|(name, value)| (name.as_str().into(), value.as_bytes().into()))
+        .collect()
 }
 
 fn headers(lines: &[(String, Vec<u8>)]) -> Option<HeaderMap> {

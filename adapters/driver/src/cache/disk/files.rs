@@ -81,12 +81,18 @@ impl CacheFiles {
         context.update(kind.as_bytes());
         context.update(value);
         let tag = context.sign();
-        tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        tag.as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     fn folder(&self, url: &str) -> PathBuf {
         let hash = self.hash("url", url.as_bytes());
-        self.directory.join(RESPONSES).join(&hash[..2]).join(&hash[2..])
+        self.directory
+            .join(RESPONSES)
+            .join(&hash[..2])
+            .join(&hash[2..])
     }
 
     /// The responses of a key. Damaged files are removed.
@@ -96,14 +102,21 @@ impl CacheFiles {
         let now = SystemTime::now();
         let read = found.into_iter().filter_map(|(path, response)| {
             // By this time it is decided what makes room. Failure means that it goes earlier.
-            let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(now));
+            let _ = File::options()
+                .append(true)
+                .open(path)
+                .and_then(|file| file.set_modified(now));
             Some(Arc::new(response?))
         });
         Ok(read.collect())
     }
 
     /// The files of a key, with what is in them.
-    fn of_key(&self, key: &CacheKey, identity: &str) -> io::Result<Vec<(PathBuf, Option<StoredResponse>)>> {
+    fn of_key(
+        &self,
+        key: &CacheKey,
+        identity: &str,
+    ) -> io::Result<Vec<(PathBuf, Option<StoredResponse>)>> {
         let mut found = Vec::new();
         for path in entries(&self.folder(key.url()))? {
             let name = path.file_name().and_then(|name| name.to_str());
@@ -136,7 +149,9 @@ impl CacheFiles {
         let folder = self.folder(key.url());
         let others = self.of_key(key, &identity)?;
         let is_same = |other: &Option<StoredResponse>| {
-            other.as_ref().is_some_and(|other| other.head.is_same_variant(&response.head))
+            other
+                .as_ref()
+                .is_some_and(|other| other.head.is_same_variant(&response.head))
         };
         let replaced = others.iter().find(|(_, other)| is_same(other));
         let replaced = replaced.or_else(|| others.first().filter(|_| others.len() >= MAX_VARIANTS));
@@ -261,8 +276,12 @@ fn read_secret(directory: &Path) -> io::Result<[u8; 32]> {
         read => return read,
     }
     let mut secret = [0; 32];
-    SystemRandom::new().fill(&mut secret).map_err(|_| io::Error::other("no random numbers"))?;
-    let aside = directory.join(UNFINISHED).join(format!("secret-{:016x}", fastrand::u64(..)));
+    SystemRandom::new()
+        .fill(&mut secret)
+        .map_err(|_| io::Error::other("no random numbers"))?;
+    let aside = directory
+        .join(UNFINISHED)
+        .join(format!("secret-{:016x}", fastrand::u64(..)));
     private_file(&aside)?.write_all(&secret)?;
     // Of several processes that create the store at once, the first one's key counts.
     let linked = fs::hard_link(&aside, &path);
