@@ -42,7 +42,7 @@ fn is_understood(status: u16) -> bool {
 
 /// Decides whether a response to a request is stored (RFC 9111, section 3), and with which head.
 ///
-/// The driver then stores the response without the fields that [`is_stored_field`] and
+/// The driver then stores the response without the fields that [`is_stored_field`](super::is_stored_field) and
 /// [`StoredHead::omits`] exclude, once the body is complete.
 ///
 /// # Errors

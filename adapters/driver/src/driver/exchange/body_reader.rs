@@ -47,7 +47,7 @@ struct PendingSend {
 }
 
 impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
-    pub(super) fn new(body: B, mode: BodyMode, mut extras: BodyExtras) -> Self {
+    pub(super) fn new(body: B, mode: BodyMode, extras: BodyExtras) -> Self {
         Self {
             body,
             chunks: BodyChunks::new(),
@@ -57,7 +57,7 @@ impl<B: Stream<Item = Result<Bytes, TransportError>> + Unpin> BodyReader<B> {
             mode,
             paused: false,
             sending: None,
-            stored: extras.take_stored(),
+            stored: extras.into_stored(),
         }
     }
 

@@ -185,9 +185,9 @@ impl BodyExtras {
     }
 
     /// The body to deliver first.
-    fn take_stored(&mut self) -> Option<Bytes> {
+    fn into_stored(self) -> Option<Bytes> {
         #[cfg(feature = "cache")]
-        return self.stored.take();
+        return self.stored;
         #[cfg(not(feature = "cache"))]
         None
     }
