@@ -3,6 +3,7 @@
 use fetch_driver::Settings;
 
 use super::auth;
+use super::cache;
 use super::hsts::{self, HstsFile};
 use super::policy::{PolicyReload, PolicySources};
 use super::session::{self, CookieFile};
@@ -30,6 +31,7 @@ impl ClientPlan {
         let cookies = session::set_cookies(args, &mut settings, warnings)?;
         settings.netrc = session::read_netrc(args, &settings.headers, warnings)?;
         let hsts = hsts::set_hsts(args, &mut settings, warnings)?;
+        cache::set_cache(args, &mut settings)?;
         let sources = PolicySources::new(args)?;
         let reload = match args.policy.policy.clone() {
             Some(path) => {

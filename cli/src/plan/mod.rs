@@ -4,6 +4,7 @@
 
 mod auth;
 mod ca_directory;
+mod cache;
 mod client;
 mod console;
 mod hsts;

@@ -49,6 +49,9 @@ impl ActiveRun {
                 }
             })
         });
+        if let Some(cache) = &self.cache {
+            smol::block_on(cache.flush());
+        }
         let hsts = self.hsts.as_ref().map_or(Ok(()), HstsFile::write);
         self.progress.clear();
         if matches!(written, Ok(false)) {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
-use fetch_driver::{FetchAll, WaitingHost};
+use fetch_driver::{Cache, FetchAll, WaitingHost};
 use fetch_smol::Fetcher;
 use futures_lite::future;
 
@@ -50,6 +50,7 @@ enum RunEnd {
 
 struct ActiveRun {
     body_saver: Option<BodySaver>,
+    cache: Option<Cache>,
     cookies: Option<CookieFile>,
     deadline: Option<Duration>,
     /// The wall clock at the start.

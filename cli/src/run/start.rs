@@ -142,6 +142,7 @@ pub(crate) fn run(mut plan: RunPlan, options: SetOptions) -> Result<u8, CliError
             state_view,
         )
         .with_heads(plan.heads),
+        cache: plan.client.settings.cache.clone(),
         cookies: plan.client.cookies,
         deadline: plan.stop.deadline,
         epoch,

@@ -41,6 +41,7 @@ mod records {
 }
 
 mod requests {
+    mod cache;
     mod cookies;
     mod network;
     mod profiles;

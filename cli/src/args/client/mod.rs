@@ -2,6 +2,7 @@
 
 mod auth;
 mod body;
+mod cache;
 mod limits;
 mod network;
 mod request;
@@ -11,6 +12,7 @@ mod upload;
 
 pub(crate) use auth::AuthArgs;
 pub(crate) use body::{BodyArgs, BodyPartKind};
+pub(crate) use cache::{CacheArgs, CachePlace};
 pub(crate) use limits::{LimitArgs, PolicyArgs, RobotsArgs, ThreadArgs};
 pub(crate) use network::{NetworkArgs, RouteArgs};
 pub(crate) use request::{RequestArgs, RequestDetailArgs};

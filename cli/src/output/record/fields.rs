@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use fetch_driver::cache::CacheStatus;
 use fetch_driver::{RedactedUrl, Timestamp};
 use fetch_proto::{AttemptReport, redact_secrets};
 use http::{HeaderMap, HeaderName};
@@ -183,6 +184,27 @@ impl FieldValue for EffectiveUrl<'_> {
 
     fn write_json(&self, out: &mut Vec<u8>) {
         (&*self.text()).write_json(out);
+    }
+}
+
+/// What the cache did, as a member of `Cache-Status` (RFC 9211).
+pub(crate) struct CacheText(pub(crate) CacheStatus);
+
+impl Serialize for CacheText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl FieldValue for CacheText {
+    const COLUMN: Option<ColumnType> = Some(ColumnType::Text);
+
+    fn cell(&self) -> TableCell<'_> {
+        TableCell::text_of(&self.0)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        (&*self.0.to_string()).write_json(out);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use fetch_driver::cache::CacheStatus;
 use fetch_driver::{MessageSizes, Outcome, Request, Response, Timestamp};
 use fetch_proto::{AttemptReport, AttemptTimings};
 use http::{HeaderMap, HeaderName, Version, header};
@@ -194,8 +195,9 @@ impl<'a> RecordSource<'a> {
 
     /// The decoded bytes of the last response; of the whole one, if it came in several parts.
     pub(super) fn size_delivered(&self) -> u64 {
-        let resumed = self.resumed().map(|response| response.bytes);
-        resumed.unwrap_or_else(|| self.last().map_or(0, |last| last.bytes))
+        let whole = self.resumed().or_else(|| self.cached_response());
+        let whole = whole.map(|response| response.bytes);
+        whole.unwrap_or_else(|| self.last().map_or(0, |last| last.bytes))
     }
 
     /// The body, if records have bodies.
@@ -220,6 +222,33 @@ impl<'a> RecordSource<'a> {
     pub(super) fn method(&self) -> &'a str {
         let method = self.row.map(|row| row.method.as_str());
         method.unwrap_or(&self.builder.method)
+    }
+
+    /// What the cache did, if there is one.
+    pub(super) fn cache(&self) -> Option<CacheStatus> {
+        self.response()?.cache_status()
+    }
+
+    /// The status of the last response. One from the cache has no attempt.
+    pub(super) fn response_code(&self) -> Option<u16> {
+        let stored = || {
+            self.cached_response()
+                .map(|response| response.status.as_u16())
+        };
+        stored().or_else(|| self.last()?.status)
+    }
+
+    /// The URL of the last request, or of the response from the cache.
+    pub(super) fn effective_url(&self) -> Option<&'a Url> {
+        let stored = || self.cached_response().map(|response| &*response.url);
+        self.last().map(|last| &*last.url).or_else(stored)
+    }
+
+    /// The response, if it is from the cache.
+    fn cached_response(&self) -> Option<&'a Response> {
+        let response = self.response()?;
+        let has_age = response.cache_status()?.age.is_some();
+        (has_age || self.attempts().is_empty()).then_some(response)
     }
 
     pub(super) fn response(&self) -> Option<&'a Response> {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::builder::RecordBuilder;
 use super::fields::{
-    AttemptList, EffectiveUrl, ErrorMessage, FieldNames, HeaderJson, RecordId, seconds,
+    AttemptList, CacheText, EffectiveUrl, ErrorMessage, FieldNames, HeaderJson, RecordId, seconds,
 };
 use super::object::json_object;
 use super::source::{RecordInput, RecordSource, http_version, is_new_connection};
@@ -67,11 +67,11 @@ record_table! {
         id: RecordId<'a> = source.id();
         seq: u64 = source.seq;
         url: Option<&'a str> = source.url;
-        url_effective: Option<EffectiveUrl<'a>> = source.last().map(|last| EffectiveUrl(&last.url));
+        url_effective: Option<EffectiveUrl<'a>> = source.effective_url().map(EffectiveUrl);
         host_key: Option<&'a str> = source.fetch.and_then(|fetch| fetch.host());
         method: &'a str = source.method();
         outcome: OutcomeKind = source.outcome;
-        response_code: Option<u16> = source.last().and_then(|last| last.status);
+        response_code: Option<u16> = source.response_code();
         http_version: Option<&'static str> = source.response().and_then(|r| http_version(r.version));
         content_type: Option<&'a str> = source.content_type();
         error_type: Option<ErrorType> = source.error_type;
@@ -95,6 +95,9 @@ record_table! {
         remote_port: Option<u16> = source.remote().map(|remote| remote.port());
         size_request: Option<u64> = source.message_size(|sizes| sizes.requests);
         size_header: Option<u64> = source.message_size(|sizes| sizes.response_heads);
+        cache: IfPresent<&'static str> = IfPresent(source.cache().map(|cache| cache.result().as_str()));
+        cache_status: IfPresent<CacheText> = IfPresent(source.cache().map(CacheText));
+        cache_age: IfPresent<u64> = IfPresent(source.cache().and_then(|cache| cache.age));
         size_download: u64 = source.fetched(|outcome| outcome.wire_bytes);
         resumed_from: Option<u64> = source.fetched(|outcome| outcome.resumed_from);
         size_delivered: u64 = source.size_delivered();

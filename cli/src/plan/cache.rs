@@ -1,0 +1,68 @@
+//! The cache of responses.
+
+use fetch_driver::cache::{CacheRules, CacheScope};
+use fetch_driver::{Cache, DiskStore, Settings};
+
+use crate::args::{CacheArgs, CachePlace, CliArgs};
+use crate::exit::CliError;
+
+const DISK_BYTES: u64 = 1 << 30;
+const MEMORY_BYTES: u64 = 256 << 20;
+
+/// Opens the cache.
+///
+/// # Errors
+///
+/// If its directory cannot be used, or if there are options for a cache and none is asked for.
+pub(super) fn set_cache(args: &CliArgs, settings: &mut Settings) -> Result<(), CliError> {
+    let CacheArgs {
+        cache,
+        cache_mode,
+        cache_shared,
+        cache_size,
+        cache_stale_if_error,
+    } = &args.cache;
+    let Some(place) = cache else {
+        let unused = [
+            (cache_mode.is_some(), "--cache-mode"),
+            (*cache_shared, "--cache-shared"),
+            (cache_size.is_some(), "--cache-size"),
+            (cache_stale_if_error.is_some(), "--cache-stale-if-error"),
+        ];
+        return match unused.iter().find(|(is_given, _)| *is_given) {
+            Some((_, option)) => {
+                let hint = "add --cache DIR or --cache memory";
+                Err(CliError::usage(format!("{option} needs a cache: {hint}")))
+            }
+            None => Ok(()),
+        };
+    };
+    let cache = match place {
+        CachePlace::Memory(size) => {
+            if let (Some(_), Some(_)) = (size, cache_size) {
+                let hint = "write --cache memory with --cache-size, or --cache memory:SIZE alone";
+                return Err(CliError::usage(format!("the cache has two sizes: {hint}")));
+            }
+            let bytes = size.or(*cache_size).unwrap_or(MEMORY_BYTES);
+            Cache::memory(usize::try_from(bytes).unwrap_or(usize::MAX))
+        }
+        CachePlace::Directory(path) => {
+            let store = DiskStore::open(path, cache_size.unwrap_or(DISK_BYTES));
+            Cache::new(
+                store.map_err(|error| {
+                    CliError::file(format!("--cache {}: {error}", path.display()))
+                })?,
+            )
+        }
+    };
+    let mut rules = CacheRules::default();
+    if *cache_shared {
+        rules = rules.scope(CacheScope::Shared);
+    }
+    if let Some(limit) = cache_stale_if_error {
+        rules = rules.stale_if_error(*limit);
+    }
+    let cache = cache.rules(rules).mode(cache_mode.unwrap_or_default());
+    settings.cache = Some(cache);
+    Ok(())
+}

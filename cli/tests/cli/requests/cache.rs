@@ -1,0 +1,96 @@
+//! The cache of responses.
+
+use serde_json::json;
+
+use crate::support::*;
+
+#[test]
+fn a_directory_answers_the_next_run() {
+    let site = site();
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("cache");
+    let url = site.url("/cache/1000");
+    let run = || fetch_all(&["--cache", store.to_str().unwrap(), &url]).record();
+    let first = run();
+    assert_eq!(
+        (&first["cache"], &first["response_code"]),
+        (&json!("miss"), &json!(200))
+    );
+    let second = run();
+    assert_eq!(
+        (&second["cache"], &second["response_code"]),
+        (&json!("hit"), &json!(200))
+    );
+    assert_eq!(
+        (&second["url_effective"], &second["outcome"]),
+        (&json!(url), &json!("ok"))
+    );
+    assert!(second["cache_age"].is_u64() && second["attempts"] == json!([]));
+    let status = second["cache_status"].as_str().unwrap();
+    assert!(status.starts_with("fetch-all; hit; ttl="), "{status}");
+    assert_eq!(first["size_delivered"], second["size_delivered"]);
+    assert_eq!(site.hits("/cache/1000"), 1);
+    let asked = fetch_all(&[
+        "--cache",
+        store.to_str().unwrap(),
+        "--cache-mode",
+        "no-cache",
+        &url,
+    ]);
+    assert_eq!(asked.record()["cache"], json!("revalidated"));
+    let bodies = directory.path().join("bodies");
+    let saved = [
+        "--cache",
+        store.to_str().unwrap(),
+        "--output-dir",
+        bodies.to_str().unwrap(),
+        &url,
+    ];
+    let record = fetch_all(&saved).record();
+    let file = bodies.join(record["filename_effective"].as_str().unwrap());
+    assert_eq!(
+        std::fs::metadata(file).unwrap().len(),
+        first["size_delivered"].as_u64().unwrap()
+    );
+    assert_eq!(
+        (&record["cache"], site.hits("/cache/1000")),
+        (&json!("hit"), 2)
+    );
+}
+
+#[test]
+fn only_if_cached_sends_nothing() {
+    let site = site();
+    let url = site.url("/cache/1000");
+    let ran = fetch_all(&["--cache", "memory", "--cache-mode", "only-if-cached", &url]);
+    assert_eq!(ran.record()["response_code"], json!(504));
+    assert_eq!(site.hits("/cache/1000"), 0);
+}
+
+#[test]
+fn wrong_settings_of_the_cache_are_refused() {
+    for (arguments, expected) in [
+        (
+            &["--cache-mode", "reload"][..],
+            "--cache-mode needs a cache",
+        ),
+        (&["--cache-shared"], "--cache-shared needs a cache"),
+        (
+            &["--cache", "redis://127.0.0.1"],
+            "only a directory or memory",
+        ),
+        (&["--cache", "memory:1M", "--cache-size", "1M"], "two sizes"),
+        (
+            &["--cache", "memory", "--cache-mode", "never"],
+            "no such mode",
+        ),
+        (&["--cache", "/dev/null/x"], "--cache /dev/null/x"),
+    ] {
+        let ran = fetch_all(&[arguments, &["http://127.0.0.1:9/"]].concat());
+        assert!(
+            ran.code != 0 && ran.stderr.contains(expected),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+    }
+}
