@@ -51,7 +51,7 @@ use fetch_proto::url::Url;
 use fetch_proto::{EngineConfig, Method, Policy};
 
 pub use auth::{AuthKind, AuthSettings};
-pub use explain::PolicyExplanation;
+pub use explain::{ExplainedSetting, OptionSettings, PolicyExplanation, SettingOrigin};
 pub use lint::{PolicyFinding, Severity};
 pub use source::{PolicyError, PolicyErrorKind, Position};
 pub use values::{DurationText, parse_duration};
@@ -67,6 +67,8 @@ pub struct PolicyFile {
     /// The file with overrides from the environment applied.
     overridden: Option<toml::Table>,
     text: SourceText,
+    /// The paths that variables set, and the names of these variables.
+    variables: Vec<(Vec<String>, String)>,
 }
 
 impl PolicyFile {
@@ -89,6 +91,7 @@ impl PolicyFile {
             keys,
             overridden: None,
             text,
+            variables: Vec::new(),
         };
         file.config()?;
         Ok(file)

@@ -9,7 +9,7 @@ mod state;
 use clap::Subcommand;
 
 pub(crate) use cache::{CacheCommand, ListArgs, PurgeArgs, ShowArgs, StatsArgs, VerifyArgs};
-pub(crate) use policy::PolicyCommand;
+pub(crate) use policy::{ExplainArgs, PolicyCommand};
 pub(crate) use replay::{RECORDED_OPTIONS, ReplayArgs};
 pub(crate) use simulate::{EXAMPLE_MODEL, SimulateArgs, SimulatedSiteArgs};
 pub(crate) use state::StateCommand;
