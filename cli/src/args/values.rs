@@ -15,7 +15,7 @@ use fetch_driver::TlsVersion;
 use fetch_proto::{Method, RulePattern, StatusSet};
 
 pub(crate) use self::header::{HeaderOption, HeaderSource, header, header_source, proxy_header};
-pub(crate) use self::url_form::{has_form_of_url, is_file_name};
+pub(crate) use self::url_form::{has_form_of_url, is_file_name, is_local_path};
 use super::RetryConditions;
 use crate::save::ContinueAt;
 
@@ -303,7 +303,7 @@ pub(crate) fn retry_conditions(text: &str) -> Result<RetryConditions, String> {
 pub(crate) fn referer(text: &str) -> Result<String, String> {
     match text.strip_suffix(";auto") {
         None if text.starts_with("robots=") => {
-            Err("as of wget: robots.txt is obeyed with --robots only".into())
+            Err("leave it out: robots.txt is obeyed with --robots only, unlike wget's".into())
         }
         Some(url) => Err(format!(
             "redirects do not change Referer here: write \"{url}\", without ;auto"

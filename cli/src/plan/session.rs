@@ -154,8 +154,10 @@ pub(super) fn read_netrc(
         }
         Err(error) => {
             let path = path.display();
-            let why = format!("--netrc: {path}: cannot be read: {error}");
-            return Err(CliError::file(why));
+            return Err(CliError::file(format!(
+                "--netrc: {path}: cannot be read: {error}: write --netrc-file FILE for another file, or \
+                 --netrc-optional; wget's -nv is --no-progress, and its -np can be left out"
+            )));
         }
     };
     let path = path.display();

@@ -22,3 +22,9 @@ pub(crate) fn is_file_name(text: &str) -> bool {
     let ending = ending.map(str::to_ascii_lowercase);
     !text.contains([':', '/']) && ending.is_some_and(|ending| FILE_ENDINGS.contains(&&*ending))
 }
+
+/// Whether it is a path of this machine: it begins with `/`, `./`, `../` or `~/`.
+pub(crate) fn is_local_path(text: &str) -> bool {
+    let starts = ["/", "./", "../", "~/"];
+    starts.iter().any(|start| text.starts_with(start)) && !text.starts_with("//")
+}

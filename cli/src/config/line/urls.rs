@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use clap::Command;
 
-use crate::args::values::{has_form_of_url, is_file_name};
+use crate::args::values::{has_form_of_url, is_file_name, is_local_path};
 use crate::display::sanitize;
 use crate::exit::CliError;
 
@@ -48,10 +48,16 @@ pub(super) fn check(command: &Command, word: &OsStr) -> Result<(), CliError> {
         let why = "begins with a quote that is none to the shell: write '…' or \"…\"";
         return Err(CliError::usage(format!("{shown}: {why}")));
     }
+    if is_local_path(text) {
+        return Err(CliError::usage(format!(
+            "{shown}: write -i {shown} for a list of URLs, or http:// and the host before it: it is a path, \
+             not a URL"
+        )));
+    }
     if is_file_name(text) {
         return Err(CliError::usage(format!(
-            "{shown}: a file, not a host: write -i {shown} for a list of URLs, -o {shown} for records, or \
-             http://{shown}; -O takes no name"
+            "{shown}: write -i {shown} for a list of URLs, -o {shown} for records, --output-dir DIR \
+             --name-template {shown} for a body, or http://{shown} for a host: -O takes no name"
         )));
     }
     if has_form_of_url(text) {
@@ -106,7 +112,9 @@ mod tests {
             ("\u{2013}silent", "--silent"),
             ("", "empty word"),
             ("\u{201c}http://a.test\u{201d}", "quote"),
-            ("page.html", "a file, not a host"),
+            ("page.html", "-o page.html for records"),
+            ("/srv/urls", "-i /srv/urls"),
+            ("../urls", "-i ../urls"),
             ("urls.txt", "-i urls.txt"),
             ("a.test/page.html", ""),
         ] {

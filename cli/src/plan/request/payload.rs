@@ -115,14 +115,15 @@ fn upload(path: &Path, args: &CliArgs) -> Result<RequestPayload, CliError> {
         ContinueAt::Offset(offset) => offset,
     });
     RequestPayload::file(path, name, offset).map_err(|error| {
-        let path = path.display();
-        CliError::file(format!(
-            "--upload-file {path}: cannot be read: {error}: {}",
-            match path.to_string().parse::<f64>() {
-                Ok(_) => "a time limit, as of wget's -T, is -m SECONDS",
-                Err(_) => "check the name of the file",
-            }
-        ))
+        let path = path.display().to_string();
+        match path.trim_end_matches('s').parse::<f64>() {
+            Ok(seconds) => CliError::usage(format!(
+                "-T {path}: write -m {seconds} for a time limit, as wget's -T: there is no file {path} to send"
+            )),
+            Err(_) => CliError::file(format!(
+                "--upload-file {path}: cannot be read: {error}: check the name of the file"
+            )),
+        }
     })
 }
 

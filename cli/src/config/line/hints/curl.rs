@@ -157,8 +157,16 @@ pub(super) const OPTIONS: &[Hint] = &[
     ),
     (&["create-file-mode"], "write umask before the command"),
     (
-        &["crlf", "B", "use-ascii", "a", "append"],
-        "leave it out: bodies are sent and saved unchanged; wget's -a is --log-file FILE",
+        &["crlf", "use-ascii", "append"],
+        "leave it out: bodies are sent and saved unchanged",
+    ),
+    (
+        &["a"],
+        "write --log-file FILE for wget's -a; leave curl's out: files are sent with PUT",
+    ),
+    (
+        &["B"],
+        "write whole URLs in the list, without wget's -B; leave curl's out: bodies are not changed",
     ),
     (
         &["M", "manual"],
@@ -170,15 +178,21 @@ pub(super) const OPTIONS: &[Hint] = &[
         "write --retry N: N attempts after the first, or -m SECONDS for a timeout",
     ),
     (
+        &["Q"],
+        "write --max-filesize BYTES for each body, for wget's -Q; leave curl's out: it is for FTP",
+    ),
+    (
+        &["l"],
+        "write -i FILE with the URLs: links are not followed, and directories of FTP not listed",
+    ),
+    (
         &["local-port"],
         "write --interface ADDRESS; the system chooses the port of each connection",
     ),
     (
         &[
             "ftp-port",
-            "l",
             "list-only",
-            "Q",
             "quote",
             "telnet-option",
             "ftp-account",
