@@ -1,6 +1,6 @@
-//! Secrets and credentials for fetch-all: stored ones, and tokens of OAuth 2 (feature `oauth`). A secret is read from an environment variable, a file or a
-//! command ([`SecretSource`](fetch_proto::SecretSource)), is wiped from memory after use, and
-//! is shown nowhere.
+//! Credentials for fetch-all: stored ones, and tokens of OAuth 2 (feature `oauth`). Secrets are read from
+//! an environment variable, a file or a command ([`SecretSource`](fetch_proto::SecretSource)), are wiped
+//! from memory after use, and are shown nowhere.
 //!
 //! ```
 //! use fetch_auth::StoredCredential;

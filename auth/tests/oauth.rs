@@ -178,7 +178,7 @@ fn a_refresh_token_that_was_replaced_at_its_place_is_used() {
 /// The header and the claims of a JWT whose signature `verifies`.
 fn verified(
     jwt: &str,
-    algorithm: &dyn signature::VerificationAlgorithm,
+    algorithm: &'static dyn signature::VerificationAlgorithm,
     key: &[u8],
 ) -> (Value, Value) {
     let parts: Vec<_> = jwt.split('.').collect();

@@ -5,8 +5,8 @@
 //! stalls, truncates and floods: see [`ENDPOINTS`]. It counts its traffic, so a test can assert how many
 //! connections or requests were open at once.
 //!
-//! [`Proxy`] is an HTTP and SOCKS5 proxy, [`TokenServer`] an OAuth 2 token server, and [`ScriptedHttp2`] an HTTP/2 server that follows a script. The
-//! feature `servers` starts real servers, such as nginx.
+//! [`Proxy`] is an HTTP and SOCKS5 proxy, [`TokenServer`] an OAuth 2 token server, and [`ScriptedHttp2`]
+//! an HTTP/2 server that follows a script. The feature `servers` starts real servers, such as nginx.
 //!
 //! ```
 //! use std::io::{Read, Write};
