@@ -149,7 +149,8 @@ impl<'a> LockedCache<'a> {
             .parent()
             .filter(|path| !path.as_os_str().is_empty());
         // Only its owner can read such a file.
-        let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+        let mut file =
+            tempfile::NamedTempFile::new_in(directory.unwrap_or_else(|| Path::new(".")))?;
         file.write_all(&json)?;
         file.as_file().sync_all()?;
         file.persist(self.path)?;

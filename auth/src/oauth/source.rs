@@ -119,7 +119,7 @@ impl<'a> Acquisition<'a> {
     fn run<A>(mut self, fetcher: &Fetcher<A>) -> Result<AccessToken, CredentialError> {
         let path = self.oauth.cache.as_deref();
         let failed = |error: std::io::Error| {
-            let path = path.unwrap_or("".as_ref()).display();
+            let path = path.unwrap_or_else(|| "".as_ref()).display();
             CredentialError::unavailable(format!("token cache {path}: {error}"))
         };
         let cache = path.map(LockedCache::lock).transpose().map_err(failed)?;
