@@ -5,6 +5,8 @@ use std::time::Duration;
 use fetch_policy::{OptionSettings, PolicyFile};
 use fetch_proto::{Method, PolicyLayer, PolicyPatch};
 
+const EXAMPLE: &str = include_str!("../example.toml");
+
 fn parse(text: &str) -> PolicyFile {
     PolicyFile::parse("p.toml", text).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
@@ -93,4 +95,77 @@ fn a_rule_of_an_option_is_explained_before_the_rules_of_the_file() {
     );
     assert!(slow.contains("attempt 3"), "{slow}");
     assert_eq!(plan("http://a.test/x").rule, Some(1));
+}
+
+#[test]
+fn the_share_of_injected_faults_is_explained_in_percent() {
+    let file = parse("default.chaos = [{ percent = 5, fault = \"reset\" }]");
+    let url = "http://a.test/".parse().unwrap();
+    let explained = file.explain(&Method::Get, &url).unwrap().to_string();
+    assert!(
+        explained.contains("injected in 5 % of attempts"),
+        "{explained}"
+    );
+}
+
+#[test]
+fn a_url_is_explained_from_queue_to_fallback() {
+    let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
+    let text = plan.unwrap().to_string();
+    let expected = "\
+GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 107)
+  not authenticated: no profile has its origin
+  waits in the queue, at most 3600s: 200 requests at once over all hosts, 8 per host, 500/s over all hosts, 20/s per host
+  attempt 1, within 6s, connect 10s, idle read 30s
+  attempt 2 after 500ms to 1s
+  attempt 3 after 1s to 2s
+  retried after connect, DNS, reset and timeout failures and status 408 425 429 500 502 503 504
+  a Retry-After of up to 60s is honoured; with a longer one the response is the result
+  takes at most 21s from the start of the first attempt
+  an attempt slower than 95 % of its host's responses is hedged by up to 1 more
+  while the circuit breaker of its host is open, it waits
+  while its host is down, it waits up to 300s, or 30s if the host never answered
+  retries and hedges are paid from the host's retry budget: 20 % of the requests, at least 10 a second
+  retries and hedges are paid from the global retry budget: a bucket of 500
+  a body of more than 64 MiB is an error
+  of a body that is not needed up to 64 KiB are read, so that its connection stays open
+  a body slower than 100 B/s for 20s is aborted
+  fallback: https://mirror.example/
+  last fallback: the value set by the caller
+  settings:
+    limits.concurrency = 200 (p.toml:4)
+";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn the_profile_of_a_url_is_explained() {
+    let file = parse(PROFILES);
+    for (url, expected) in [
+        (
+            "https://api.example/admin/1",
+            "authenticated by [auth.admin] (basic)",
+        ),
+        (
+            "https://api.example/1",
+            "authenticated by [auth.api] (bearer)",
+        ),
+        (
+            "https://api.example/public/",
+            "not authenticated: auth = \"none\"",
+        ),
+        (
+            "https://api.example/reports/",
+            "outside the origins of [auth.admin]",
+        ),
+        (
+            "https://other.example/",
+            "not authenticated: no profile has its origin",
+        ),
+    ] {
+        let plan = file.explain(&Method::Get, &url.parse().unwrap()).unwrap();
+        assert!(plan.to_string().contains(expected), "{url}: {plan}");
+    }
+    let plan = parse("").explain(&Method::Get, &"http://a.test/".parse().unwrap());
+    assert!(!plan.unwrap().to_string().contains("authenticated"));
 }

@@ -155,8 +155,8 @@ fn is_position(before: &str, word: &str) -> bool {
         return false;
     };
     let position = if start.is_empty() { before } else { start };
-    let is_one = |one: &&str| one.eq_ignore_ascii_case(position);
-    end.eq_ignore_ascii_case("token") && POSITIONS.iter().any(|one| is_one(&one))
+    let mut positions = POSITIONS.iter();
+    end.eq_ignore_ascii_case("token") && positions.any(|one| one.eq_ignore_ascii_case(position))
 }
 
 /// Whether the value of a header field with this name is not to be shown or archived. Case is ignored.
