@@ -7,6 +7,24 @@ use fetch_proto::{Method, PolicyLayer, PolicyPatch};
 
 const EXAMPLE: &str = include_str!("../example.toml");
 
+const PROFILES: &str = r#"
+[auth.admin]
+kind = "basic"
+origins = ["https://api.example/admin"]
+username = "root"
+password = "env:ADMIN_PASSWORD"
+[auth.api]
+kind = "bearer"
+origins = ["https://api.example"]
+token = "file:/run/token"
+[[rule]]
+match = "/public/"
+auth = "none"
+[[rule]]
+match = "/reports/"
+auth = "admin"
+"#;
+
 fn parse(text: &str) -> PolicyFile {
     PolicyFile::parse("p.toml", text).unwrap_or_else(|wrong| panic!("{wrong}"))
 }

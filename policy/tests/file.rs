@@ -390,24 +390,6 @@ fn an_invalid_change_is_reported_once_and_watching_continues() {
     assert_eq!(file.config().unwrap().per_host_limit(), Some(12));
 }
 
-const PROFILES: &str = r#"
-[auth.admin]
-kind = "basic"
-origins = ["https://api.example/admin"]
-username = "root"
-password = "env:ADMIN_PASSWORD"
-[auth.api]
-kind = "bearer"
-origins = ["https://api.example"]
-token = "file:/run/token"
-[[rule]]
-match = "/public/"
-auth = "none"
-[[rule]]
-match = "/reports/"
-auth = "admin"
-"#;
-
 #[test]
 fn a_profile_without_what_it_needs_is_refused_at_its_position() {
     for (text, expected) in [

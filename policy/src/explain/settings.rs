@@ -265,6 +265,6 @@ fn hedge(policy: &Policy) -> String {
 }
 
 fn chaos(policy: &Policy) -> String {
-    let faults = policy.chaos.faults().into_iter();
+    let faults = policy.chaos.faults();
     joined(faults.map(|(per_mille, fault)| format!("{} % {fault}", f64::from(per_mille) / 10.0)))
 }
