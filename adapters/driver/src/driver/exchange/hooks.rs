@@ -67,7 +67,7 @@ impl Classifier {
                 status,
                 StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
             );
-        !is_part && !(self.is_validation && status == StatusCode::NOT_MODIFIED)
+        !(is_part || self.is_validation && status == StatusCode::NOT_MODIFIED)
     }
 }
 

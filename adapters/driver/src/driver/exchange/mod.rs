@@ -36,14 +36,13 @@ pub(crate) fn start_exchange<T: Transport>(
     start: ExchangeStart,
     progress: AttemptProgress,
 ) -> impl AttemptExchange + use<T> {
-    let mut classified_by = None;
-    let state = match start {
+    match start {
         ExchangeStart::Request {
             classifier,
             request,
-        } => {
-            classified_by = classifier;
-            match request {
+        } => TransportExchange {
+            classifier,
+            state: match request {
                 RequestStart::Prepared { has_hooks, request } => {
                     let transport = transport.clone();
                     ExchangeState::Preparing {
@@ -56,18 +55,17 @@ pub(crate) fn start_exchange<T: Transport>(
                 RequestStart::Ready(request) => ExchangeState::Sending {
                     response: transport.send(request, progress),
                 },
-            }
-        }
-        #[cfg(feature = "cache")]
-        ExchangeStart::Stored(parts) => ExchangeState::Deciding {
-            body: None,
-            head: Some(parts),
-            mode: None,
+            },
         },
-    };
-    TransportExchange {
-        classifier: classified_by,
-        state,
+        #[cfg(feature = "cache")]
+        ExchangeStart::Stored(parts) => TransportExchange {
+            classifier: None,
+            state: ExchangeState::Deciding {
+                body: None,
+                head: Some(parts),
+                mode: None,
+            },
+        },
     }
 }
 
