@@ -156,7 +156,7 @@ pub use guards::pacing::Pacing;
 pub use guards::rate::{Rate, RateError, RateLimiter};
 pub use guards::stall::{StallGuard, ThroughputMeter};
 pub use guards::throttle::{RequestThrottler, Throttle};
-pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
+pub use model::attempt::{Attempt, HeadSummary, HookStage, Input, InputEffect};
 pub use model::credentials::UrlCredentials;
 pub use model::download::ActiveDownload;
 pub use model::event::{CircuitTransition, DecisionEvent, RetryDelaySource, TripReason};
@@ -173,6 +173,7 @@ pub use model::time::Timestamp;
 pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
 pub use model::token::{TokenFailure, TokenUse};
 pub use model::url_parts::{url_host, url_origin};
+pub use model::verdict::ResponseVerdict;
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
     AuthChoice, Backoff, BackoffPatch, ChaosPolicy, Fallback, FallbackPatch, HedgeDelayPatch,

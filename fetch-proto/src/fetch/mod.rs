@@ -381,6 +381,8 @@ impl Fetch {
             Input::Body { bytes } => self.on_body(id, bytes, now, context),
             Input::BodyUnused => self.body.restore(),
             Input::End(result) => self.on_end(id, result, now, context),
+            Input::HookEnded => attempt.end_hook(now),
+            Input::HookStarted(stage) => attempt.start_hook(stage, now),
             Input::Head(_) if attempt.status.is_some() => return InputEffect::Stale,
             // The final head is still to come.
             Input::Head(head) if head.is_interim() => {}

@@ -90,7 +90,7 @@ impl<T, F, S> Driver<T, F, S>
 where
     T: Transport,
     F: AttemptExchange,
-    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
+    S: Fn(&Arc<T>, ExchangeStart, AttemptProgress) -> F,
 {
     /// Runs until all handles are dropped and all fetches have ended.
     pub(super) async fn run(mut self, commands: Receiver<DriverCommand>, mut timer: impl Timer) {
