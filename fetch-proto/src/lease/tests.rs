@@ -1,7 +1,6 @@
 //! Leases of workers whose clocks differ and which stop at any time.
 
 use core::time::Duration;
-use std::vec;
 use std::vec::Vec;
 
 use proptest::prelude::*;
@@ -205,8 +204,7 @@ fn the_invariant_needs_the_time_before_the_request() {
 #[test]
 fn innocent_urls_are_not_set_aside() {
     let mut history = super::DeliveryHistory::default();
-    let mut urls = vec![0; 7];
-    urls.iter_mut().for_each(|_| history.claimed());
+    (0..7).for_each(|_| history.claimed());
     // The worker was killed while URL 4 was in flight alone, for another reason.
     history.started_alone(4);
     history.claimed();
