@@ -7,8 +7,8 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use fetch_all::smol::{Builder, Smol};
 use fetch_all::Outcome;
+use fetch_all::smol::{Builder, Smol};
 use futures_lite::{Stream, StreamExt};
 
 fn main() -> Result<(), Box<dyn Error>> {
