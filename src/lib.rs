@@ -219,6 +219,10 @@ pub use fetch_surf as surf;
 #[cfg(feature = "tokio")]
 pub use fetch_tokio as tokio;
 
+// Credentials.
+#[cfg(feature = "oauth")]
+pub use fetch_auth as auth;
+
 // Without async.
 #[cfg(feature = "blocking")]
 pub mod blocking;

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use args::CliArgs;
 use args::command::Command;
 use commands::demo::DemoSite;
-use commands::{dry_run, generate, policy, replay, simulate, state as state_command};
+use commands::{cache, dry_run, generate, policy, replay, simulate, state as state_command};
 use exit::CliError;
 use output::target::print_stdout;
 use plan::{DryRunPlan, RunPlan};
@@ -61,6 +61,7 @@ fn run(parsed: config::ParsedOptions) -> Result<u8, CliError> {
     let options = reports.then(|| config::SetOptions::new(&parsed));
     let mut args = parsed.args;
     match args.command.take() {
+        Some(Command::Cache(command)) => cache::run(&command),
         Some(Command::Policy(command)) => policy::run(&command),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Simulate(args)) => simulate::run(*args),

@@ -213,6 +213,11 @@ fn rust_blocks_compile_in_a_package_with_the_dependencies_shown() {
 fn long_options() -> BTreeSet<String> {
     let commands = [
         "",
+        "cache list",
+        "cache purge",
+        "cache show",
+        "cache stats",
+        "cache verify",
         "policy check",
         "policy explain",
         "replay",

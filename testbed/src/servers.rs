@@ -1,4 +1,4 @@
-//! Real servers and proxies for tests: nginx, Apache httpd, HAProxy, Squid, Tinyproxy, httpbin and moto, as
+//! Real servers and proxies for tests: nginx, Apache httpd, HAProxy, Redis, Squid, Tinyproxy, httpbin and moto, as
 //! processes with configurations of their own in temporary directories, on free loopback ports.
 //!
 //! [`run_tests`] is the main function of a test binary whose tests need such servers. It reports by name the

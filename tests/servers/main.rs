@@ -1,4 +1,4 @@
-//! The library against real servers: nginx, Apache httpd, HAProxy, Squid, Tinyproxy, httpbin, moto.
+//! The library against real servers: nginx, Apache httpd, HAProxy, Redis, Squid, Tinyproxy, httpbin, moto.
 //!
 //! `.ci/setup` installs them on Debian, and those that are Python packages in a virtual environment. A test whose server is not installed is reported as not run.
 

@@ -28,7 +28,10 @@ mod transport;
 pub use auth::source::{AccessToken, CredentialError, CredentialSource, TokenFuture};
 pub use bytes;
 #[cfg(feature = "cache-disk")]
-pub use cache::disk::DiskStore;
+pub use cache::disk::{
+    DiskStore,
+    inspect::{CacheDirectory, CacheEntry, CacheFile, CacheFileError},
+};
 #[cfg(feature = "cache")]
 pub use cache::{
     handle::{Cache, CacheStats},

@@ -11,6 +11,8 @@ use std::time::Duration;
 use fetch_proto::SecretSource;
 use zeroize::Zeroizing;
 
+#[cfg(feature = "oauth")]
+pub(crate) use output::{seconds, wipe};
 pub use read::{check_secret, read_secret};
 
 /// A secret text. It is wiped from memory when it is dropped, and `Debug` does not show it.
@@ -101,7 +103,7 @@ pub struct SecretError {
 }
 
 impl SecretError {
-    fn new(source: &SecretSource, why: impl Into<String>) -> Self {
+    pub(crate) fn new(source: &SecretSource, why: impl Into<String>) -> Self {
         Self {
             // A file may be replaced, and a command may find its server again.
             is_final: matches!(source, SecretSource::Env(_)),

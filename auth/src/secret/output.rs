@@ -84,7 +84,7 @@ fn parse_time(text: &str) -> Result<SystemTime, String> {
 }
 
 /// A number of seconds, which some programs print as text.
-fn seconds(value: &Value) -> Option<Duration> {
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     let number = value
         .as_f64()
         .or_else(|| value.as_str()?.trim().parse().ok())?;
@@ -92,7 +92,7 @@ fn seconds(value: &Value) -> Option<Duration> {
 }
 
 /// Overwrites all texts.
-fn wipe(json: &mut Value) {
+pub(crate) fn wipe(json: &mut Value) {
     match json {
         Value::String(text) => text.zeroize(),
         Value::Array(list) => list.iter_mut().for_each(wipe),

@@ -1,5 +1,6 @@
 //! The subcommands, and the options `--demo`, `--dry-run` and `--generate`.
 
+pub(crate) mod cache;
 pub(crate) mod demo;
 pub(crate) mod dry_run;
 pub(crate) mod generate;

@@ -42,6 +42,7 @@ mod records {
 
 mod requests {
     mod cache;
+    mod cache_command;
     mod cookies;
     mod network;
     mod profiles;

@@ -232,8 +232,28 @@ impl StoredHead {
         self.lifetime
     }
 
+    /// Whether it answers requests at this time without a question to the server, unless they demand one.
+    ///
+    /// ```
+    /// # use fetch_proto::cache::{StoredHead, WallTime};
+    /// # fn example(head: &StoredHead, now: WallTime) {
+    /// let state = if head.is_fresh(now) { "fresh" } else { "stale" };
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_fresh(&self, now: WallTime) -> bool {
+        self.age(now) < self.lifetime && !self.directives.no_cache
+    }
+
     /// Whether a server can say that the response is still valid.
-    pub(super) fn has_validator(&self) -> bool {
+    ///
+    /// ```
+    /// # fn example(head: &fetch_proto::cache::StoredHead) {
+    /// let is_fetched_again = !head.has_validator();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn has_validator(&self) -> bool {
         self.etag.is_some() || self.last_modified.is_some()
     }
 
@@ -324,6 +344,19 @@ impl StoredHead {
     #[must_use]
     pub fn answers(&self, request: &dyn CacheFields) -> bool {
         self.vary.matches(request)
+    }
+
+    /// The fields of the request on which it depends, each with its value, normalized, if it had one.
+    ///
+    /// ```
+    /// # fn example(head: &fetch_proto::cache::StoredHead) {
+    /// for (name, value) in head.vary() {
+    ///     println!("{name}: {}", value.unwrap_or("none"));
+    /// }
+    /// # }
+    /// ```
+    pub fn vary(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.vary.fields()
     }
 
     /// Whether both answer the same requests, so that one replaces the other.

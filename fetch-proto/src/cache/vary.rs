@@ -41,6 +41,13 @@ impl VaryKey {
         Some(Self(names.into_iter().map(with_value).collect()))
     }
 
+    /// The names and values.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (&**name, value.as_deref()))
+    }
+
     /// Whether the response answers this request, too.
     pub(super) fn matches(&self, request: &dyn CacheFields) -> bool {
         let fields = self.0.iter();

@@ -52,6 +52,10 @@ impl ServerPlace {
                      access_log access.log short;\nroot www;\ndefault_type text/plain;\n{own}\n}}\n",
                 )
             }
+            Program::Redis => format!(
+                "bind 127.0.0.1\nport {}\ndir {directory}\nsave \"\"\nappendonly no\ndaemonize no\n{own}\n",
+                self.ports[0],
+            ),
             Program::Squid => format!(
                 "pid_filename {directory}/squid.pid\ncache deny all\ncache_log {directory}/error.log\n\
                  access_log stdio:{directory}/access.log\ncoredump_dir {directory}\nshutdown_lifetime 1 seconds\n\
@@ -100,6 +104,7 @@ impl ServerPlace {
                 .arg(&self.directory)
                 .arg("-c")
                 .arg(configuration),
+            Program::Redis => command.arg(configuration),
             Program::Squid => command.args(["--foreground", "-f"]).arg(configuration),
             Program::Tinyproxy => command.args(["-d", "-c"]).arg(configuration),
         };

@@ -17,6 +17,8 @@ pub enum Program {
     Moto,
     /// nginx.
     Nginx,
+    /// Redis, without files: nothing outlives it.
+    Redis,
     /// Squid.
     Squid,
     /// Tinyproxy.
@@ -57,6 +59,7 @@ impl Program {
             Self::Httpbin => "httpbin",
             Self::Moto => "moto",
             Self::Nginx => "nginx",
+            Self::Redis => "redis-server",
             Self::Squid => "squid",
             Self::Tinyproxy => "tinyproxy",
         }

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod cache;
 mod policy;
 mod replay;
 mod simulate;
@@ -7,6 +8,7 @@ mod state;
 
 use clap::Subcommand;
 
+pub(crate) use cache::{CacheCommand, ListArgs, PurgeArgs, ShowArgs, StatsArgs, VerifyArgs};
 pub(crate) use policy::PolicyCommand;
 pub(crate) use replay::{RECORDED_OPTIONS, ReplayArgs};
 pub(crate) use simulate::{EXAMPLE_MODEL, SimulateArgs, SimulatedSiteArgs};
@@ -15,6 +17,9 @@ pub(crate) use state::StateCommand;
 /// A subcommand. Without one, the arguments are URLs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// See, check and clean up the directory of --cache
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Lint a policy file, or explain what it means for a URL
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -60,7 +60,7 @@ pub(super) fn encode(url: &str, identity: &[u8], response: &StoredResponse) -> O
         },
     };
     let meta = postcard::to_allocvec(&meta).ok()?;
-    let mut file = Vec::with_capacity(MAGIC.len() + 16 + meta.len() + response.body.len());
+    let mut file = Vec::with_capacity(PREFIX + meta.len() + response.body.len());
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&(meta.len() as u64).to_le_bytes());
     file.extend_from_slice(&xxh3_64(&meta).to_le_bytes());
@@ -69,40 +69,81 @@ pub(super) fn encode(url: &str, identity: &[u8], response: &StoredResponse) -> O
     Some(file)
 }
 
-/// The response in a file; `None` if it is damaged, or of another URL or identity.
-pub(super) fn decode(file: Vec<u8>, url: &str, identity: &[u8]) -> Option<StoredResponse> {
-    let file = Bytes::from(file);
-    let rest = file.strip_prefix(MAGIC)?;
-    let (len, rest) = rest.split_first_chunk::<8>()?;
-    let (digest, rest) = rest.split_first_chunk::<8>()?;
-    let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
-    if len > MAX_META {
-        return None;
+/// The size of what comes before the head: magic, length and digest of the head.
+pub(super) const PREFIX: usize = 24;
+
+/// What is in a file.
+pub(super) struct DecodedFile {
+    pub(super) body_len: u64,
+    pub(super) identity: Vec<u8>,
+    /// Without its body, if only the head was decoded.
+    pub(super) response: StoredResponse,
+    pub(super) url: String,
+}
+
+/// The size of the head of a file that begins with this.
+pub(super) fn head_len(prefix: &[u8]) -> Result<usize, &'static str> {
+    let rest = prefix
+        .strip_prefix(MAGIC)
+        .ok_or("it is no file of this version of the cache")?;
+    let len = rest.first_chunk().copied().map(u64::from_le_bytes);
+    let len = len.and_then(|len| usize::try_from(len).ok());
+    let len = len.filter(|len| *len <= MAX_META && prefix.len() >= PREFIX);
+    len.ok_or("its head is damaged")
+}
+
+/// Decodes the prefix and the head of a file of `file_len` bytes.
+pub(super) fn decode_head(start: &[u8], file_len: u64) -> Result<DecodedFile, &'static str> {
+    decode_parts(start, file_len).map(|(file, _)| file)
+}
+
+/// Decodes a file, and checks both digests.
+pub(super) fn decode(file: Vec<u8>) -> Result<DecodedFile, &'static str> {
+    let (mut decoded, digest) = decode_parts(&file, file.len() as u64)?;
+    let at = PREFIX + head_len(&file)?;
+    let body = Bytes::from(file).split_off(at);
+    if xxh3_64(&body) != digest {
+        return Err("its body is damaged");
     }
-    let (meta, body) = rest.split_at_checked(len)?;
-    if xxh3_64(meta) != u64::from_le_bytes(*digest) {
-        return None;
+    decoded.response.body = body;
+    Ok(decoded)
+}
+
+/// Decodes prefix and head. Also returns the digest of the body.
+fn decode_parts(start: &[u8], file_len: u64) -> Result<(DecodedFile, u64), &'static str> {
+    const DAMAGED: &str = "its head is damaged";
+    let len = head_len(start)?;
+    let (prefix, rest) = start.split_at(PREFIX);
+    let head = rest.get(..len).ok_or(DAMAGED)?;
+    if xxh3_64(head).to_le_bytes() != prefix[PREFIX - 8..] {
+        return Err(DAMAGED);
     }
-    let (meta, unread) = postcard::take_from_bytes::<Meta>(meta).ok()?;
-    let is_whole = unread.is_empty() && body.len() as u64 == meta.body_len;
-    if !is_whole || meta.url != url || meta.identity != identity {
-        return None;
+    let (meta, unread) = postcard::take_from_bytes::<Meta>(head).map_err(|_| DAMAGED)?;
+    if !unread.is_empty() {
+        return Err(DAMAGED);
     }
-    if xxh3_64(body) != meta.body_digest {
-        return None;
+    if file_len != (PREFIX + len) as u64 + meta.body_len {
+        return Err("its body is cut off, or too long");
     }
-    Some(StoredResponse {
-        body: file.slice_ref(body),
+    let response = StoredResponse {
+        body: Bytes::new(),
         coded_headers: match &meta.coded {
-            Some(lines) => Some(headers(lines)?.into()),
+            Some(lines) => Some(headers(lines).ok_or(DAMAGED)?.into()),
             None => None,
         },
-        headers: headers(&meta.headers)?,
+        headers: headers(&meta.headers).ok_or(DAMAGED)?,
         head: meta.head,
         version: match meta.version {
             10 => Version::HTTP_10,
             20 => Version::HTTP_2,
             _ => Version::HTTP_11,
         },
-    })
+    };
+    let file = DecodedFile {
+        body_len: meta.body_len,
+        identity: meta.identity,
+        response,
+        url: meta.url,
+    };
+    Ok((file, meta.body_digest))
 }

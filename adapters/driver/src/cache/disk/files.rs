@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::entry::{decode, encode};
+use super::entry::{DecodedFile, decode, encode};
 use crate::cache::key::CacheKey;
 use crate::cache::memory::MAX_VARIANTS;
 use crate::cache::store::CacheUsage;
@@ -19,9 +19,9 @@ use crate::cache::stored::StoredResponse;
 /// The name of the file with the key of the hashes.
 const SECRET: &str = "secret";
 /// The folder of the responses, by the version of their format.
-const RESPONSES: &str = "v1";
+pub(super) const RESPONSES: &str = "v1";
 /// What is being written. A file of this kind that is older than an hour was left by a killed process.
-const UNFINISHED: &str = "unfinished";
+pub(super) const UNFINISHED: &str = "unfinished";
 /// When there is no room, this share of it is made free, so that it does not happen with each response.
 const FREED_PERCENT: u64 = 10;
 
@@ -62,6 +62,31 @@ impl CacheFiles {
         Ok(files)
     }
 
+    /// The files of a store that exists. Nothing is created, counted or cleaned up.
+    pub(super) fn open_existing(directory: PathBuf) -> io::Result<Self> {
+        let path = directory.join(SECRET);
+        let secret = match fs::read(&path) {
+            Ok(secret) => secret,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let text = format!("no cache is here: there is no file {SECRET} in it");
+                return Err(io::Error::new(ErrorKind::NotFound, text));
+            }
+            Err(error) => return Err(error),
+        };
+        if secret.len() != 32 {
+            return Err(damaged_secret(&path));
+        }
+        Ok(Self {
+            bytes: AtomicU64::new(0),
+            directory,
+            evicted: AtomicU64::new(0),
+            evicting: Mutex::new(()),
+            limit: u64::MAX,
+            responses: AtomicU64::new(0),
+            secret: hmac::Key::new(hmac::HMAC_SHA256, &secret),
+        })
+    }
+
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
@@ -76,7 +101,7 @@ impl CacheFiles {
     }
 
     /// A keyed hash, in hexadecimal digits.
-    fn hash(&self, kind: &str, value: &[u8]) -> String {
+    pub(super) fn hash(&self, kind: &str, value: &[u8]) -> String {
         let mut context = hmac::Context::with_key(&self.secret);
         context.update(kind.as_bytes());
         context.update(value);
@@ -87,7 +112,7 @@ impl CacheFiles {
             .collect()
     }
 
-    fn folder(&self, url: &str) -> PathBuf {
+    pub(super) fn folder(&self, url: &str) -> PathBuf {
         let hash = self.hash("url", url.as_bytes());
         self.directory
             .join(RESPONSES)
@@ -131,8 +156,10 @@ impl CacheFiles {
                 Err(error) => return Err(error),
             }
             let len = content.len() as u64;
-            match decode(content, key.url(), identity.as_bytes()) {
-                Some(response) => found.push((path, Some(response))),
+            let is_of_key =
+                |file: &DecodedFile| file.url == key.url() && file.identity == identity.as_bytes();
+            match decode(content).ok().filter(is_of_key) {
+                Some(file) => found.push((path, Some(file.response))),
                 None => self.remove_file(&path, len),
             }
         }
@@ -246,7 +273,7 @@ impl CacheFiles {
 }
 
 /// What is in a folder; nothing if it does not exist.
-fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Ok(list) => list.map(|entry| entry.map(|entry| entry.path())).collect(),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
@@ -263,13 +290,16 @@ fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+fn damaged_secret(path: &Path) -> io::Error {
+    io::Error::other(format!("{} is damaged: remove it", path.display()))
+}
+
 /// The key of the hashes, which is made with the store.
 fn read_secret(directory: &Path) -> io::Result<[u8; 32]> {
     let path = directory.join(SECRET);
-    let invalid = || io::Error::other(format!("{} is damaged: remove it", path.display()));
     let read = |path: &Path| {
         let content = fs::read(path)?;
-        <[u8; 32]>::try_from(content).map_err(|_| invalid())
+        <[u8; 32]>::try_from(content).map_err(|_| damaged_secret(path))
     };
     match read(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -2,6 +2,7 @@
 
 mod entry;
 mod files;
+pub(crate) mod inspect;
 mod writes;
 
 use std::fmt;
