@@ -197,7 +197,7 @@ mod tests {
 
     fn queued() -> (OutcomeSender, QueueReceiver<DeliveredOutcome>) {
         let mut request = Request::get("http://a.test/").unwrap().tag(7);
-        let (sender, mut receiver) = outcome_queue();
+        let (sender, receiver) = outcome_queue();
         (OutcomeSender::to_queue(&mut request, sender), receiver)
     }
 
