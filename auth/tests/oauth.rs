@@ -27,7 +27,7 @@ fn client_credentials(
     authentication: ClientAuthentication,
 ) -> OAuthCredential {
     let url = server.url().parse().unwrap();
-    let oauth = OAuthCredential::client_credentials(url).unwrap();
+    let oauth = OAuthCredential::client_credentials(url);
     oauth.client("me", authentication)
 }
 
@@ -132,7 +132,7 @@ fn a_refresh_token_is_replaced_by_each_answer_and_kept_in_the_cache() {
     let first = secret(&dir, "refresh", "first");
     let oauth = || {
         let oauth = OAuthCredential::refresh_token(server.url().parse().unwrap(), first.clone());
-        oauth.unwrap().token_cache(dir.path().join("cache"))
+        oauth.token_cache(dir.path().join("cache"))
     };
     let one = fetcher(&site, oauth());
     assert_eq!(fetch(&one, site.url("/bearer/token-1")), "200");
@@ -164,7 +164,7 @@ fn a_refresh_token_that_was_replaced_at_its_place_is_used() {
     let place = secret(&dir, "refresh", "old");
     let oauth = || {
         let oauth = OAuthCredential::refresh_token(server.url().parse().unwrap(), place.clone());
-        oauth.unwrap().token_cache(dir.path().join("cache"))
+        oauth.token_cache(dir.path().join("cache"))
     };
     let error = fetch(&fetcher(&site, oauth()), site.url("/bearer/token-1"));
     assert!(error.contains("no token"), "{error}");
@@ -243,7 +243,7 @@ fn assertions_are_signed_by_each_kind_of_key() {
             .issuer("robot")
             .subject("user")
             .audience("https://id.test");
-        let oauth = OAuthCredential::jwt_bearer(url, grant).unwrap();
+        let oauth = OAuthCredential::jwt_bearer(url, grant);
         let oauth = oauth.client("me", ClientAuthentication::PrivateKeyJwt(signer));
         assert_eq!(
             fetch(

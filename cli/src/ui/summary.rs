@@ -243,6 +243,9 @@ pub(crate) fn suggested_fix(outcome: OutcomeKind, error: ErrorType) -> Option<&'
         (_, ErrorType::Status(401 | 403 | 407)) => {
             "log in with -u USER:PASSWORD or -H 'Authorization: …'"
         }
+        (OutcomeKind::Auth, _) => {
+            "the warnings say why there is no token; see docs/auth.md, and fetch-all policy check FILE"
+        }
         (_, ErrorType::Status(404 | 410)) => "check these URLs: the server has no such resource",
         (_, ErrorType::Status(429)) => "send fewer requests: --host-rate 1/s, --per-host 1",
         (_, ErrorType::Status(500..)) => "a server error: try again later, or raise --retry",
