@@ -64,9 +64,12 @@ impl ActiveRun {
         }
         let stopped = self.stop_reason(end);
         let notes = (&self.host_waits, &self.long_downloads);
-        let summary = self
-            .outcomes
-            .summary(elapsed, fetches.stats(), stopped, notes);
+        let summary = self.outcomes.summary(
+            elapsed,
+            (fetches.stats(), self.fetcher.stats()),
+            stopped,
+            notes,
+        );
         if !self.silent {
             let _ = std::io::stderr().write_all(summary.to_string().as_bytes());
         }
@@ -111,7 +114,6 @@ impl ActiveRun {
         self.report.as_ref().map_or(Ok(()), |file| {
             let report = RunReport {
                 code,
-                engine: self.fetcher.stats(),
                 options: &self.options,
                 started: self.epoch,
                 summary,

@@ -36,14 +36,16 @@ impl OutcomePipeline {
     }
 
     /// Sends the outcome of a fetch. Its consumer is woken by [`OutcomePipeline::wake_consumers`].
-    /// Returns the memory of the fetch's result.
+    /// `auth` is the name of its profile. Returns the memory of the fetch's result.
     pub(super) fn finish(
         &mut self,
         mut fetch: ActiveFetch,
         end: fetch_proto::FetchOutcome,
+        auth: Option<Arc<str>>,
     ) -> Option<Box<AttemptResult>> {
         let needs_fallback_value = end.needs_fallback_value;
         let (mut outcome, permit) = fetch.build_outcome(end, self.sees_connection);
+        outcome.auth = auth;
         self.fallbacks
             .apply(&mut outcome, &fetch.request, needs_fallback_value);
         match &outcome.result {

@@ -74,6 +74,32 @@ fn the_options_acquire_tokens_for_the_origins_of_all_urls() {
 }
 
 #[test]
+fn a_401_is_cured_by_a_new_token_and_is_no_retry() {
+    let (site, list) = (site(), List::new(""));
+    let server = TokenServer::builder().rotating("first").start().unwrap();
+    let place = secret(&list, "refresh", "first");
+    let keys = format!("kind = \"refresh_token\"\nrefresh_token = \"{place}\"");
+    let [option, path] = policy(&list, &site, &server, &keys);
+    let ran = fetch_all(&[
+        &option,
+        &path,
+        &site.url("/bearer/token-2"),
+        &site.url("/get"),
+    ]);
+    let records = ran.records();
+    let authorized = records.iter().find(|one| one["auth"] == "api").unwrap();
+    assert_eq!(authorized["response_code"], 200, "{}", ran.stderr);
+    assert_eq!(
+        (&authorized["auth_retries"], &authorized["num_retries"]),
+        (&1.into(), &0.into())
+    );
+    let other = records.iter().find(|one| one["seq"] == 1).unwrap();
+    assert!(other.get("auth_retries").is_none(), "{other}");
+    let expected = "auth      2 tokens acquired, 1 request sent again after a 401";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+}
+
+#[test]
 fn urls_fail_fast_and_clearly_if_the_client_is_refused() {
     let (site, list) = (site(), List::new(""));
     let server = TokenServer::builder().client("me", "hush").start().unwrap();
@@ -92,6 +118,7 @@ fn urls_fail_fast_and_clearly_if_the_client_is_refused() {
     for record in ran.records() {
         assert_eq!(record["outcome"], "auth");
         assert_eq!(record["error_type"], "no_token");
+        assert_eq!(record["auth"], "--token-url");
     }
     assert_eq!(server.requests().len(), 1);
     assert!(
