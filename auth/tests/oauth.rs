@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fetch_auth::{AssertionSigner, ClientAuthentication, OAuthCredential};
 use fetch_driver::{AuthProfile, Settings};
 use fetch_proto::{Backoff, SecretSource, TokenPolicy};
-use fetch_smol::{Fetcher, Smol};
+use fetch_smol::{Fetcher, Smol, StreamExt as _};
 use fetch_testbed::{Site, TokenReply, TokenServer};
 use ring::signature::{self, KeyPair as _};
 use rustls_pki_types::PrivateKeyDer;
@@ -82,6 +82,24 @@ fn a_refused_client_fails_all_requests_after_one_token_request() {
         assert!(error.contains("no token"), "{error}");
     }
     assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_thousand_requests_cost_one_token_request_at_first_and_one_after_a_refusal() {
+    let (site, server) = (
+        Site::start().unwrap(),
+        TokenServer::builder().start().unwrap(),
+    );
+    let oauth = client_credentials(&server, ClientAuthentication::None);
+    let fetcher = fetcher(&site, oauth);
+    // The site accepts the first token, then the second one.
+    for token in ["token-1", "token-2"] {
+        let url = |n: u32| format!("{}?{n}", site.url(&format!("/bearer/{token}")));
+        let outcomes: Vec<_> = smol::block_on(fetcher.fetch_all((0..1000).map(url)).collect());
+        assert_eq!(outcomes.len(), 1000);
+        assert!(outcomes.iter().all(fetch_driver::Outcome::is_success));
+    }
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[test]

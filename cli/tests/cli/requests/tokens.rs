@@ -210,3 +210,45 @@ fn processes_share_a_refresh_token_that_each_answer_replaces() {
     assert_eq!(errors, [""; 0]);
     assert!(requests.len() > 1, "the token was refreshed");
 }
+
+#[test]
+fn no_url_fails_because_a_token_ends() {
+    let list = List::new("");
+    // Some seconds long; a minute with tokens of 5 s at night.
+    let (life, seconds) = match std::env::var_os("TEST_NIGHTLY") {
+        Some(_) => (5, 60),
+        None => (1, 3),
+    };
+    let server = TokenServer::builder()
+        .client("me", "hush")
+        .lifetime(life)
+        .start()
+        .unwrap();
+    let (resource, place) = (server.resource_url(), secret(&list, "secret", "hush"));
+    let rate = 1_000;
+    let ran = fetch_all(&[
+        "--token-url",
+        &server.url(),
+        "--client-id",
+        "me",
+        "--client-secret",
+        &place,
+        "--fail",
+        "--host-rate",
+        &format!("{rate}/s"),
+        "-o",
+        "/dev/null",
+        &format!("{resource}?[1-{}]", rate * seconds),
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let requests = server.requests().len() as u64;
+    println!(
+        "{requests} token requests, {} 401s: {}",
+        server.refused(),
+        ran.stderr
+    );
+    assert!(
+        requests > 1 && requests <= 2 + 2 * seconds / life,
+        "{requests}"
+    );
+}
