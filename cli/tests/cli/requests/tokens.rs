@@ -225,7 +225,7 @@ fn no_url_fails_because_a_token_ends() {
         .start()
         .unwrap();
     let (resource, place) = (server.resource_url(), secret(&list, "secret", "hush"));
-    let rate = 1_000;
+    let (rate, start) = (1_000, std::time::Instant::now());
     let ran = fetch_all(&[
         "--token-url",
         &server.url(),
