@@ -104,6 +104,11 @@ impl ServerPlace {
                 .arg(&self.directory)
                 .arg("-c")
                 .arg(configuration),
+            Program::OidcProvider => command
+                .args(["-e", include_str!("oidc_provider.js")])
+                .env("LIBRARY", program.library().unwrap_or_default())
+                .env("PORT", self.ports[0].to_string())
+                .envs(variables(configuration)),
             Program::Redis => command.arg(configuration),
             Program::Squid => command.args(["--foreground", "-f"]).arg(configuration),
             Program::Tinyproxy => command.args(["-d", "-c"]).arg(configuration),
