@@ -196,6 +196,7 @@ mod tests {
         let (redirects, downloads) = (RedirectNotes::default(), LongDownloads::default());
         let summary = |unfinished| RunSummary {
             redirects: &redirects,
+            cache: None,
             can_resume: false,
             completed_before: (0, 0),
             disallowed: 0,
