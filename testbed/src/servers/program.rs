@@ -33,7 +33,7 @@ impl Program {
     pub fn find(self) -> Option<PathBuf> {
         match self {
             Self::Httpbin | Self::Moto => self.find_package(),
-            Self::OidcProvider => self.library().and(find_on_path("node")),
+            Self::OidcProvider => self.library().and_then(|_| find_on_path("node")),
             _ => find_on_path(self.file_name()),
         }
     }

@@ -1,5 +1,7 @@
 //! What happens to each fetch that the engine has ended: fallbacks, telemetry, delivery.
 
+use std::sync::Arc;
+
 use fetch_proto::{EngineStats, Timestamp, WaitingHost};
 
 use crate::driver::fetches::active::ActiveFetch;
@@ -128,7 +130,7 @@ mod tests {
         let id = fetches.iter().next().unwrap().id();
         engine.cancel(id, NOW);
         let (id, end) = next_end(&mut engine);
-        let result = outcomes.finish(fetches.remove(id).unwrap(), end);
+        let result = outcomes.finish(fetches.remove(id).unwrap(), end, None);
         assert!(result.is_none(), "no attempt was made");
         assert!(!flag.0.load(Ordering::SeqCst));
         outcomes.wake_consumers();
