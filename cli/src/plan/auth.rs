@@ -70,7 +70,7 @@ fn add_profile(profile: AuthSettings, settings: &mut Settings) -> Result<(), Cli
             settings.add_credentials(scope, StoredCredential::bearer(token));
         }
         AuthKind::OAuth(oauth) => {
-            let credential = oauth_credential(oauth, &profile.name)?;
+            let credential = oauth_credential(*oauth, &profile.name)?;
             let source = credential.source::<Smol>(settings);
             settings.add_credentials(scope, source);
         }

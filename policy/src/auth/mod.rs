@@ -80,7 +80,7 @@ pub enum AuthKind {
         token: SecretSource,
     },
     /// Tokens from a token server.
-    OAuth(OAuthSettings),
+    OAuth(Box<OAuthSettings>),
 }
 
 impl AuthKind {

@@ -54,7 +54,7 @@ impl AuthTable<'_> {
             },
             AuthKindName::ClientCredentials
             | AuthKindName::JwtBearer
-            | AuthKindName::RefreshToken => AuthKind::OAuth(self.oauth(kind)?),
+            | AuthKindName::RefreshToken => AuthKind::OAuth(Box::new(self.oauth(kind)?)),
         };
         Ok(AuthSettings {
             kind,
