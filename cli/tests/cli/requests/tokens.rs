@@ -93,7 +93,7 @@ fn a_401_is_cured_by_a_new_token_and_is_no_retry() {
         (&authorized["auth_retries"], &authorized["num_retries"]),
         (&1.into(), &0.into())
     );
-    let other = records.iter().find(|one| one["seq"] == 1).unwrap();
+    let other = records.iter().find(|one| one["seq"] == 2).unwrap();
     assert!(other.get("auth_retries").is_none(), "{other}");
     let expected = "auth      2 tokens acquired, 1 request sent again after a 401";
     assert!(ran.stderr.contains(expected), "{}", ran.stderr);
@@ -247,8 +247,6 @@ fn no_url_fails_because_a_token_ends() {
         server.refused(),
         ran.stderr
     );
-    assert!(
-        requests > 1 && requests <= 2 + 2 * seconds / life,
-        "{requests}"
-    );
+    let lives = start.elapsed().as_secs() / life;
+    assert!(requests > 1 && requests <= 2 + 2 * lives, "{requests}");
 }
