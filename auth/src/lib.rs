@@ -18,6 +18,7 @@ mod oauth;
 mod secret;
 mod stored;
 
+pub use fetch_proto::{InvalidSecretSource, InvalidTokenUrl, SecretSource, TokenUrl};
 #[cfg(feature = "oauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
 pub use oauth::{

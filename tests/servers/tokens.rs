@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use fetch_all::auth::{AssertionSigner, ClientAuthentication, OAuthCredential};
+use fetch_all::auth::{AssertionSigner, ClientAuthentication, OAuthCredential, SecretSource};
 use fetch_all::smol::{Fetcher, Smol};
-use fetch_all::{AuthProfile, Outcome, SecretSource, Settings};
+use fetch_all::{AuthProfile, Outcome, Settings};
 use fetch_testbed::Site;
 use fetch_testbed::servers::{Program, RealServer, ServerTest};
 use futures::StreamExt as _;
