@@ -237,6 +237,7 @@ table! {
         attempt: TimeLimit,
         connect: TimeLimit,
         first_byte: TimeLimit,
+        hook: TimeLimit,
         idle_read: TimeLimit,
         queue: TimeLimit,
         total: TimeLimit,

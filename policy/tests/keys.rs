@@ -257,6 +257,7 @@ const TABLES: &[TableCase] = &[
             ("attempt", "'1s'", "'none'"),
             ("connect", "'1s'", "'none'"),
             ("first_byte", "'1s'", "'none'"),
+            ("hook", "'1s'", "'none'"),
             ("idle_read", "'1s'", "'none'"),
             ("queue", "'1s'", "'none'"),
             ("total", "'1s'", "'none'"),

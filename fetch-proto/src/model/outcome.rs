@@ -12,6 +12,7 @@ use crate::model::id::{AttemptId, FetchId};
 use crate::model::text::plural;
 use crate::model::timings::{AttemptTimings, FetchTimings};
 use crate::model::token::TokenFailure;
+use crate::model::verdict::ResponseVerdict;
 
 /// The result of a fetch. There is exactly one per submitted request.
 ///
@@ -171,6 +172,12 @@ pub struct AttemptReport {
     pub timings: AttemptTimings,
     /// The target.
     pub url: Arc<Url>,
+    /// What the caller decided about the response, if it did.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub verdict: Option<ResponseVerdict>,
 }
 
 impl AttemptReport {
@@ -195,6 +202,7 @@ impl AttemptReport {
             status: None,
             timings,
             url,
+            verdict: None,
         }
     }
 

@@ -122,7 +122,7 @@ mod tests {
         let mut outcomes = OutcomePipeline::new(Fallbacks::new(0, None), true);
         let (mut engine, mut fetches) =
             (test_engine(EngineConfig::default()), FetchTable::default());
-        let consumer = submit("http://a.test/", &mut engine, &mut fetches);
+        let mut consumer = submit("http://a.test/", &mut engine, &mut fetches);
         let flag = Arc::new(WakeFlag(AtomicBool::new(false)));
         let waker = Waker::from(flag.clone());
         let cx = Context::from_waker(&waker);
