@@ -133,6 +133,7 @@ pub use auth::grant::{TokenAnswer, TokenGrant, TokenPolicy, TokenRejection};
 pub use auth::profile::AuthProfile;
 pub use auth::secret_source::{InvalidSecretSource, SecretSource};
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
+pub use auth::token_url::{InvalidTokenUrl, TokenUrl};
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineSnapshot, EngineStats,
     FetchTransfer, HostSnapshot, HostStats, IdleState, LoadShedding, RejectReason, RejectedRequest,

@@ -71,8 +71,9 @@ impl Engine {
                     self.enqueue_fetch(index, now);
                     None
                 }
-                FetchStep::Done(outcome) => {
+                FetchStep::Done(mut outcome) => {
                     self.poll_queue.pop();
+                    outcome.auth_profile = self.profile_of(index);
                     self.stats.count_outcome(&outcome);
                     if let Some(cold) = self.remove_fetch(index, now) {
                         self.settle_followers(id, *cold, &outcome);

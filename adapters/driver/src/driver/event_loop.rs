@@ -347,7 +347,10 @@ where
             let Some((fetch, end)) = self.replace_failure(fetch, end) else {
                 return;
             };
-            let result = self.outcomes.finish(fetch, end);
+            let auth = end
+                .auth_profile
+                .and_then(|profile| self.tokens.shared_name(profile));
+            let result = self.outcomes.finish(fetch, end, auth);
             self.attempts.recycle_result(result);
         }
     }

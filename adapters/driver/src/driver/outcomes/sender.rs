@@ -169,6 +169,8 @@ pub(crate) fn rejected_outcome(error: Error, url: String, tag: u64) -> Outcome {
     Outcome {
         attached: None,
         attempts: Vec::new(),
+        auth: None,
+        auth_retries: 0,
         connection: None,
         fallback: None,
         gave_up: None,
