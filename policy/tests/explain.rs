@@ -7,24 +7,6 @@ use fetch_proto::{Method, PolicyLayer, PolicyPatch};
 
 const EXAMPLE: &str = include_str!("../example.toml");
 
-const PROFILES: &str = r#"
-[auth.admin]
-kind = "basic"
-origins = ["https://api.example/admin"]
-username = "root"
-password = "env:ADMIN_PASSWORD"
-[auth.api]
-kind = "bearer"
-origins = ["https://api.example"]
-token = "file:/run/token"
-[[rule]]
-match = "/public/"
-auth = "none"
-[[rule]]
-match = "/reports/"
-auth = "admin"
-"#;
-
 fn parse(text: &str) -> PolicyFile {
     PolicyFile::parse("p.toml", text).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
@@ -154,36 +136,4 @@ GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 107)
     limits.concurrency = 200 (p.toml:4)
 ";
     assert!(text.starts_with(expected), "{text}");
-}
-
-#[test]
-fn the_profile_of_a_url_is_explained() {
-    let file = parse(PROFILES);
-    for (url, expected) in [
-        (
-            "https://api.example/admin/1",
-            "authenticated by [auth.admin] (basic)",
-        ),
-        (
-            "https://api.example/1",
-            "authenticated by [auth.api] (bearer)",
-        ),
-        (
-            "https://api.example/public/",
-            "not authenticated: auth = \"none\"",
-        ),
-        (
-            "https://api.example/reports/",
-            "outside the origins of [auth.admin]",
-        ),
-        (
-            "https://other.example/",
-            "not authenticated: no profile has its origin",
-        ),
-    ] {
-        let plan = file.explain(&Method::Get, &url.parse().unwrap()).unwrap();
-        assert!(plan.to_string().contains(expected), "{url}: {plan}");
-    }
-    let plan = parse("").explain(&Method::Get, &"http://a.test/".parse().unwrap());
-    assert!(!plan.unwrap().to_string().contains("authenticated"));
 }
