@@ -12,6 +12,7 @@
 //! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
 //! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
 //! | cache responses in a client of your own | the module `cache`, with the feature of that name |
+//! | divide a list among many workers, with exact limits | the module [`lease`] |
 //! | authenticate requests in a client of your own | [`TokenGrant`], [`DigestSession`], [`SigV4Key`], [`AuthChallenge`] |
 //!
 //! The module `testing` needs the feature of that name; the feature `serde` makes plain data
@@ -116,6 +117,7 @@ mod engine;
 mod fetch;
 mod guards;
 mod inline_vec;
+pub mod lease;
 mod model;
 mod policy;
 mod random;
@@ -131,6 +133,7 @@ pub use auth::grant::{TokenAnswer, TokenGrant, TokenPolicy, TokenRejection};
 pub use auth::profile::AuthProfile;
 pub use auth::secret_source::{InvalidSecretSource, SecretSource};
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
+pub use auth::token_url::{InvalidTokenUrl, TokenUrl};
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineSnapshot, EngineStats,
     FetchTransfer, HostSnapshot, HostStats, IdleState, LoadShedding, RejectReason, RejectedRequest,

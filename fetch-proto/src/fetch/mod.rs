@@ -429,6 +429,23 @@ impl Fetch {
         self.poll_with(now, &mut StandaloneContext)
     }
 
+    /// Whether [`poll`](Self::poll) has another step than `Wait`, apart from deadlines.
+    pub(crate) fn has_step(&self) -> bool {
+        let has_event = self
+            .events
+            .as_ref()
+            .is_some_and(|events| !events.0.is_empty());
+        has_event
+            || !self.commands.is_empty()
+            || match &self.state {
+                FetchState::Waiting { is_reported } | FetchState::Ended { is_reported, .. } => {
+                    !is_reported
+                }
+                FetchState::InFlight => self.hedging.is_pending(),
+                FetchState::BackingOff { .. } => false,
+            }
+    }
+
     pub(crate) fn poll_with(
         &mut self,
         now: Timestamp,
