@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -14,7 +14,6 @@ use futures_core::Stream;
 use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
-use crate::lock::lock;
 use crate::transport::Transport;
 use crate::transport::error::TransportError;
 use crate::transport::message::{IncomingResponse, OutgoingRequest, RequestBody};
@@ -128,7 +127,8 @@ where
         progress: AttemptProgress,
     ) -> impl Future<Output = Result<IncomingResponse<Self::Body>, TransportError>> + Send + use<S, B>
     {
-        let mut service = lock(&self.service).clone();
+        let service = self.service.lock();
+        let mut service = service.unwrap_or_else(PoisonError::into_inner).clone();
         async move {
             let request = service_request(request)?;
             let ready = poll_fn(|cx| service.poll_ready(cx)).await;
