@@ -219,6 +219,10 @@ pub use fetch_surf as surf;
 #[cfg(feature = "tokio")]
 pub use fetch_tokio as tokio;
 
+// Credentials.
+#[cfg(any(feature = "digest", feature = "sigv4"))]
+pub use fetch_auth as auth;
+
 // Without async.
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -248,7 +252,8 @@ pub use fetch_driver::{FileBody, Form, FormBody, FormError, Part};
 
 // Authentication by tokens that many requests share.
 pub use fetch_driver::{
-    AccessToken, AuthProfile, CredentialError, CredentialSource, TokenFailure, TokenPolicy,
+    AccessToken, AuthProfile, CredentialError, CredentialSource, LoginSchemes, RequestSigner,
+    RequestToSign, TokenFailure, TokenPolicy,
 };
 
 // Settings of a fetcher, and limits over all its fetches.

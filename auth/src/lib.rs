@@ -13,9 +13,21 @@
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "sigv4")]
+mod aws;
+#[cfg(any(feature = "digest", feature = "sigv4"))]
+mod hex;
+#[cfg(feature = "digest")]
+mod login;
 mod secret;
 mod stored;
 
+#[cfg(feature = "sigv4")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sigv4")))]
+pub use aws::AwsCredential;
+#[cfg(feature = "digest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "digest")))]
+pub use login::LoginCredential;
 pub use secret::{ReadSecret, Secret, SecretError, SecretKind, check_secret, read_secret};
 pub use stored::StoredCredential;
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 use fetch_proto::SecretSource;
 use zeroize::Zeroizing;
 
+#[cfg(feature = "sigv4")]
+pub(crate) use output::{lifetime as secret_lifetime, wipe as wipe_json};
 pub use read::{check_secret, read_secret};
 
 /// A secret text. It is wiped from memory when it is dropped, and `Debug` does not show it.

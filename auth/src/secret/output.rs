@@ -57,7 +57,7 @@ fn from_json(
 }
 
 /// How long the members say that it is valid from `now` on.
-pub(super) fn lifetime(json: &Value, now: SystemTime) -> Result<Option<Duration>, String> {
+pub(crate) fn lifetime(json: &Value, now: SystemTime) -> Result<Option<Duration>, String> {
     if let Some(seconds) = json.get("expires_in").and_then(seconds) {
         return Ok(Some(seconds));
     }
@@ -92,7 +92,7 @@ fn seconds(value: &Value) -> Option<Duration> {
 }
 
 /// Overwrites all texts.
-fn wipe(json: &mut Value) {
+pub(crate) fn wipe(json: &mut Value) {
     match json {
         Value::String(text) => text.zeroize(),
         Value::Array(list) => list.iter_mut().for_each(wipe),

@@ -5,11 +5,12 @@ use fetch_driver::Settings;
 use fetch_policy::{AuthKind, AuthSettings, PolicyFile};
 use fetch_proto::AuthChoice;
 
+use super::login;
 use super::policy::file;
 use crate::args::CliArgs;
 use crate::exit::CliError;
 
-/// Adds the profiles of the policy file.
+/// Adds the profiles of the policy file, and the login of the options.
 ///
 /// # Errors
 ///
@@ -29,7 +30,7 @@ pub(super) fn set_profiles(
     for profile in profiles {
         add_profile(profile, settings)?;
     }
-    Ok(())
+    login::set_login(args, settings)
 }
 
 fn add_profile(profile: AuthSettings, settings: &mut Settings) -> Result<(), CliError> {

@@ -203,7 +203,8 @@ impl Fetch {
                 };
             }
             RetryDelaySource::ResourcesExhausted => self.exhaustion_retries += 1,
-            RetryDelaySource::TokenRefused => self.was_sent_again = true,
+            RetryDelaySource::Challenge => self.auth_retries.count_challenge(),
+            RetryDelaySource::TokenRefused => self.auth_retries.note_refused_token(),
             RetryDelaySource::Probe => {
                 self.probe_retries = self.probe_retries.saturating_add(1);
                 self.last_delay = plan.delay.into();
@@ -255,6 +256,7 @@ impl Fetch {
                     self.redirecting += report.timings.total();
                 }
                 self.redirects += 1;
+                self.auth_retries.forget_challenges();
                 self.send_credentials &= !hop.cross_origin || self.policy.redirects.trusted;
                 if hop.cross_origin || hop.credentials.is_some() {
                     self.credentials = hop.credentials.map(Arc::new);

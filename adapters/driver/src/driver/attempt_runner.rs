@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
-use http::{HeaderMap, HeaderValue, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, header};
+use url::Position;
 
+use crate::auth::signer::RequestToSign;
+use crate::auth::source::TokenSecret;
 #[cfg(feature = "cache")]
 use crate::cache::handle::Cache;
 #[cfg(feature = "cache")]
@@ -18,7 +22,9 @@ use crate::driver::exchange::BodyExtras;
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
 #[cfg(feature = "cookies")]
 use crate::driver::exchange::wire::cookie_url;
-use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
+use crate::driver::exchange::wire::{
+    engine_head, outgoing_request, with_authentication, with_upgraded_location,
+};
 use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode, ExchangeStart};
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
@@ -100,11 +106,11 @@ where
         }
     }
 
-    /// Starts an attempt of `fetch`, with this value of `Authorization` unless the request has one.
+    /// Starts an attempt of `fetch`, with this token unless the request has credentials.
     pub(super) fn start(
         &mut self,
         attempt: Attempt,
-        token: Option<&HeaderValue>,
+        token: Option<&TokenSecret>,
         fetch: &mut ActiveFetch,
         permit: Option<AttemptPermit>,
     ) {
@@ -116,11 +122,19 @@ where
         fetch
             .trail
             .note_request(&attempt.method, &fetch.request.method, withheld);
-        let request = self.with_login(with_token(request, token));
+        let (request, is_authenticated) = match token {
+            None => (self.with_login(request), false),
+            Some(token) => with_token(request, token, &attempt),
+        };
+        #[cfg(feature = "cache")]
+        let value = request.headers.get(header::AUTHORIZATION).cloned();
+        #[cfg(feature = "cache")]
+        let value = value.filter(|_| is_authenticated);
         #[cfg(feature = "cookies")]
         let (request, cookie_url) = self.with_cookies(request);
         #[cfg(feature = "cache")]
-        let (request, cache, stored_head) = self.with_validators(request, &attempt, token, fetch);
+        let (request, cache, stored_head) =
+            self.with_validators(request, &attempt, value.as_ref(), fetch);
         let span = fetch.span.for_attempt(&fetch.request, &attempt);
         #[cfg(feature = "traceparent")]
         let request = with_trace_context(request, &span);
@@ -145,6 +159,7 @@ where
             #[cfg(feature = "cookies")]
             cookie_url,
             id: attempt.id,
+            is_authenticated,
             is_redirect: false,
             index,
             permit,
@@ -267,6 +282,7 @@ where
             return;
         };
         let keeps_body = fetch.keeps_body();
+        let fetch_sends_stream = fetch.has_body && fetch.request.body.is_stream();
         let Some(attempt) = fetch.attempt_at(index) else {
             return;
         };
@@ -285,6 +301,10 @@ where
             take_head(self.cache.as_deref_mut(), attempt, &mut parts);
             attempt.span.record_status(parts.status.as_u16());
             let head = engine_head(&parts, keeps_body);
+            let head = match attempt.is_authenticated {
+                true => with_authentication(head, &parts, fetch_sends_stream),
+                false => head,
+            };
             let head = match &self.hsts {
                 Some(hsts) => {
                     hsts.store(&attempt.url, &parts.headers);
@@ -367,12 +387,40 @@ fn with_trace_context(mut request: OutgoingRequest, span: &FetchSpan) -> Outgoin
     request
 }
 
-/// Adds the token, unless the request has credentials.
-fn with_token(mut request: OutgoingRequest, token: Option<&HeaderValue>) -> OutgoingRequest {
-    if let Some(token) = token.filter(|_| !request.headers.contains_key(header::AUTHORIZATION)) {
-        Arc::make_mut(&mut request.headers).insert(header::AUTHORIZATION, token.clone());
+/// Adds the token, unless the request has credentials. Also returns whether the token authenticates it, so
+/// that what its server says about authentication is for the token.
+fn with_token(
+    mut request: OutgoingRequest,
+    token: &TokenSecret,
+    attempt: &Attempt,
+) -> (OutgoingRequest, bool) {
+    if request.headers.contains_key(header::AUTHORIZATION) {
+        return (request, false);
     }
-    request
+    let fields = match token {
+        TokenSecret::Value(value) => Vec::from([(header::AUTHORIZATION, value.clone())]),
+        TokenSecret::Signer(signer) => {
+            let url = &*attempt.url;
+            let unchanged = request.path_as_is.as_ref().map(PathAndQuery::as_str);
+            let request = RequestToSign {
+                body: request.body.as_bytes(),
+                headers: &request.headers,
+                login: attempt.login.as_deref(),
+                method: &request.method,
+                target: unchanged.unwrap_or(&url[Position::BeforePath..Position::AfterQuery]),
+                url,
+            };
+            signer.sign(&request)
+        }
+    };
+    if !fields.is_empty() {
+        let headers = Arc::make_mut(&mut request.headers);
+        for (name, mut value) in fields {
+            value.set_sensitive(name == header::AUTHORIZATION);
+            headers.insert(name, value);
+        }
+    }
+    (request, true)
 }
 
 /// The span of the attempt whose exchange is at `index`.
