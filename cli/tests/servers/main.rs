@@ -5,6 +5,7 @@
 
 mod connections;
 mod downloads;
+mod logins;
 mod outages;
 mod reload;
 mod support;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let tests = [
         connections::TESTS,
         downloads::TESTS,
+        logins::TESTS,
         outages::TESTS,
         reload::TESTS,
         throttles::TESTS,
