@@ -5,8 +5,8 @@
 //! - `--listen ADDRESS`: default `127.0.0.1:0`, a free port.
 //! - `--shared`: the cache is shared (RFC 9111), and obeys `CDN-Cache-Control` (RFC 9213).
 //! - `--stale-if-error SECONDS`: how long a stale response may replace an error. Default 86400.
-//! - `--store memory[:BYTES]` or a directory: where responses are stored. Default `memory`, 256 MiB; a
-//!   directory holds 1 GiB.
+//! - `--store memory[:BYTES]`, a directory or `redis://HOST[:PORT]` (with the feature `cache-redis`): where
+//!   responses are stored. Default `memory`, 256 MiB; a directory holds 1 GiB.
 
 use std::io;
 use std::time::Duration;
@@ -81,9 +81,10 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, AnyError> 
     let cache = match store.split_once(':') {
         None if store == "memory" => Cache::memory(256 * 1024 * 1024),
         Some(("memory", size)) => Cache::memory(size.parse()?),
-        Some(("redis" | "rediss", _)) => {
-            return Err("Redis is not supported: use a directory".into());
-        }
+        #[cfg(feature = "cache-redis")]
+        Some(("redis", _)) => Cache::new(fetch_all::driver::RedisStore::new(&store)?),
+        #[cfg(not(feature = "cache-redis"))]
+        Some(("redis", _)) => return Err("build the example with the feature cache-redis".into()),
         _ => Cache::new(DiskStore::open(&store, 1024 * 1024 * 1024)?),
     };
     Ok(Options {

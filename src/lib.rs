@@ -220,7 +220,7 @@ pub use fetch_surf as surf;
 pub use fetch_tokio as tokio;
 
 // Credentials.
-#[cfg(any(feature = "digest", feature = "sigv4"))]
+#[cfg(any(feature = "digest", feature = "oauth", feature = "sigv4"))]
 pub use fetch_auth as auth;
 
 // Without async.

@@ -15,7 +15,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::secret::{Secret, SecretKind, read_secret, secret_lifetime, wipe_json};
+use crate::secret::{Secret, SecretKind, read_secret, secret_lifetime, wipe};
 use crate::stored::credential_error;
 
 /// Where the keys of AWS's tools are read from.
@@ -223,7 +223,7 @@ fn keys_of_process(text: &str) -> Result<(AwsKeys, Option<Duration>), String> {
     let keys = member("AccessKeyId").zip(member("SecretAccessKey"));
     let session_token = member("SessionToken");
     let lifetime = secret_lifetime(&json, SystemTime::now());
-    wipe_json(&mut json);
+    wipe(&mut json);
     let (access_key, secret_key) =
         keys.ok_or("printed JSON without AccessKeyId and SecretAccessKey")?;
     let keys = AwsKeys {

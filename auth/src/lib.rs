@@ -1,6 +1,6 @@
-//! Secrets and credentials for fetch-all. A secret is read from an environment variable, a file or a
-//! command ([`SecretSource`](fetch_proto::SecretSource)), is wiped from memory after use, and
-//! is shown nowhere.
+//! Credentials for fetch-all: stored ones, and tokens of OAuth 2 (feature `oauth`). Secrets are read from
+//! an environment variable, a file or a command ([`SecretSource`](fetch_proto::SecretSource)), are wiped
+//! from memory after use, and are shown nowhere.
 //!
 //! ```
 //! use fetch_auth::StoredCredential;
@@ -19,6 +19,8 @@ mod aws;
 mod hex;
 #[cfg(feature = "digest")]
 mod login;
+#[cfg(feature = "oauth")]
+mod oauth;
 mod secret;
 mod stored;
 
@@ -28,6 +30,12 @@ pub use aws::AwsCredential;
 #[cfg(feature = "digest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "digest")))]
 pub use login::LoginCredential;
+#[cfg(feature = "oauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
+pub use oauth::{
+    AssertionSigner, ClientAuthentication, InvalidTokenUrl, OAuthCredential, OAuthSource,
+    check_signing_key,
+};
 pub use secret::{ReadSecret, Secret, SecretError, SecretKind, check_secret, read_secret};
 pub use stored::StoredCredential;
 

@@ -5,8 +5,8 @@
 //! stalls, truncates and floods: see [`ENDPOINTS`]. It counts its traffic, so a test can assert how many
 //! connections or requests were open at once.
 //!
-//! [`Proxy`] is an HTTP and SOCKS5 proxy, and [`ScriptedHttp2`] an HTTP/2 server that follows a script. The
-//! feature `servers` starts real servers, such as nginx.
+//! [`Proxy`] is an HTTP and SOCKS5 proxy, [`TokenServer`] an OAuth 2 token server, and [`ScriptedHttp2`]
+//! an HTTP/2 server that follows a script. The feature `servers` starts real servers, such as nginx.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -36,6 +36,7 @@ mod server;
 pub mod servers;
 mod site;
 mod state;
+mod token_server;
 
 pub use endpoints::{ENDPOINTS, Endpoint, Fault, byte_at};
 pub use flood_server::{Flood, FloodServer};
@@ -43,6 +44,7 @@ pub use proxy::{Proxy, ProxyBuilder};
 pub use scripted_http2::{ScriptedHttp2, ScriptedReply};
 pub use site::{Certificate, Site, SiteBuilder};
 pub use state::observer::{HostObserved, Observed, RecordedRequest};
+pub use token_server::{ReceivedTokenRequest, TokenReply, TokenServer, TokenServerBuilder};
 
 /// Compiles and runs the README's example.
 #[cfg(doctest)]

@@ -33,10 +33,13 @@ pub use cache::disk::{
     DiskStore,
     inspect::{CacheDirectory, CacheEntry, CacheFile, CacheFileError},
 };
+#[cfg(feature = "cache-redis")]
+pub use cache::redis::RedisStore;
 #[cfg(feature = "cache")]
 pub use cache::{
     handle::{Cache, CacheStats},
     key::CacheKey,
+    layered::LayeredStore,
     memory::MemoryStore,
     store::{CacheStore, CacheStoreError, CacheUsage, StoreAnswer, StoreFuture},
     stored::StoredResponse,

@@ -12,7 +12,11 @@ use fetch_proto::SecretSource;
 use zeroize::Zeroizing;
 
 #[cfg(feature = "sigv4")]
-pub(crate) use output::{lifetime as secret_lifetime, wipe as wipe_json};
+pub(crate) use output::lifetime as secret_lifetime;
+#[cfg(feature = "oauth")]
+pub(crate) use output::seconds;
+#[cfg(any(feature = "oauth", feature = "sigv4"))]
+pub(crate) use output::wipe;
 pub use read::{check_secret, read_secret};
 
 /// A secret text. It is wiped from memory when it is dropped, and `Debug` does not show it.
@@ -103,7 +107,7 @@ pub struct SecretError {
 }
 
 impl SecretError {
-    fn new(source: &SecretSource, why: impl Into<String>) -> Self {
+    pub(crate) fn new(source: &SecretSource, why: impl Into<String>) -> Self {
         Self {
             // A file may be replaced, and a command may find its server again.
             is_final: matches!(source, SecretSource::Env(_)),

@@ -84,7 +84,7 @@ fn parse_time(text: &str) -> Result<SystemTime, String> {
 }
 
 /// A number of seconds, which some programs print as text.
-fn seconds(value: &Value) -> Option<Duration> {
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     let number = value
         .as_f64()
         .or_else(|| value.as_str()?.trim().parse().ok())?;

@@ -124,6 +124,8 @@ mod tests {
             ("data", "user=me&password=secret"),
             ("urls", "http://a.test/?token=secret"),
             ("referer", "http://me:secret@a.test/"),
+            ("cache", "redis://:secret@a.test"),
+            ("cache", "redis://me:secret@a.test:6379/1"),
         ] {
             assert!(!quoted(id, value).contains("secret"), "{id}");
         }

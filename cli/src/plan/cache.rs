@@ -2,11 +2,16 @@
 
 use fetch_driver::cache::{CacheRules, CacheScope};
 use fetch_driver::{Cache, DiskStore, Settings};
+#[cfg(feature = "redis")]
+use fetch_driver::{LayeredStore, MemoryStore};
 
 use crate::args::{CacheArgs, CachePlace, CliArgs};
 use crate::exit::CliError;
 
 const DISK_BYTES: u64 = 1 << 30;
+/// Of the memory in front of Redis.
+#[cfg(feature = "redis")]
+const FRONT_BYTES: u64 = 64 << 20;
 const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Opens the cache.
@@ -45,6 +50,14 @@ pub(super) fn set_cache(args: &CliArgs, settings: &mut Settings) -> Result<(), C
             }
             let bytes = size.or(*cache_size).unwrap_or(MEMORY_BYTES);
             Cache::memory(usize::try_from(bytes).unwrap_or(usize::MAX))
+        }
+        #[cfg(feature = "redis")]
+        CachePlace::Redis(url) => {
+            let store = fetch_driver::RedisStore::new(url);
+            let store = store.map_err(|error| CliError::usage(format!("--cache: {error}")))?;
+            let bytes = cache_size.unwrap_or(FRONT_BYTES);
+            let memory = MemoryStore::new(usize::try_from(bytes).unwrap_or(usize::MAX));
+            Cache::new(LayeredStore::new(memory, store))
         }
         CachePlace::Directory(path) => {
             let store = DiskStore::open(path, cache_size.unwrap_or(DISK_BYTES));

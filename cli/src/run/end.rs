@@ -14,7 +14,7 @@ use crate::output::{FlushResult, RETRY_DELAY};
 use crate::plan::HstsFile;
 use crate::robots::AdmittedRequests;
 use crate::ui::report::{self, RunReport};
-use crate::ui::summary::RunSummary;
+use crate::ui::summary::{CacheCounts, RunSummary};
 use crate::writer::OutputThread;
 
 /// The time to flush records after a second signal.
@@ -64,9 +64,12 @@ impl ActiveRun {
         }
         let stopped = self.stop_reason(end);
         let notes = (&self.host_waits, &self.long_downloads);
-        let summary = self
-            .outcomes
-            .summary(elapsed, fetches.stats(), stopped, notes);
+        let summary = RunSummary {
+            cache: self.cache.as_ref().map(CacheCounts::new),
+            ..self
+                .outcomes
+                .summary(elapsed, fetches.stats(), stopped, notes)
+        };
         if !self.silent {
             let _ = std::io::stderr().write_all(summary.to_string().as_bytes());
         }

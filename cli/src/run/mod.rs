@@ -151,7 +151,8 @@ impl ActiveRun {
     async fn update_host_waits(&mut self, is_end: bool) {
         let (now, stats) = (self.started.elapsed(), self.fetcher.stats());
         let is_due = is_end || self.host_waits.is_due(now, &stats);
-        if is_due && !self.silent && !self.stopping {
+        let is_shown = !self.silent || self.report.is_some();
+        if is_due && is_shown && !self.stopping {
             let hosts = self.fetcher.waiting_hosts().await;
             self.host_waits.update(hosts.iter().map(HostWait::new), now);
         }

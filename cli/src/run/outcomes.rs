@@ -138,6 +138,7 @@ impl RunOutcomes {
         let unfinished_hosts = unfinished_hosts.unwrap_or_default().into_iter();
         let skipped = self.skipped_by_state();
         RunSummary {
+            cache: None,
             can_resume: self.state.is_some(),
             completed_before: (skipped.completed, skipped.failed),
             disallowed: self.shared.disallowed.load(Relaxed) + self.tally.disallowed,

@@ -1,6 +1,6 @@
-//! Hosts that are down or paused, in the progress line and in the summary.
+//! Hosts that are down, paused or limit the rate of requests, in the progress line and in the summary.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -44,6 +44,10 @@ impl HostWait {
         match self.reason {
             WaitReason::GivenUp { .. } => "given up".to_owned(),
             WaitReason::Pause => format!("paused by the server for {time} s"),
+            WaitReason::RateLimit { interval } => {
+                let rate = format_rate(interval);
+                format!("limits the rate of requests: {rate} for {time} s")
+            }
             _ => format!("down for {time} s"),
         }
     }
@@ -60,7 +64,45 @@ impl HostWait {
     }
 }
 
-/// How long a host was waited for.
+/// How many requests per second start if one starts in each interval.
+fn format_rate(interval: Duration) -> String {
+    let rate = 1.0 / interval.as_secs_f64().max(1e-9);
+    if rate < 10.0 {
+        format!("{rate:.1}/s")
+    } else {
+        format!("{rate:.0}/s")
+    }
+}
+
+/// Why a host was waited for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum WaitKind {
+    Outage,
+    Pause,
+    RateLimit,
+}
+
+impl WaitKind {
+    const fn new(reason: WaitReason) -> Self {
+        match reason {
+            WaitReason::Pause => Self::Pause,
+            WaitReason::RateLimit { .. } => Self::RateLimit,
+            _ => Self::Outage,
+        }
+    }
+}
+
+impl fmt::Display for WaitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Outage => "down",
+            Self::Pause => "paused by the server",
+            Self::RateLimit => "rate limit",
+        })
+    }
+}
+
+/// How long a host was waited for, for one reason.
 #[derive(Clone, Copy, Debug, Default)]
 struct WaitTotal {
     /// The time of earlier waits.
@@ -83,7 +125,7 @@ pub(crate) struct HostWaits {
     current: Vec<HostWait>,
     /// How many hosts were down and given up at the last update.
     down: (usize, usize),
-    totals: BTreeMap<Box<str>, WaitTotal>,
+    totals: BTreeMap<(Box<str>, WaitKind), WaitTotal>,
     updated: Duration,
 }
 
@@ -103,10 +145,11 @@ impl HostWaits {
         // Several threads may know the same host.
         self.current.dedup_by(|a, b| a.origin == b.origin);
         for host in &self.current {
-            if self.totals.len() >= MAX_HOSTS && !self.totals.contains_key(&host.origin) {
+            let key = (host.origin.clone(), WaitKind::new(host.reason));
+            if self.totals.len() >= MAX_HOSTS && !self.totals.contains_key(&key) {
                 continue;
             }
-            let total = self.totals.entry(host.origin.clone()).or_default();
+            let total = self.totals.entry(key).or_default();
             if total.since != host.since {
                 total.before = total.time();
                 total.since = host.since;
@@ -135,23 +178,34 @@ impl HostWaits {
     /// The lines of the summary with the hosts that were waited for and given up.
     pub(crate) fn write_totals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (title, verb, is_given_up) in [("waited", "for ", false), ("given up", "", true)] {
-            let totals = self.totals.iter();
-            let mut totals: Vec<_> = totals
-                .filter(|(_, total)| total.is_given_up == is_given_up)
-                .collect();
+            let totals = self.totals(is_given_up);
             if totals.is_empty() {
                 continue;
             }
-            totals.sort_by_key(|(_, total)| std::cmp::Reverse(total.time()));
-            let hosts = plural(totals.len() as u64, "host", "hosts");
-            let named = totals.iter().take(Self::NAMED).map(|(origin, total)| {
-                let time = ShortDuration(total.time());
-                format!("{} {time}", name(origin))
+            let different: BTreeSet<_> = totals.iter().map(|(origin, ..)| origin).collect();
+            let hosts = plural(different.len() as u64, "host", "hosts");
+            let named = totals.iter().take(Self::NAMED).map(|(origin, kind, time)| {
+                let (name, time) = (name(origin), ShortDuration(*time));
+                match is_given_up {
+                    true => format!("{name} {time}"),
+                    false => format!("{name} {time} ({kind})"),
+                }
             });
             let named = list(named, totals.len());
             writeln!(f, "  {title:<9} {verb}{hosts}: {named}")?;
         }
         Ok(())
+    }
+
+    /// The hosts that were given up, or the others that were waited for, with reason and time, the longest
+    /// first.
+    pub(crate) fn totals(&self, is_given_up: bool) -> Vec<(&str, WaitKind, Duration)> {
+        let totals = self.totals.iter();
+        let totals = totals.filter(|(_, total)| total.is_given_up == is_given_up);
+        let totals = totals.map(|((origin, kind), total)| (&**origin, *kind, total.time()));
+        let mut totals: Vec<_> = totals.collect();
+        totals.sort_by_key(|(_, _, time)| std::cmp::Reverse(*time));
+        totals
     }
 
     /// Why URLs of the host, given by its origin, have no record.
@@ -241,10 +295,19 @@ mod tests {
             waits.update([given_up.clone()].into_iter(), seconds(now));
             assert_eq!(waits.progress_text(seconds(now)), "");
         }
+        let interval = Duration::from_millis(5);
+        let limits = wait("http://d.test", WaitReason::RateLimit { interval }, 41);
+        for now in [41, 48] {
+            waits.update([limits.clone()].into_iter(), seconds(now));
+        }
+        assert_eq!(
+            waits.progress_text(seconds(48)),
+            " · 1 host waits: d.test (limits the rate of requests: 200/s for 7 s)"
+        );
         assert_eq!(
             Totals(&waits).to_string(),
-            "  waited    for 2 hosts: a.test 12 s, b.test:8443 2 s\n  \
-             given up  1 host: c.test 5 s\n"
+            "  waited    for 3 hosts: a.test 12 s (down), d.test 7 s (rate limit), \
+             b.test:8443 2 s (paused by the server)\n  given up  1 host: c.test 5 s\n"
         );
     }
 }

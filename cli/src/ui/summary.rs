@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use fetch_driver::{Cache, CacheStats, CacheUsage};
 use fetch_proto::BatchStats;
 
 use crate::display::{ByteSize, ShortDuration, plural, sanitize};
@@ -18,6 +19,7 @@ const TOP: usize = 5;
 
 /// Everything that the summary reports.
 pub(crate) struct RunSummary<'a> {
+    pub(crate) cache: Option<CacheCounts>,
     /// Whether the same command would resume the run.
     pub(crate) can_resume: bool,
     /// URLs that the state skipped, and how many of them have failed before: URLs that an earlier
@@ -46,10 +48,64 @@ pub(crate) struct RunSummary<'a> {
     pub(crate) unsaved: u64,
 }
 
+/// How the cache was used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CacheCounts {
+    stats: CacheStats,
+    usage: CacheUsage,
+}
+
+impl CacheCounts {
+    pub(crate) fn new(cache: &Cache) -> Self {
+        Self {
+            stats: cache.stats(),
+            usage: cache.usage(),
+        }
+    }
+
+    /// One line, and another one if the store has failed.
+    fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CacheStats {
+            hits,
+            misses,
+            revalidated,
+            stale,
+            store_errors,
+            ..
+        } = self.stats;
+        write!(
+            f,
+            "  cache     {}, {revalidated} validated, {}",
+            plural(hits, "hit", "hits"),
+            plural(misses, "miss", "misses")
+        )?;
+        if stale > 0 {
+            write!(f, ", {stale} stale")?;
+        }
+        writeln!(f)?;
+        let usage = self.usage;
+        let failures = store_errors + usage.failed_writes;
+        if failures + usage.skipped + usage.dropped_writes == 0 {
+            return Ok(());
+        }
+        let failures = plural(failures, "error", "errors");
+        write!(f, "  cache     {failures} of the store")?;
+        if usage.skipped > 0 {
+            write!(f, ", not asked {}", plural(usage.skipped, "time", "times"))?;
+        }
+        if usage.dropped_writes > 0 {
+            let dropped = plural(usage.dropped_writes, "response", "responses");
+            write!(f, ", {dropped} not stored: it is too slow")?;
+        }
+        writeln!(f)
+    }
+}
+
 impl fmt::Display for RunSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_counts(f)?;
         self.write_traffic(f)?;
+        self.cache.map_or(Ok(()), |cache| cache.write(f))?;
         if self.count() > 0 {
             self.write_times(f)?;
         }
@@ -316,6 +372,7 @@ mod tests {
             tally.hosts.record(name, &fetch);
         }
         let summary = RunSummary {
+            cache: None,
             can_resume: true,
             completed_before: (7, 2),
             disallowed: 0,

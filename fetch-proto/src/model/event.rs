@@ -103,7 +103,9 @@ pub enum DecisionEvent {
         /// Scheme, host and port.
         host: Box<str>,
     },
-    /// A host is paused because its server asked for it.
+    /// A host is paused because its server asked for it. A pause of at least
+    /// [`LONG_PAUSE`](Self::LONG_PAUSE) is reported even if events are not enabled; one that is
+    /// extended by less than a second is not reported again.
     HostPaused {
         /// Scheme, host and port.
         host: Box<str>,
@@ -249,6 +251,15 @@ pub enum RetryDelaySource {
     /// No delay: the server refused the token by 401, and another one is there or is acquired. Does not
     /// count as an attempt.
     TokenRefused,
+}
+
+impl DecisionEvent {
+    /// How long a [pause](Self::HostPaused) has to be to be reported even if events are not enabled.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::DecisionEvent::LONG_PAUSE.as_secs(), 10);
+    /// ```
+    pub const LONG_PAUSE: Duration = Duration::from_secs(10);
 }
 
 impl fmt::Display for DecisionEvent {

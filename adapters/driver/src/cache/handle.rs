@@ -25,6 +25,7 @@ use super::store::{CacheStore, CacheUsage, StoreAnswer};
 #[derive(Clone, Debug)]
 pub struct Cache {
     keep: Duration,
+    lookup_limit: Duration,
     max_body: u64,
     mode: CacheMode,
     rules: Arc<CacheRules>,
@@ -60,6 +61,9 @@ impl Cache {
     /// The largest body that is stored by default: 64 MiB.
     pub const DEFAULT_MAX_BODY: u64 = 64 * 1024 * 1024;
 
+    /// How long a lookup may take by default: 500 ms.
+    pub const DEFAULT_LOOKUP_LIMIT: Duration = Duration::from_millis(500);
+
     /// A cache over this store.
     ///
     /// ```
@@ -70,6 +74,7 @@ impl Cache {
     pub fn new(store: impl CacheStore) -> Self {
         Self {
             keep: Duration::from_secs(30 * 24 * 3600),
+            lookup_limit: Self::DEFAULT_LOOKUP_LIMIT,
             max_body: Self::DEFAULT_MAX_BODY,
             mode: CacheMode::Default,
             rules: Arc::default(),
@@ -141,6 +146,19 @@ impl Cache {
         self
     }
 
+    /// Sets how long a lookup in a store that is not in memory may take. Later answers count as misses.
+    /// Default: [`DEFAULT_LOOKUP_LIMIT`](Self::DEFAULT_LOOKUP_LIMIT).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let cache = fetch_driver::Cache::memory(1 << 20).lookup_limit(Duration::from_millis(50));
+    /// ```
+    #[must_use]
+    pub fn lookup_limit(mut self, limit: Duration) -> Self {
+        self.lookup_limit = limit;
+        self
+    }
+
     /// How often it was used.
     ///
     /// ```
@@ -199,6 +217,10 @@ impl Cache {
 
     pub(crate) fn body_limit(&self) -> u64 {
         self.max_body
+    }
+
+    pub(crate) fn longest_lookup(&self) -> Duration {
+        self.lookup_limit
     }
 
     pub(crate) fn keep_time(&self) -> Duration {

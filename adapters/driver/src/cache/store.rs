@@ -44,10 +44,14 @@ pub struct CacheUsage {
     pub bytes: u64,
     /// How many responses were removed because there was no room.
     pub evicted: u64,
+    /// How many responses were not written, because the store is slower than the network.
+    pub dropped_writes: u64,
     /// How many responses could not be written.
     pub failed_writes: u64,
     /// How many responses are stored.
     pub responses: u64,
+    /// How often the store was not asked, because it had failed shortly before.
+    pub skipped: u64,
 }
 
 /// The answer of a store: at once, from memory, or later.

@@ -102,6 +102,8 @@ where
                 break;
             }
             let wake_at = idle.wake.map(|wake| wake.at);
+            #[cfg(feature = "cache")]
+            let wake_at = wake_at.into_iter().chain(self.cache_deadline()).min();
             self.set_timer(&mut timer, &mut timer_at, wake_at);
             let wait = |cx: &mut Context<'_>| {
                 let event = self.poll_event(cx, commands.as_mut(), &mut timer, is_connected);
@@ -126,7 +128,11 @@ where
                 }
                 WakeEvent::Permit => self.engine.resume_starts(),
                 WakeEvent::Siblings => {}
-                WakeEvent::Timer => timer_at = None,
+                WakeEvent::Timer => {
+                    timer_at = None;
+                    #[cfg(feature = "cache")]
+                    self.expire_lookups();
+                }
                 WakeEvent::Token(profile, ended) => self.report_token(profile, ended),
             }
         }

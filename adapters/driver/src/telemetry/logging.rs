@@ -63,7 +63,7 @@ pub(crate) fn log_request_result(outcome: &Outcome) {
     }
 }
 
-/// Logs an event about a whole host: that it is down, back, given up, or limits the rate of requests.
+/// Logs an event about a whole host: that it is down, back, given up, paused, or limits the rate of requests.
 /// False for all other events.
 pub(crate) fn log_host_event(event: &DecisionEvent, now: Timestamp) -> bool {
     match event {
@@ -100,6 +100,13 @@ pub(crate) fn log_host_event(event: &DecisionEvent, now: Timestamp) -> bool {
         DecisionEvent::HostRecovered { down_for, host } => {
             let seconds = down_for.as_secs_f64();
             info!(target: HOST_LOG_TARGET, "{host} is back after {seconds:.1} s");
+        }
+        DecisionEvent::HostPaused { host, pause } if *pause >= DecisionEvent::LONG_PAUSE => {
+            let seconds = pause.as_secs_f64();
+            warn!(
+                target: HOST_LOG_TARGET,
+                "{host} asked for a pause of {seconds:.0} s (Retry-After or RateLimit): its URLs wait"
+            );
         }
         // Other failures are logged with their cause where they are reported.
         DecisionEvent::TokenFailed {

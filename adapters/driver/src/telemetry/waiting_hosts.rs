@@ -92,6 +92,7 @@ fn reason_label(reason: WaitReason) -> &'static str {
         WaitReason::GivenUp { .. } => "given_up",
         WaitReason::Outage { .. } => "outage",
         WaitReason::Pause => "pause",
+        WaitReason::RateLimit { .. } => "rate_limit",
         _ => "other",
     }
 }

@@ -71,6 +71,10 @@ pub(super) fn render_page(report: &RunReport<'_>) -> String {
     if !down.is_empty() {
         add_section(&mut html, "Hosts that were down", &down);
     }
+    let waits = tables::waits_table(summary);
+    if !waits.is_empty() {
+        add_section(&mut html, "Hosts that were waited for", &waits);
+    }
     add_section(&mut html, "Retries", &tables::retries_section(summary));
     add_section(&mut html, "Slowest", &tables::slowest_table(summary));
     add_section(
@@ -187,6 +191,7 @@ mod tests {
         let (redirects, downloads) = (RedirectNotes::default(), LongDownloads::default());
         let summary = |unfinished| RunSummary {
             redirects: &redirects,
+            cache: None,
             can_resume: false,
             completed_before: (0, 0),
             disallowed: 0,

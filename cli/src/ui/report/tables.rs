@@ -180,6 +180,25 @@ pub(super) fn down_hosts_table(summary: &RunSummary<'_>, waiting: &[WaitingHost]
     html
 }
 
+/// How long hosts were waited for, and why; empty if none was.
+pub(super) fn waits_table(summary: &RunSummary<'_>) -> String {
+    let waits = summary.host_waits.totals(false);
+    let Some((_, _, longest)) = waits.first() else {
+        return String::new();
+    };
+    let mut table = HtmlTable::new("Hosts that were waited for", &["", "why", "time"]);
+    for (origin, kind, time) in waits.iter().take(MAX_HOSTS) {
+        let part = time.as_secs_f64() / longest.as_secs_f64().max(1e-9);
+        table.add_row(&escape_html(origin), part, &[kind, &ShortDuration(*time)]);
+    }
+    let more = waits.len().saturating_sub(MAX_HOSTS);
+    let mut html = table.finish();
+    if more > 0 {
+        let _ = write!(html, "<p>{more} more.</p>");
+    }
+    html
+}
+
 pub(super) fn retries_section(summary: &RunSummary<'_>) -> String {
     let retries = &summary.tally.retries;
     let causes = retries.causes();

@@ -59,6 +59,15 @@ fn a_directory_answers_the_next_run() {
 }
 
 #[test]
+fn the_summary_counts_hits_and_misses() {
+    let site = site();
+    let url = site.url("/cache/1000");
+    let ran = fetch_all(&["--cache", "memory", "-j", "1", &url, &url, &url]);
+    let line = "\n  cache     2 hits, 0 validated, 1 miss\n";
+    assert!(ran.stderr.contains(line), "{}", ran.stderr);
+}
+
+#[test]
 fn only_if_cached_sends_nothing() {
     let site = site();
     let url = site.url("/cache/1000");
@@ -76,8 +85,8 @@ fn wrong_settings_of_the_cache_are_refused() {
         ),
         (&["--cache-shared"], "--cache-shared needs a cache"),
         (
-            &["--cache", "redis://127.0.0.1"],
-            "only a directory or memory",
+            &["--cache", "rediss://127.0.0.1"],
+            "rediss:// is not supported: write a directory",
         ),
         (&["--cache", "memory:1M", "--cache-size", "1M"], "two sizes"),
         (

@@ -139,8 +139,54 @@ fn a_host_that_limits_the_rate_is_reported() {
         next = Instant::now() + Duration::from_millis(30);
         "200 OK"
     });
-    let ran = fetch_all(&["-i", &list.path("list")]);
+    let run = ["--progress-interval", "0.2"];
+    let ran = fetch_all(&[&run[..], &["-i", &list.path("list")]].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
     let line = format!("WARN  fetch_all::hosts: http://{host} limits the rate of requests");
     assert_eq!(ran.stderr.matches(&line).count(), 1, "{}", ran.stderr);
+    let progress = format!("{host} (limits the rate of requests: ");
+    assert!(ran.stderr.contains(&progress), "{}", ran.stderr);
+    let summary = ran
+        .stderr
+        .lines()
+        .find(|line| line.starts_with("  waited "));
+    let is_named =
+        summary.is_some_and(|line| line.contains(&host) && line.contains("(rate limit)"));
+    assert!(is_named, "{}", ran.stderr);
+}
+
+#[test]
+fn a_host_that_asks_for_a_pause_is_named_while_all_its_urls_wait() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (list, host) = list_at(&listener, 3);
+    serve(listener, || "429 Too Many Requests\r\nretry-after: 40");
+    let page = list.path("report.html");
+    let run = [
+        "--deadline",
+        "3",
+        "--progress-interval",
+        "0.2",
+        "--report",
+        &page,
+    ];
+    let ran = fetch_all(&[&run[..], &["-i", &list.path("list")]].concat());
+    assert_eq!(ran.code, 20, "{ran:?}");
+    for part in [
+        &format!("WARN  fetch_all::hosts: http://{host} asked for a pause of 40 s"),
+        &format!(" · 1 host waits: {host} (paused by the server for "),
+        "  waited    for 1 host: ",
+        &format!("  no record 3 URLs: {host} 3 (paused by the server for "),
+    ] {
+        assert!(
+            ran.stderr.contains(part),
+            "{part:?} is not in\n{}",
+            ran.stderr
+        );
+    }
+    let page = std::fs::read_to_string(page).unwrap();
+    let table = page
+        .split("<h2>Hosts that were waited for</h2>")
+        .nth(1)
+        .unwrap();
+    assert!(table.contains("<td>paused by the server</td>"), "{table}");
 }

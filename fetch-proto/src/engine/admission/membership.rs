@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::output::EngineOutput;
@@ -11,6 +12,9 @@ use crate::model::event::DecisionEvent;
 use crate::model::id::FetchId;
 use crate::model::outcome::FetchOutcome;
 use crate::model::time::Timestamp;
+
+/// A pause that is extended by less is not reported again.
+const NEW_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Puts a fetch that wants to start an attempt into the queue of its target's host.
@@ -138,17 +142,26 @@ impl Engine {
     /// Starts nothing at the host before `until`, because its server asked for a pause.
     pub(crate) fn pause_host(&mut self, host: u32, until: Timestamp, now: Timestamp) {
         let state = self.hosts.get_mut(host);
-        if state.paused_until.is_some_and(|before| before >= until) {
+        let before = state.paused_until.filter(|before| *before > now);
+        if before.is_some_and(|before| before >= until) {
             return;
         }
-        if state.paused_until.is_none_or(|before| before <= now) {
+        if before.is_none() {
             state.paused_since = Some(now);
         }
         state.paused_until = Some(until);
         state.ramp_limit = self.config.slow_start.then_some(1);
-        let (key, pause) = (state.key.clone(), until.saturating_since(now));
-        self.outputs
-            .push_event(|| DecisionEvent::HostPaused { host: key, pause });
+        // Requests in flight get the same answer, some moments later.
+        let is_news = before.is_none_or(|before| until.saturating_since(before) >= NEW_PAUSE);
+        if is_news {
+            let (host, pause) = (state.key.clone(), until.saturating_since(now));
+            let event = DecisionEvent::HostPaused { host, pause };
+            if pause >= DecisionEvent::LONG_PAUSE {
+                self.outputs.push_important_event(event);
+            } else {
+                self.outputs.push_event(|| event);
+            }
+        }
         self.timers.set_host(host, until);
         self.update_hold(host, now);
         self.give_up_if_due(host, now);

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::guards::outage::HostOutage;
@@ -65,11 +66,16 @@ pub enum WaitReason {
     },
     /// The server asked for a pause, by `Retry-After` or `RateLimit`.
     Pause,
+    /// The host limits the rate of requests, and is paced: [`Pacing`](crate::Pacing).
+    RateLimit {
+        /// The time between the starts of two attempts.
+        interval: Duration,
+    },
 }
 
 impl Engine {
-    /// The hosts whose fetches wait because the host is down or asked for a pause, and those that
-    /// were given up, in the order of their names.
+    /// The hosts whose fetches wait because the host is down, asked for a pause or limits the rate of
+    /// requests, and those that were given up, in the order of their names.
     ///
     /// ```
     /// use fetch_proto::{Engine, EngineConfig, EngineOutput, FailureKind, FetchRequest, Input};
@@ -105,6 +111,9 @@ impl Engine {
         let state = self.hosts.get(host);
         let outage = state.guards.as_ref().and_then(|guards| guards.outage);
         let pause = state.paused_until.filter(|until| *until > now);
+        let guards = state.guards.as_ref();
+        let pacer = guards.and_then(|guards| guards.pacer.as_ref());
+        let waiting = state.live.saturating_sub(state.in_flight);
         let (reason, since, gives_up_at) = match outage {
             Some(outage) if outage.is_given_up => {
                 let cause = outage.cause;
@@ -115,22 +124,25 @@ impl Engine {
                 let until = Some(outage.gives_up_at);
                 (WaitReason::Outage { cause }, outage.since, until)
             }
+            None if waiting == 0 => return None,
+            None if pause.is_some() => (WaitReason::Pause, state.paused_since?, None),
             None => {
-                pause.filter(|_| state.queued > 0)?;
-                (WaitReason::Pause, state.paused_since?, None)
+                let interval = pacer?.interval()?;
+                (WaitReason::RateLimit { interval }, pacer?.since()?, None)
             }
         };
-        let guards = state.guards.as_ref();
         let denial = guards.and_then(|guards| guards.circuit.as_ref()?.denial(now)?.until);
         let has_probe = outage.is_some() && state.in_flight > 0;
-        let next_attempt = pause.max(denial).filter(|_| !has_probe && state.queued > 0);
+        let paced = pacer.and_then(|pacer| pacer.next_start());
+        let next_attempt = pause.max(denial).max(paced);
+        let next_attempt = next_attempt.filter(|_| !has_probe && waiting > 0);
         Some(WaitingHost {
             gives_up_at: gives_up_at.map(|at| self.clock.to_driver(at)),
             host: state.key.clone(),
             next_attempt: next_attempt.map(|at| self.clock.to_driver(at)),
             reason,
             since: self.clock.to_driver(since),
-            waiting: state.live.saturating_sub(state.in_flight),
+            waiting,
         })
     }
 

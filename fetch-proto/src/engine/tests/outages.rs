@@ -366,3 +366,24 @@ fn a_target_whose_endpoints_are_all_down_is_given_up() {
     server.run(&mut engine, at(60_000));
     assert_eq!((server.done.len(), engine.stats().live), (50, 0));
 }
+
+#[test]
+fn a_paused_host_is_listed_while_all_its_fetches_wait_for_their_retries() {
+    let mut engine = Engine::new(waiting(exact()), 7, at(0));
+    submit(&mut engine, ["http://a.test/1", "http://a.test/2"]);
+    for attempt in drain(&mut engine, at(0)).starts {
+        let head = HeadSummary::status(429).retry_after(SECOND * 20);
+        engine.handle(attempt.id, Input::Head(head), at(0));
+        engine.handle(attempt.id, Input::End(Ok(())), at(0));
+    }
+    let polled = drain(&mut engine, at(1));
+    let pauses = polled.events.iter().filter(
+        |event| matches!(event, DecisionEvent::HostPaused { pause, .. } if *pause == SECOND * 20),
+    );
+    assert_eq!(pauses.count(), 1, "{:?}", polled.events);
+    let hosts = engine.waiting_hosts(at(1000));
+    assert_eq!((hosts.len(), hosts[0].reason), (1, WaitReason::Pause));
+    assert_eq!((hosts[0].waiting, hosts[0].since), (2, at(0)));
+    assert_eq!(hosts[0].next_attempt, Some(at(20_000)));
+    assert!(engine.waiting_hosts(at(20_001)).is_empty());
+}

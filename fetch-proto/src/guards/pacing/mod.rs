@@ -264,6 +264,12 @@ impl HostPacer {
         self.search.as_ref().map(PaceSearch::interval)
     }
 
+    /// Since when the host is paced; `None` if it is not.
+    #[must_use]
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        self.search.as_ref().map(PaceSearch::since)
+    }
+
     /// When nothing of what was learned matters any more, if nothing else happens.
     #[must_use]
     pub(crate) fn idle_at(&self) -> Timestamp {

@@ -35,6 +35,8 @@ const CLOSE: (u64, u64) = (1, 2);
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct PaceSearch {
+    /// When the host was first paced.
+    since: Timestamp,
     /// Nanoseconds between two starts.
     interval: u64,
     /// The shortest interval that was accepted.
@@ -82,6 +84,7 @@ impl PaceSearch {
     pub(super) fn new(recent: u64, pause: Duration, now: Timestamp) -> Self {
         let start = now + pause;
         Self {
+            since: now,
             interval: recent_interval(recent).min(FIRST_INTERVAL),
             good: None,
             bad: None,
@@ -98,6 +101,11 @@ impl PaceSearch {
 
     pub(super) fn interval(&self) -> Duration {
         Duration::from_nanos(self.interval)
+    }
+
+    /// When the search began.
+    pub(super) const fn since(&self) -> Timestamp {
+        self.since
     }
 
     /// When the next attempt may start.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::entry::{DecodedFile, decode, encode};
+use crate::cache::format::{DecodedFile, decode, encode};
 use crate::cache::key::CacheKey;
 use crate::cache::memory::MAX_VARIANTS;
 use crate::cache::store::CacheUsage;
@@ -95,8 +95,8 @@ impl CacheFiles {
         CacheUsage {
             bytes: self.bytes.load(Ordering::Relaxed),
             evicted: self.evicted.load(Ordering::Relaxed),
-            failed_writes: 0,
             responses: self.responses.load(Ordering::Relaxed),
+            ..CacheUsage::default()
         }
     }
 

@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::entry::{DecodedFile, PREFIX, decode, decode_head, head_len};
 use super::files::{CacheFiles, RESPONSES, UNFINISHED, entries};
+use crate::cache::format::{DecodedFile, PREFIX, decode, decode_head, head_len};
 use crate::cache::stored::StoredResponse;
 
 /// The directory of a [`DiskStore`](crate::DiskStore), to see and remove what is in it. Fetchers may use

@@ -1,23 +1,22 @@
 //! A store in a directory: one file for each response.
 
-mod entry;
 mod files;
 pub(crate) mod inspect;
-mod writes;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use blocking::unblock;
 
 use self::files::CacheFiles;
-use self::writes::PendingWrites;
+use super::breaker::StoreBreaker;
 use super::key::CacheKey;
 use super::store::{CacheStore, CacheStoreError, CacheUsage, StoreAnswer};
 use super::stored::StoredResponse;
+use super::writes::PendingWrites;
 
 /// A store in a directory, bounded by bytes: what was used least recently makes room. Several processes may
 /// share it.
@@ -38,6 +37,7 @@ use super::stored::StoredResponse;
 /// ```
 #[derive(Clone)]
 pub struct DiskStore {
+    breaker: Arc<StoreBreaker>,
     files: Arc<CacheFiles>,
     writes: Arc<PendingWrites>,
 }
@@ -51,6 +51,7 @@ impl DiskStore {
     pub fn open(directory: impl AsRef<Path>, bytes: u64) -> io::Result<Self> {
         let directory: PathBuf = directory.as_ref().to_owned();
         Ok(Self {
+            breaker: Arc::default(),
             files: Arc::new(CacheFiles::open(directory, bytes)?),
             writes: Arc::default(),
         })
@@ -62,11 +63,14 @@ impl CacheStore for DiskStore {
         if let Some(response) = self.writes.get(key) {
             return StoreAnswer::Ready(vec![response]);
         }
+        if !self.breaker.allows(Instant::now()) {
+            return StoreAnswer::Ready(Vec::new());
+        }
         let (files, key) = (self.files.clone(), key.clone());
-        StoreAnswer::Pending(Box::pin(async move {
+        StoreAnswer::Pending(self.breaker.watch(Box::pin(async move {
             let read = unblock(move || files.read(&key)).await;
             read.map_err(CacheStoreError::new)
-        }))
+        })))
     }
 
     fn put(&self, key: &CacheKey, response: Arc<StoredResponse>, _: Duration) -> StoreAnswer<()> {
@@ -105,7 +109,9 @@ impl CacheStore for DiskStore {
 
     fn usage(&self) -> CacheUsage {
         CacheUsage {
+            dropped_writes: self.writes.dropped(),
             failed_writes: self.writes.failed(),
+            skipped: self.breaker.skipped(),
             ..self.files.usage()
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fetch_proto::{FetchError, FetchOutcome, FetchTimings, Method};
+use fetch_proto::{FetchError, FetchOutcome, FetchTimings, Method, Timestamp};
 use http::StatusCode;
 
 use super::plan::PlanAction;
@@ -83,7 +83,7 @@ where
             StoreAnswer::Ready(stored) => self.answer(job, &stored, true),
             StoreAnswer::Pending(answer) => {
                 let task = CacheTask(Box::pin(async { TaskEnd::Looked(answer.await) }));
-                cache.add_task(task, TaskOwner::Look(job));
+                cache.add_lookup(task, job);
             }
         }
     }
@@ -166,6 +166,25 @@ where
         }
     }
 
+    /// When the next lookup takes too long.
+    pub(in crate::driver) fn cache_deadline(&mut self) -> Option<Timestamp> {
+        self.attempts.cache.as_mut()?.next_deadline()
+    }
+
+    /// Continues without the answers of lookups that take too long.
+    pub(in crate::driver) fn expire_lookups(&mut self) {
+        let now = self.clock.now();
+        while let Some(cache) = &mut self.attempts.cache
+            && cache.next_deadline().is_some_and(|at| at <= now)
+        {
+            let Some(job) = cache.give_up_lookup() else {
+                continue;
+            };
+            self.answer(job, &[], true);
+        }
+        self.settle_cache();
+    }
+
     /// Continues what waited for these tasks.
     pub(in crate::driver) fn run_cache_tasks(&mut self, list: Vec<usize>) {
         for index in &list {
@@ -186,7 +205,7 @@ where
                 cache.cache.count_error();
             }
             match (owner, end) {
-                (Some(TaskOwner::Look(job)), end) => {
+                (Some(TaskOwner::Look { job, .. }), end) => {
                     let stored = match end {
                         Some(TaskEnd::Looked(Ok(stored))) => stored,
                         _ => Vec::new(),
@@ -341,11 +360,11 @@ where
             return;
         };
         let mut cancelled = cache.flights.take_group(group);
-        let waits = |owner: &Option<TaskOwner>| matches!(owner, Some(TaskOwner::Look(job) | TaskOwner::Save { job, .. }) if job.group == group);
+        let waits = |owner: &Option<TaskOwner>| matches!(owner, Some(TaskOwner::Look { job, .. } | TaskOwner::Save { job, .. }) if job.group == group);
         for index in 0..cache.owners.len() {
             if waits(&cache.owners[index]) {
                 cache.tasks.remove(index);
-                if let Some(TaskOwner::Look(job) | TaskOwner::Save { job, .. }) =
+                if let Some(TaskOwner::Look { job, .. } | TaskOwner::Save { job, .. }) =
                     cache.owners[index].take()
                 {
                     cancelled.push(job);

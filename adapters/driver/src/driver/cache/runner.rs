@@ -1,5 +1,6 @@
 //! The cache of one driver: makes plans, and keeps the store up to date.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,8 +31,11 @@ pub(crate) struct CacheRunner {
     /// The engine's, by whose rules requests get profiles.
     config: EngineConfig,
     pub(super) flights: Flights,
+    lookup_count: u64,
     /// What distinguishes this fetcher from others that share the store.
     identity: IdentityBuilder,
+    /// In the order in which they began, which is that of their deadlines.
+    lookups: VecDeque<PendingLookup>,
     /// What waits for each task, by its index.
     pub(super) owners: Vec<Option<TaskOwner>>,
     profiles: Vec<AuthProfile>,
@@ -40,6 +44,15 @@ pub(crate) struct CacheRunner {
     pub(super) tasks: AttemptSet<CacheTask>,
     /// The wall clock's time when the driver's clock started.
     unix_start: Duration,
+}
+
+/// A lookup that the store has not answered.
+struct PendingLookup {
+    /// When it is given up.
+    at: Timestamp,
+    /// Of its task.
+    index: usize,
+    serial: u64,
 }
 
 /// What is asked, besides the request as it is sent.
@@ -73,6 +86,8 @@ impl CacheRunner {
             cache,
             config: settings.config.clone(),
             flights: Flights::default(),
+            lookups: VecDeque::new(),
+            lookup_count: 0,
             identity: fetcher_identity(settings),
             owners: Vec::new(),
             profiles: profiles
@@ -263,12 +278,46 @@ impl CacheRunner {
         }
     }
 
-    pub(super) fn add_task(&mut self, task: CacheTask, owner: TaskOwner) {
+    /// Adds a lookup, which has a deadline.
+    pub(super) fn add_lookup(&mut self, task: CacheTask, job: FetchJob) {
+        self.lookup_count += 1;
+        let serial = self.lookup_count;
+        let index = self.add_task(task, TaskOwner::Look { job, serial });
+        let at = self.now() + self.cache.longest_lookup();
+        self.lookups.push_back(PendingLookup { at, index, serial });
+    }
+
+    /// When the next lookup takes too long.
+    pub(super) fn next_deadline(&mut self) -> Option<Timestamp> {
+        loop {
+            let next = self.lookups.front()?;
+            let owner = self.owners.get(next.index).and_then(Option::as_ref);
+            let waits = |owner: &TaskOwner| matches!(owner, TaskOwner::Look { serial, .. } if *serial == next.serial);
+            if owner.is_some_and(waits) {
+                return Some(next.at);
+            }
+            self.lookups.pop_front();
+        }
+    }
+
+    /// Gives up the lookup with the next deadline.
+    pub(super) fn give_up_lookup(&mut self) -> Option<FetchJob> {
+        let index = self.lookups.pop_front()?.index;
+        self.tasks.remove(index);
+        self.cache.count_error();
+        match self.owners[index].take()? {
+            TaskOwner::Look { job, .. } => Some(job),
+            TaskOwner::Save { .. } | TaskOwner::Write => None,
+        }
+    }
+
+    pub(super) fn add_task(&mut self, task: CacheTask, owner: TaskOwner) -> usize {
         let index = self.tasks.insert(task);
         if self.owners.len() <= index {
             self.owners.resize_with(index + 1, || None);
         }
         self.owners[index] = Some(owner);
+        index
     }
 
     /// Ends the flight that the plan's request leads, if nobody is to wait for it.

@@ -24,7 +24,11 @@ pub(super) enum TaskEnd {
 
 /// What waits for a task.
 pub(super) enum TaskOwner {
-    Look(FetchJob),
+    Look {
+        job: FetchJob,
+        /// Which lookup it is, because the index of a task is used again.
+        serial: u64,
+    },
     Save {
         job: FetchJob,
         outcome: Box<Outcome>,

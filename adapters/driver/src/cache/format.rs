@@ -44,7 +44,7 @@ fn headers(lines: &[(String, Vec<u8>)]) -> Option<HeaderMap> {
 }
 
 /// A response as the content of a file. `identity` is a keyed hash.
-pub(super) fn encode(url: &str, identity: &[u8], response: &StoredResponse) -> Option<Vec<u8>> {
+pub(crate) fn encode(url: &str, identity: &[u8], response: &StoredResponse) -> Option<Vec<u8>> {
     let meta = Meta {
         body_digest: xxh3_64(&response.body),
         body_len: response.body.len() as u64,
@@ -70,19 +70,19 @@ pub(super) fn encode(url: &str, identity: &[u8], response: &StoredResponse) -> O
 }
 
 /// The size of what comes before the head: magic, length and digest of the head.
-pub(super) const PREFIX: usize = 24;
+pub(crate) const PREFIX: usize = 24;
 
 /// What is in a file.
-pub(super) struct DecodedFile {
-    pub(super) body_len: u64,
-    pub(super) identity: Vec<u8>,
+pub(crate) struct DecodedFile {
+    pub(crate) body_len: u64,
+    pub(crate) identity: Vec<u8>,
     /// Without its body, if only the head was decoded.
-    pub(super) response: StoredResponse,
-    pub(super) url: String,
+    pub(crate) response: StoredResponse,
+    pub(crate) url: String,
 }
 
 /// The size of the head of a file that begins with this.
-pub(super) fn head_len(prefix: &[u8]) -> Result<usize, &'static str> {
+pub(crate) fn head_len(prefix: &[u8]) -> Result<usize, &'static str> {
     let rest = prefix
         .strip_prefix(MAGIC)
         .ok_or("it is no file of this version of the cache")?;
@@ -93,12 +93,12 @@ pub(super) fn head_len(prefix: &[u8]) -> Result<usize, &'static str> {
 }
 
 /// Decodes the prefix and the head of a file of `file_len` bytes.
-pub(super) fn decode_head(start: &[u8], file_len: u64) -> Result<DecodedFile, &'static str> {
+pub(crate) fn decode_head(start: &[u8], file_len: u64) -> Result<DecodedFile, &'static str> {
     decode_parts(start, file_len).map(|(file, _)| file)
 }
 
 /// Decodes a file, and checks both digests.
-pub(super) fn decode(file: Vec<u8>) -> Result<DecodedFile, &'static str> {
+pub(crate) fn decode(file: Vec<u8>) -> Result<DecodedFile, &'static str> {
     let (mut decoded, digest) = decode_parts(&file, file.len() as u64)?;
     let at = PREFIX + head_len(&file)?;
     let body = Bytes::from(file).split_off(at);

@@ -7,12 +7,12 @@ use crate::cache::key::CacheKey;
 use crate::cache::stored::StoredResponse;
 use crate::lock::lock;
 
-/// No more responses are written at once: a disk that is slower than the network costs hits, not memory.
+/// No more responses are written at once: a store that is slower than the network costs hits, not memory.
 const MAX_WRITES: usize = 256;
 
 /// Responses that are being written. Until then they are served from here.
 #[derive(Default)]
-pub(super) struct PendingWrites {
+pub(crate) struct PendingWrites {
     ended: Condvar,
     state: Mutex<WriteState>,
 }
@@ -20,6 +20,7 @@ pub(super) struct PendingWrites {
 #[derive(Default)]
 struct WriteState {
     count: usize,
+    dropped: u64,
     failed: u64,
     /// The latest response of each key, as long as it is wanted.
     latest: HashMap<CacheKey, Arc<StoredResponse>>,
@@ -27,14 +28,15 @@ struct WriteState {
 
 impl PendingWrites {
     /// The response of this key that is being written.
-    pub(super) fn get(&self, key: &CacheKey) -> Option<Arc<StoredResponse>> {
+    pub(crate) fn get(&self, key: &CacheKey) -> Option<Arc<StoredResponse>> {
         lock(&self.state).latest.get(key).cloned()
     }
 
     /// Begins a write. Returns false if there are too many.
-    pub(super) fn begin(&self, key: &CacheKey, response: &Arc<StoredResponse>) -> bool {
+    pub(crate) fn begin(&self, key: &CacheKey, response: &Arc<StoredResponse>) -> bool {
         let mut state = lock(&self.state);
         if state.count >= MAX_WRITES {
+            state.dropped += 1;
             return false;
         }
         state.count += 1;
@@ -43,7 +45,7 @@ impl PendingWrites {
     }
 
     /// Ends a write. Returns false if the response was removed meanwhile.
-    pub(super) fn end(&self, key: &CacheKey, response: &Arc<StoredResponse>, failed: bool) -> bool {
+    pub(crate) fn end(&self, key: &CacheKey, response: &Arc<StoredResponse>, failed: bool) -> bool {
         let mut state = lock(&self.state);
         state.count -= 1;
         state.failed += u64::from(failed);
@@ -57,17 +59,22 @@ impl PendingWrites {
     }
 
     /// Notes that nothing of this URL is wanted any more.
-    pub(super) fn cancel(&self, url: &str) {
+    pub(crate) fn cancel(&self, url: &str) {
         lock(&self.state).latest.retain(|key, _| key.url() != url);
     }
 
+    /// How many writes were refused.
+    pub(crate) fn dropped(&self) -> u64 {
+        lock(&self.state).dropped
+    }
+
     /// How many writes failed.
-    pub(super) fn failed(&self) -> u64 {
+    pub(crate) fn failed(&self) -> u64 {
         lock(&self.state).failed
     }
 
     /// Blocks until nothing is written.
-    pub(super) fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let state = lock(&self.state);
         let waited = self.ended.wait_while(state, |state| state.count > 0);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
