@@ -156,6 +156,7 @@
 //! | `cookies` | storing cookies and sending them back |
 //! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
 //! | `gzip`, `brotli`, `zstd` (default) | content codings |
+//! | `digest`, `sigv4` | [`auth`]: Digest, and signatures of AWS |
 //! | `testing` | [`proto::testing`]: fake clock, scripted server, simulator |
 //! | `policy-file` | [`policy_file`]: limits, rules and policies from a TOML file |
 //! | `record` | [`trace`]: recording of what the core sees, replay, what-if |
