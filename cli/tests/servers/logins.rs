@@ -60,7 +60,7 @@ fn a_list_asks_for_digest_once() {
         assert!(output.status.success(), "{output:?}");
         let records = parse_records(&output.stdout);
         assert_eq!(records.len(), 100);
-        assert!(records.iter().all(|record| record["retries"] == 0));
+        assert!(records.iter().all(|record| record["num_retries"] == 0));
         let requests = apache.access_log().len() - before;
         // One more for each thread that asks.
         assert!(
