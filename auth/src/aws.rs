@@ -1,7 +1,7 @@
 //! Signatures of AWS, version 4.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fetch_driver::{
@@ -246,10 +246,7 @@ struct AwsSigner {
 
 impl AwsSigner {
     fn key(&self, date: &str, region: &str, service: &str) -> SigV4Key {
-        let mut derived = self
-            .derived
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
         let scope = format!("{date}/{region}/{service}/aws4_request");
         if let Some(key) = derived.as_ref().filter(|key| key.scope() == scope) {
             return key.clone();

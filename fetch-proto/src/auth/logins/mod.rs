@@ -206,7 +206,7 @@ impl OriginLogin {
         let fits = self.spaces.iter().enumerate().filter_map(|(index, space)| {
             let lengths = space.folders.iter().filter(|folder| is_below(path, folder));
             let longest = lengths.map(|folder| folder.len()).max();
-            let fit = longest.or(space.is_default.then_some(0));
+            let fit = longest.or_else(|| space.is_default.then_some(0));
             Some((fit?, index))
         });
         fits.max().map(|(_, index)| index)
