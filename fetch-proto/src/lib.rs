@@ -12,6 +12,7 @@
 //! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
 //! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
 //! | cache responses in a client of your own | the module `cache`, with the feature of that name |
+//! | divide a list among many workers, with exact limits | the module [`lease`] |
 //! | authenticate requests in a client of your own | [`TokenGrant`], [`DigestSession`], [`SigV4Key`], [`AuthChallenge`] |
 //!
 //! The module `testing` needs the feature of that name; the feature `serde` makes plain data
@@ -117,6 +118,7 @@ mod engine;
 mod fetch;
 mod guards;
 mod inline_vec;
+pub mod lease;
 mod model;
 mod policy;
 mod random;
@@ -130,6 +132,7 @@ pub use auth::grant::{TokenAnswer, TokenGrant, TokenPolicy, TokenRejection};
 pub use auth::profile::AuthProfile;
 pub use auth::secret_source::{InvalidSecretSource, SecretSource};
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
+pub use auth::token_url::{InvalidTokenUrl, TokenUrl};
 pub use challenge::answer::{ChallengeAnswer, LoginSchemes, ServerAuthentication};
 pub use challenge::digest::{
     DigestAnswer, DigestChallenge, DigestHash, DigestRequest, DigestSession, HexHash,
@@ -160,7 +163,7 @@ pub use guards::pacing::Pacing;
 pub use guards::rate::{Rate, RateError, RateLimiter};
 pub use guards::stall::{StallGuard, ThroughputMeter};
 pub use guards::throttle::{RequestThrottler, Throttle};
-pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
+pub use model::attempt::{Attempt, HeadSummary, HookStage, Input, InputEffect};
 pub use model::credentials::UrlCredentials;
 pub use model::download::ActiveDownload;
 pub use model::event::{CircuitTransition, DecisionEvent, RetryDelaySource, TripReason};
@@ -177,6 +180,7 @@ pub use model::time::Timestamp;
 pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
 pub use model::token::{TokenFailure, TokenUse};
 pub use model::url_parts::{url_host, url_origin};
+pub use model::verdict::ResponseVerdict;
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
     AuthChoice, Backoff, BackoffPatch, ChaosPolicy, Fallback, FallbackPatch, HedgeDelayPatch,

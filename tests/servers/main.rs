@@ -1,11 +1,15 @@
-//! The library against real servers: nginx, Apache httpd, HAProxy, Redis, Squid, Tinyproxy, httpbin, moto.
+//! The library against real servers: nginx, Apache httpd, HAProxy, Redis, Squid, Tinyproxy, httpbin, moto,
+//! oidc-provider.
 //!
-//! `.ci/setup` installs them on Debian, and those that are Python packages in a virtual environment. A test whose server is not installed is reported as not run.
+//! `.ci/setup` installs them on Debian, and packages of Python and npm in directories of their own. A test
+//! whose server is not installed is reported as not run.
 
 mod downloads;
 #[cfg(feature = "digest")]
 mod logins;
 mod statuses;
+#[cfg(feature = "oauth")]
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -17,6 +21,8 @@ fn main() -> ExitCode {
         #[cfg(feature = "digest")]
         logins::TESTS,
         statuses::TESTS,
+        #[cfg(feature = "oauth")]
+        tokens::TESTS,
     ];
     run_tests(&tests.concat())
 }

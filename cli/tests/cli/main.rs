@@ -50,6 +50,7 @@ mod requests {
     mod robots;
     mod routes;
     mod secrets;
+    mod tokens;
     mod uploads;
 }
 

@@ -6,3 +6,4 @@ pub(crate) mod logins;
 pub(crate) mod profile;
 pub(crate) mod secret_source;
 pub(crate) mod sigv4;
+pub(crate) mod token_url;

@@ -90,7 +90,7 @@ impl<T, F, S> Driver<T, F, S>
 where
     T: Transport,
     F: AttemptExchange,
-    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
+    S: Fn(&Arc<T>, ExchangeStart, AttemptProgress) -> F,
 {
     /// Runs until all handles are dropped and all fetches have ended.
     pub(super) async fn run(mut self, commands: Receiver<DriverCommand>, mut timer: impl Timer) {
@@ -345,7 +345,10 @@ where
             let Some((fetch, end)) = self.replace_failure(fetch, end) else {
                 return;
             };
-            let result = self.outcomes.finish(fetch, end);
+            let auth = end
+                .auth_profile
+                .and_then(|profile| self.tokens.shared_name(profile));
+            let result = self.outcomes.finish(fetch, end, auth);
             self.attempts.recycle_result(result);
         }
     }

@@ -1,7 +1,7 @@
 //! The options for authentication.
 
 use clap::Args as Group;
-use fetch_proto::AuthChoice;
+use fetch_proto::{AuthChoice, TokenUrl};
 
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Request")]
@@ -35,8 +35,28 @@ pub(crate) struct AuthArgs {
     /// Region and service are those of the host, unless they are given. Without -u, the keys are
     /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
     #[arg(long, value_name = "PROVIDER", value_parser = aws_scope)]
-    #[arg(conflicts_with_all = ["auth", "basic", "digest", "anyauth", "oauth2_bearer"])]
+    #[arg(conflicts_with_all = ["auth", "basic", "digest", "anyauth", "oauth2_bearer", "token_url"])]
     pub(crate) aws_sigv4: Option<AwsScope>,
+
+    /// Acquire tokens for all URLs from this OAuth 2 token server, by client credentials
+    ///
+    /// After a redirect to another host, no token is sent. Profiles of the policy file go before for
+    /// URLs in their `origins`.
+    #[arg(long, value_name = "URL", requires_all = ["client_id", "client_secret"])]
+    #[arg(conflicts_with_all = ["auth", "user", "oauth2_bearer"])]
+    pub(crate) token_url: Option<TokenUrl>,
+
+    /// The client's id at the token server
+    #[arg(long, value_name = "ID", requires = "token_url")]
+    pub(crate) client_id: Option<String>,
+
+    /// Where the client's secret is read from: env:NAME, file:PATH or exec:COMMAND
+    #[arg(long, value_name = "PLACE", requires = "token_url")]
+    pub(crate) client_secret: Option<String>,
+
+    /// What the tokens are for, as the token server names it
+    #[arg(long, value_name = "SCOPE", requires = "token_url")]
+    pub(crate) scope: Option<String>,
 }
 
 /// Region and service of `--aws-sigv4`.
