@@ -18,6 +18,11 @@ impl AuthRetries {
         self.0 & !TOKEN_REFUSED < MAX_CHALLENGE_ANSWERS
     }
 
+    /// How often it was sent again for authentication: at the current target, and for a refused token.
+    pub(super) fn count(self) -> u16 {
+        u16::from(self.0 & !TOKEN_REFUSED) + u16::from(self.was_token_refused())
+    }
+
     pub(super) fn was_token_refused(self) -> bool {
         self.0 & TOKEN_REFUSED != 0
     }

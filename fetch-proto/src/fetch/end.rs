@@ -418,7 +418,7 @@ impl Fetch {
         FetchOutcome {
             attempts: core::mem::take(&mut self.attempts),
             auth_profile: None,
-            auth_retries: u16::from(self.was_sent_again),
+            auth_retries: self.auth_retries.count(),
             used_fallback: self.used_fallback,
             gave_up: self.gave_up,
             redirects: self.redirects,

@@ -1,19 +1,19 @@
 //! Runs attempts: starts, polls and aborts them.
 
+mod token;
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 #[cfg(feature = "cache")]
 use fetch_proto::ResponseVerdict;
 use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
-use http::uri::PathAndQuery;
 use http::{HeaderMap, header};
-use url::Position;
 
-use crate::auth::signer::RequestToSign;
 use crate::auth::source::TokenSecret;
 #[cfg(feature = "cache")]
 use crate::cache::handle::Cache;
+use crate::driver::attempt_runner::token::with_token;
 #[cfg(feature = "cache")]
 use crate::driver::cache::{
     attempt::{body_extras, take_body, take_head},
@@ -468,42 +468,6 @@ fn is_rejected(verdict: Option<&Verdict>) -> bool {
 fn with_trace_context(mut request: OutgoingRequest, span: &FetchSpan) -> OutgoingRequest {
     crate::telemetry::trace_context::add_trace_context(&mut request.headers, span);
     request
-}
-
-/// Adds the token, unless the request has credentials. Also returns whether the token authenticates it, so
-/// that what its server says about authentication is for the token.
-fn with_token(
-    mut request: OutgoingRequest,
-    token: &TokenSecret,
-    attempt: &Attempt,
-) -> (OutgoingRequest, bool) {
-    if request.headers.contains_key(header::AUTHORIZATION) {
-        return (request, false);
-    }
-    let fields = match token {
-        TokenSecret::Value(value) => Vec::from([(header::AUTHORIZATION, value.clone())]),
-        TokenSecret::Signer(signer) => {
-            let url = &*attempt.url;
-            let unchanged = request.path_as_is.as_ref().map(PathAndQuery::as_str);
-            let request = RequestToSign {
-                body: request.body.as_bytes(),
-                headers: &request.headers,
-                login: attempt.login.as_deref(),
-                method: &request.method,
-                target: unchanged.unwrap_or(&url[Position::BeforePath..Position::AfterQuery]),
-                url,
-            };
-            signer.sign(&request)
-        }
-    };
-    if !fields.is_empty() {
-        let headers = Arc::make_mut(&mut request.headers);
-        for (name, mut value) in fields {
-            value.set_sensitive(name == header::AUTHORIZATION);
-            headers.insert(name, value);
-        }
-    }
-    (request, true)
 }
 
 /// The span of the attempt whose exchange is at `index`.
