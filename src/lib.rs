@@ -156,6 +156,7 @@
 //! | `cookies` | storing cookies and sending them back |
 //! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
 //! | `gzip`, `brotli`, `zstd` (default) | content codings |
+//! | `digest`, `sigv4` | [`auth`]: Digest, and signatures of AWS |
 //! | `testing` | [`proto::testing`]: fake clock, scripted server, simulator |
 //! | `policy-file` | [`policy_file`]: limits, rules and policies from a TOML file |
 //! | `record` | [`trace`]: recording of what the core sees, replay, what-if |
@@ -221,7 +222,7 @@ pub use fetch_surf as surf;
 pub use fetch_tokio as tokio;
 
 // Credentials.
-#[cfg(feature = "oauth")]
+#[cfg(any(feature = "digest", feature = "oauth", feature = "sigv4"))]
 pub use fetch_auth as auth;
 
 // Without async.
@@ -253,7 +254,8 @@ pub use fetch_driver::{FileBody, Form, FormBody, FormError, Part};
 
 // Authentication by tokens that many requests share.
 pub use fetch_driver::{
-    AccessToken, AuthProfile, CredentialError, CredentialSource, TokenFailure, TokenPolicy,
+    AccessToken, AuthProfile, CredentialError, CredentialSource, LoginSchemes, RequestSigner,
+    RequestToSign, TokenFailure, TokenPolicy,
 };
 
 // Functions that decide about attempts and responses.

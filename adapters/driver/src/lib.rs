@@ -25,6 +25,7 @@ mod shard;
 mod telemetry;
 mod transport;
 
+pub use auth::signer::{RequestSigner, RequestToSign};
 pub use auth::source::{AccessToken, CredentialError, CredentialSource, TokenFuture};
 pub use bytes;
 #[cfg(feature = "cache-disk")]
@@ -56,10 +57,11 @@ pub use fetch_proto::FetchError;
 pub use fetch_proto::{
     ActiveDownload, AttemptEnd, AttemptPhase, AttemptReport, AuthProfile, Backoff, BatchStats,
     EngineConfig, EngineSnapshot, EngineStats, FailureKind, FetchTimings, GiveUpReason,
-    HostSnapshot, Jitter, Method, OutageWait, OverCap, Policy, PolicyPatch, PolicyRules, Quoted,
-    Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy, RetryBudget, RetryClass, RulePattern,
-    StatusSet, TimeLimit, Timeouts, TimeoutsPatch, Timestamp, TokenFailure, TokenPolicy, Validator,
-    WaitReason, WaitingHost, is_secret_parameter, url_host, url_origin,
+    HostSnapshot, Jitter, LoginSchemes, Method, OutageWait, OverCap, Policy, PolicyPatch,
+    PolicyRules, Quoted, Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy, RetryBudget,
+    RetryClass, RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch, Timestamp,
+    TokenFailure, TokenPolicy, Validator, WaitReason, WaitingHost, is_secret_parameter, url_host,
+    url_origin,
 };
 pub use fetch_retry_after::parse_retry_after;
 #[cfg(feature = "cookies")]

@@ -7,6 +7,7 @@
 mod cache;
 mod connections;
 mod downloads;
+mod logins;
 mod outages;
 mod reload;
 mod support;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         cache::TESTS,
         connections::TESTS,
         downloads::TESTS,
+        logins::TESTS,
         outages::TESTS,
         reload::TESTS,
         throttles::TESTS,

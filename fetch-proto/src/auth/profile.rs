@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use url::Url;
 
 use crate::auth::grant::TokenPolicy;
+use crate::challenge::answer::LoginSchemes;
 use crate::policy::AuthChoice;
 
 /// A token that requests to certain URLs share. Its value stays with the driver: the engine knows only
@@ -28,6 +29,8 @@ pub struct AuthProfile {
     scopes: Vec<Url>,
     #[cfg_attr(feature = "serde", serde(default))]
     is_for_first_origins: bool,
+    #[cfg_attr(feature = "serde", serde(default))]
+    login: Option<LoginSchemes>,
     tokens: TokenPolicy,
 }
 
@@ -43,6 +46,7 @@ impl AuthProfile {
             name: name.into(),
             scopes: Vec::new(),
             is_for_first_origins: false,
+            login: None,
             tokens: TokenPolicy::DEFAULT,
         }
     }
@@ -71,6 +75,21 @@ impl AuthProfile {
     #[must_use]
     pub fn first_origins(mut self) -> Self {
         self.is_for_first_origins = true;
+        self
+    }
+
+    /// Makes it a login: nothing is sent before a server asks for it by 401, and what is sent then
+    /// depends on the challenge. The challenge is remembered for later requests to the same protection
+    /// space. Its token is the user name and the password, which stay with the driver.
+    ///
+    /// ```
+    /// use fetch_proto::{AuthProfile, LoginSchemes};
+    /// let profile = AuthProfile::new("api").login(LoginSchemes::DIGEST);
+    /// assert_eq!(profile.login_schemes(), Some(LoginSchemes::DIGEST));
+    /// ```
+    #[must_use]
+    pub fn login(mut self, schemes: LoginSchemes) -> Self {
+        self.login = Some(schemes);
         self
     }
 
@@ -105,6 +124,16 @@ impl AuthProfile {
     #[must_use]
     pub const fn token_policy(&self) -> TokenPolicy {
         self.tokens
+    }
+
+    /// The schemes of a login; `None` for a token, which is sent with the first request.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::AuthProfile::new("api").login_schemes(), None);
+    /// ```
+    #[must_use]
+    pub const fn login_schemes(&self) -> Option<LoginSchemes> {
+        self.login
     }
 
     /// Whether it applies to each fetch at the origin of its first URL.
