@@ -9,6 +9,8 @@ mod connections;
 mod downloads;
 mod outages;
 mod reload;
+#[cfg(feature = "scale")]
+mod scale;
 mod support;
 mod throttles;
 
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         downloads::TESTS,
         outages::TESTS,
         reload::TESTS,
+        #[cfg(feature = "scale")]
+        scale::TESTS,
         throttles::TESTS,
     ];
     run_tests(&tests.concat())
