@@ -255,6 +255,9 @@ pub use fetch_driver::{
     AccessToken, AuthProfile, CredentialError, CredentialSource, TokenFailure, TokenPolicy,
 };
 
+// Functions that decide about attempts and responses.
+pub use fetch_driver::{AttemptRequest, AttemptResponse, HookError, Verdict};
+
 // Settings of a fetcher, and limits over all its fetches.
 pub use fetch_driver::{BuildError, Rate, Settings};
 pub use fetch_proto::{

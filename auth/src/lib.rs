@@ -18,11 +18,11 @@ mod oauth;
 mod secret;
 mod stored;
 
+pub use fetch_proto::{InvalidSecretSource, InvalidTokenUrl, SecretSource, TokenUrl};
 #[cfg(feature = "oauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
 pub use oauth::{
-    AssertionSigner, ClientAuthentication, InvalidTokenUrl, OAuthCredential, OAuthSource,
-    check_signing_key,
+    AssertionSigner, ClientAuthentication, OAuthCredential, OAuthSource, check_signing_key,
 };
 pub use secret::{ReadSecret, Secret, SecretError, SecretKind, check_secret, read_secret};
 pub use stored::StoredCredential;

@@ -102,6 +102,7 @@ fn shell(line: &str, directory: &Path, site: &Site) -> Command {
         .args(["-c", line])
         .current_dir(directory)
         .env("PATH", path)
+        .env("API_SECRET", "hush")
         .env("API_TOKEN", "t0k3n")
         .env("XDG_CONFIG_HOME", directory)
         .env("FETCH_ALL_CONNECT_TO", format!("::{}", site.address()));

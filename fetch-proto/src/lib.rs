@@ -133,6 +133,7 @@ pub use auth::grant::{TokenAnswer, TokenGrant, TokenPolicy, TokenRejection};
 pub use auth::profile::AuthProfile;
 pub use auth::secret_source::{InvalidSecretSource, SecretSource};
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
+pub use auth::token_url::{InvalidTokenUrl, TokenUrl};
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineSnapshot, EngineStats,
     FetchTransfer, HostSnapshot, HostStats, IdleState, LoadShedding, RejectReason, RejectedRequest,
@@ -158,7 +159,7 @@ pub use guards::pacing::Pacing;
 pub use guards::rate::{Rate, RateError, RateLimiter};
 pub use guards::stall::{StallGuard, ThroughputMeter};
 pub use guards::throttle::{RequestThrottler, Throttle};
-pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
+pub use model::attempt::{Attempt, HeadSummary, HookStage, Input, InputEffect};
 pub use model::credentials::UrlCredentials;
 pub use model::download::ActiveDownload;
 pub use model::event::{CircuitTransition, DecisionEvent, RetryDelaySource, TripReason};
@@ -175,6 +176,7 @@ pub use model::time::Timestamp;
 pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
 pub use model::token::{TokenFailure, TokenUse};
 pub use model::url_parts::{url_host, url_origin};
+pub use model::verdict::ResponseVerdict;
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
     AuthChoice, Backoff, BackoffPatch, ChaosPolicy, Fallback, FallbackPatch, HedgeDelayPatch,

@@ -38,6 +38,7 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "fallback.stale",
         "fallback.value",
         "headers",
+        "hooks",
         "hsts",
         "netrc",
         "seed",

@@ -55,8 +55,8 @@ pub use fetch_proto::{
     ActiveDownload, AttemptEnd, AttemptPhase, AttemptReport, AuthProfile, Backoff, BatchStats,
     EngineConfig, EngineSnapshot, EngineStats, FailureKind, FetchTimings, GiveUpReason,
     HostSnapshot, Jitter, Method, OutageWait, OverCap, Policy, PolicyPatch, PolicyRules, Quoted,
-    Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet,
-    TimeLimit, Timeouts, TimeoutsPatch, Timestamp, TokenFailure, TokenPolicy, Validator,
+    Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy, RetryBudget, RetryClass, RulePattern,
+    StatusSet, TimeLimit, Timeouts, TimeoutsPatch, Timestamp, TokenFailure, TokenPolicy, Validator,
     WaitReason, WaitingHost, is_secret_parameter, url_host, url_origin,
 };
 pub use fetch_retry_after::parse_retry_after;
@@ -69,6 +69,10 @@ pub use http;
 pub use model::attachment::Attachment;
 pub use model::error::{Error, ErrorKind};
 pub use model::fallback_value::FallbackValue;
+pub use model::hook::{
+    attempt_request::AttemptRequest, attempt_response::AttemptResponse, error::HookError,
+    verdict::Verdict,
+};
 pub use model::outcome::{FallbackSource, Outcome, RedirectResponse};
 pub use model::redirect_check::{RedirectCheck, RedirectVerdict};
 pub use model::request::{BodyRetention, BodySource, IntoRequest, Request};

@@ -2,7 +2,7 @@
 //!
 //! A [`RunPlan`] has one part per concern. Each part reads its own options, and owns what it opens.
 
-mod auth;
+pub(crate) mod auth;
 mod ca_directory;
 mod cache;
 mod client;

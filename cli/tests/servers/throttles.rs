@@ -16,6 +16,11 @@ pub(crate) const TESTS: &[ServerTest] = &[
         a_limit_without_retry_after_costs_no_url,
     ),
     ServerTest::new(
+        "a_limit_with_retry_after_costs_no_url",
+        &[Program::Nginx],
+        a_limit_with_retry_after_costs_no_url,
+    ),
+    ServerTest::new(
         "a_limit_that_answers_503_is_no_outage",
         &[Program::Nginx],
         a_limit_that_answers_503_is_no_outage,
@@ -31,7 +36,7 @@ pub(crate) const TESTS: &[ServerTest] = &[
 fn start(limit: &str) -> RealServer {
     let nginx = RealServer::start(Program::Nginx, 2, |place| {
         format!(
-            "limit_req_log_level info;\nlimit_req_zone $server_name zone=z:1m rate=200r/s;\n\
+            "limit_req_log_level info;\nmap $status $retry_after {{ 429 1; default \"\"; }}\nlimit_req_zone $server_name zone=z:1m rate=200r/s;\n\
              server {{ listen 127.0.0.1:{}; server_name z; limit_req zone=z{limit} }}\n\
              server {{ listen 127.0.0.1:{}; }}",
             place.ports[0], place.ports[1],
@@ -74,6 +79,18 @@ fn a_limit_without_retry_after_costs_no_url() {
     let (records, took) = fetch(&nginx, URLS, &["--threads", "2"]);
     assert_eq!(outcomes(&records), [("ok".to_owned(), URLS)].into());
     assert!(is_in_time(took, URLS), "{took:?}");
+}
+
+fn a_limit_with_retry_after_costs_no_url() {
+    const URLS: usize = 1_500;
+    let nginx = start(
+        " burst=20 nodelay; limit_req_status 429; add_header Retry-After $retry_after always;",
+    );
+    let (records, took) = fetch(&nginx, URLS, &[]);
+    assert_eq!(outcomes(&records), [("ok".to_owned(), URLS)].into());
+    // Each refusal of the search costs a pause of a second.
+    let pauses = Duration::from_secs(6);
+    assert!(is_in_time(took.saturating_sub(pauses), URLS), "{took:?}");
 }
 
 fn a_limit_that_answers_503_is_no_outage() {

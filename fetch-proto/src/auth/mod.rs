@@ -7,3 +7,4 @@ pub(crate) mod grant;
 pub(crate) mod profile;
 pub(crate) mod secret_source;
 pub(crate) mod sigv4;
+pub(crate) mod token_url;

@@ -137,7 +137,7 @@ impl AuthProfile {
             let folder = scope.path().trim_end_matches('/');
             let rest = url.path().strip_prefix(folder)?;
             let is_below = rest.is_empty() || rest.starts_with('/');
-            (is_below && scope.origin() == url.origin()).then_some(folder.len() + 1)
+            (is_below && is_same_origin(scope, url)).then_some(folder.len() + 1)
         });
         lengths.max()
     }
@@ -184,6 +184,14 @@ impl AuthProfile {
         };
         u16::try_from(position?).ok()
     }
+}
+
+/// Without the allocations of `Url::origin`, because each request is compared.
+fn is_same_origin(one: &Url, other: &Url) -> bool {
+    let parts = |url: &'_ Url| (url.scheme() == "https", url.port_or_known_default());
+    parts(one) == parts(other)
+        && one.scheme() == other.scheme()
+        && one.host_str() == other.host_str()
 }
 
 #[cfg(test)]

@@ -287,7 +287,7 @@ impl Engine {
         }
         let max_wait = outages.map(|wait| wait.max);
         let pause = pause.map(|pause| fetch.policy().retry_after.pause(pause, max_wait));
-        self.mark_for_poll(index);
+        self.update_fetch(index, now);
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
             self.pause_host(serving_host, now + pause, now);
         }

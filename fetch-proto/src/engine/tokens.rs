@@ -118,6 +118,12 @@ impl Engine {
         waits
     }
 
+    /// The profile that authenticates the last URL of the fetch.
+    pub(super) fn profile_of(&self, index: u32) -> Option<u16> {
+        let slot = self.fetches.get(index)?;
+        profile_of(&slot.fetch, &self.config.auth)
+    }
+
     /// The token for an attempt of `fetch` that starts now; `Err` if there is none that may be used.
     pub(crate) fn token_for(&self, fetch: &Fetch, now: Timestamp) -> Result<Option<TokenUse>, ()> {
         let Some(profile) = profile_of(fetch, &self.config.auth) else {

@@ -381,6 +381,8 @@ impl Fetch {
             Input::Body { bytes } => self.on_body(id, bytes, now, context),
             Input::BodyUnused => self.body.restore(),
             Input::End(result) => self.on_end(id, result, now, context),
+            Input::HookEnded => attempt.end_hook(now),
+            Input::HookStarted(stage) => attempt.start_hook(stage, now),
             Input::Head(_) if attempt.status.is_some() => return InputEffect::Stale,
             // The final head is still to come.
             Input::Head(head) if head.is_interim() => {}
@@ -425,6 +427,23 @@ impl Fetch {
     /// ```
     pub fn poll(&mut self, now: Timestamp) -> FetchStep {
         self.poll_with(now, &mut StandaloneContext)
+    }
+
+    /// Whether [`poll`](Self::poll) has another step than `Wait`, apart from deadlines.
+    pub(crate) fn has_step(&self) -> bool {
+        let has_event = self
+            .events
+            .as_ref()
+            .is_some_and(|events| !events.0.is_empty());
+        has_event
+            || !self.commands.is_empty()
+            || match &self.state {
+                FetchState::Waiting { is_reported } | FetchState::Ended { is_reported, .. } => {
+                    !is_reported
+                }
+                FetchState::InFlight => self.hedging.is_pending(),
+                FetchState::BackingOff { .. } => false,
+            }
     }
 
     pub(crate) fn poll_with(

@@ -84,7 +84,8 @@ impl Fetch {
             OutageRetry::GivenUp => return Err(Some(GiveUpReason::HostDown)),
             OutageRetry::Ordinary => max_wait.is_none() && self.is_free_probe(context),
         };
-        let progressed = self.has_progressed() && !matches!(cause, FailureCause::Status(_));
+        let is_response = matches!(cause, FailureCause::Rejected(_) | FailureCause::Status(_));
+        let progressed = self.has_progressed() && !is_response;
         let is_free = probe || throttled || progressed;
         if !is_free && self.counted_attempts >= self.policy.attempts.get() {
             return Err(Some(GiveUpReason::Attempts));
@@ -181,7 +182,7 @@ impl Fetch {
             return OutageRetry::Ordinary;
         };
         let report = match cause {
-            FailureCause::Status(_) => None,
+            FailureCause::Rejected(_) | FailureCause::Status(_) => None,
             _ => self.attempts.last(),
         };
         let has_retries = self.policy.attempts.get() > 1 && !self.has_unused_fallback();

@@ -14,6 +14,7 @@ use crate::model::resume::{RepresentationSummary, ResumePoint};
 use crate::model::time::Timestamp;
 use crate::model::timings::AttemptPhase;
 use crate::model::token::TokenUse;
+use crate::model::verdict::ResponseVerdict;
 
 /// A request that the driver should send now.
 ///
@@ -103,6 +104,13 @@ pub enum Input {
     /// The attempt ended: the body is complete, or something failed. Exactly one per [`Attempt`],
     /// unless it was aborted.
     End(Result<(), FailureKind>),
+    /// The hook that was reported by [`HookStarted`](Self::HookStarted) has decided, and the attempt goes
+    /// on. A hook that refuses ends it.
+    HookEnded,
+    /// A function of the caller decides about the attempt. Until it has, the limit
+    /// [`Timeouts::hook`](crate::Timeouts::hook) applies in place of those of the connection and the
+    /// first byte. The attempt keeps its slot, and its own limit goes on.
+    HookStarted(HookStage),
     /// The response head arrived. The core answers with `Accept`, `Discard` or `Abort`.
     Head(HeadSummary),
     /// A phase was completed, at a time not later than the call's. Used for timings and for the
@@ -112,6 +120,18 @@ pub enum Input {
     Paused,
     /// The consumer resumed reading.
     Resumed,
+}
+
+/// What a function of the caller decides: see [`Input::HookStarted`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum HookStage {
+    /// Whether and how the request is sent.
+    BeforeAttempt,
+    /// What a response means, whose head has arrived.
+    Classify,
 }
 
 /// The parts of a response head that decisions depend on.
@@ -144,6 +164,13 @@ pub struct HeadSummary {
     pub retry_after: Option<Duration>,
     /// The status code.
     pub status: u16,
+    /// What the caller decided about the response. `None`: the policy decides. Without effect on a
+    /// part that continues a body.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub verdict: Option<ResponseVerdict>,
 }
 
 impl HeadSummary {
@@ -173,6 +200,7 @@ impl HeadSummary {
             representation: None,
             retry_after: None,
             status,
+            verdict: None,
         }
     }
 
@@ -220,6 +248,18 @@ impl HeadSummary {
     #[must_use]
     pub fn retry_after(mut self, wait: impl Into<Option<Duration>>) -> Self {
         self.retry_after = wait.into();
+        self
+    }
+
+    /// Sets what the caller decided about the response.
+    ///
+    /// ```
+    /// use fetch_proto::{HeadSummary, ResponseVerdict};
+    /// let head = HeadSummary::status(404).verdict(ResponseVerdict::Accept);
+    /// ```
+    #[must_use]
+    pub fn verdict(mut self, verdict: impl Into<Option<ResponseVerdict>>) -> Self {
+        self.verdict = verdict.into();
         self
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "cache")]
+use fetch_proto::ResponseVerdict;
 use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
 use http::{HeaderMap, HeaderValue, header};
 
@@ -16,10 +18,13 @@ use crate::driver::cache::{
 #[cfg(not(feature = "cache"))]
 use crate::driver::exchange::BodyExtras;
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
+use crate::driver::exchange::hooks::{Classifier, prepare};
 #[cfg(feature = "cookies")]
 use crate::driver::exchange::wire::cookie_url;
 use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
-use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode, ExchangeStart};
+use crate::driver::exchange::{
+    AttemptExchange, AttemptUpdate, BodyMode, ExchangeStart, RequestStart,
+};
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::table::FetchTable;
@@ -28,6 +33,9 @@ use crate::driver::permits::AttemptPermit;
 use crate::fields::cookies::jar::CookieJar;
 use crate::fields::hsts::HstsStore;
 use crate::fields::netrc::Netrc;
+#[cfg(feature = "cache")]
+use crate::model::hook::verdict::Verdict;
+use crate::model::hook::{AttemptContext, Hooks};
 use crate::settings::Settings;
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::Transport;
@@ -51,6 +59,7 @@ pub(super) struct AttemptRunner<T, F, S> {
     exchanges: AttemptSet<F>,
     /// Header fields of all requests.
     pub(super) headers: Arc<HeaderMap>,
+    hooks: Hooks,
     hsts: Option<HstsStore>,
     /// The slot of the fetch of each exchange.
     slots: Vec<usize>,
@@ -71,7 +80,7 @@ impl<T, F, S> AttemptRunner<T, F, S>
 where
     T: Transport,
     F: AttemptExchange,
-    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
+    S: Fn(&Arc<T>, ExchangeStart, AttemptProgress) -> F,
 {
     pub(super) fn new(
         transport: Arc<T>,
@@ -92,6 +101,7 @@ where
             ended: Vec::new(),
             exchanges: AttemptSet::new(),
             headers,
+            hooks: settings.hooks.clone(),
             hsts: settings.hsts.clone(),
             slots: Vec::new(),
             spare: SpareMemory::default(),
@@ -124,17 +134,22 @@ where
         let span = fetch.span.for_attempt(&fetch.request, &attempt);
         #[cfg(feature = "traceparent")]
         let request = with_trace_context(request, &span);
-        let start = ExchangeStart::Request(request);
+        #[cfg(feature = "cache")]
+        let is_validation = cache.is_some();
+        #[cfg(not(feature = "cache"))]
+        let is_validation = false;
+        let classifier = self.classifier(&attempt, fetch, is_validation);
+        let peeks = classifier
+            .as_ref()
+            .is_some_and(|one| one.hook.first_bytes > 0);
+        let start = ExchangeStart::Request {
+            classifier,
+            request: self.prepared(request, &attempt, fetch),
+        };
         #[cfg(feature = "cache")]
         let start = stored_head.map_or(start, ExchangeStart::Stored);
         let exchange = (self.start)(&self.transport, start, progress.clone());
         let index = self.exchanges.insert(exchange);
-        if let Some(check) = &fetch.request.redirect_check
-            && attempt.url != fetch.request.url
-            && let Some(exchange) = self.exchanges.get(index)
-        {
-            exchange.set_check(check.check(&attempt.url));
-        }
         if self.slots.len() <= index {
             self.slots.resize(index + 1, 0);
         }
@@ -147,6 +162,7 @@ where
             id: attempt.id,
             is_redirect: false,
             index,
+            peeks,
             permit,
             progress,
             reported: ReportedPhases::default(),
@@ -155,6 +171,42 @@ where
             span,
             url: attempt.url,
         });
+    }
+
+    /// How the attempt starts: with the check of a redirect and the hooks, if there are any.
+    fn prepared(
+        &self,
+        request: OutgoingRequest,
+        attempt: &Attempt,
+        fetch: &ActiveFetch,
+    ) -> RequestStart {
+        let check = fetch.request.redirect_check.as_ref();
+        let check = check.filter(|_| attempt.url != fetch.request.url);
+        let has_hooks = !self.hooks.before_attempt.is_empty();
+        if check.is_none() && !has_hooks {
+            return RequestStart::Ready(request);
+        }
+        let check = check.map(|check| check.check(&attempt.url));
+        RequestStart::Prepared {
+            has_hooks,
+            request: prepare(request, check, &self.hooks, attempt_context(attempt, fetch)),
+        }
+    }
+
+    fn classifier(
+        &self,
+        attempt: &Attempt,
+        fetch: &ActiveFetch,
+        is_validation: bool,
+    ) -> Option<Box<Classifier>> {
+        let hook = self.hooks.classify.clone()?;
+        Some(Box::new(Classifier {
+            context: attempt_context(attempt, fetch),
+            hook,
+            is_continuation: attempt.resume.is_some(),
+            is_validation,
+            url: attempt.url.clone(),
+        }))
     }
 
     /// Adds the login of the host, unless the request has credentials.
@@ -226,7 +278,10 @@ where
             BodyDemand::Nothing if extras.needs_chunks() => BodyDemand::Pieces,
             demand => demand,
         };
-        attempt.progress.set_demand(demand);
+        // The demand must not change once a part of the body was read.
+        if !attempt.peeks {
+            attempt.progress.set_demand(demand);
+        }
         if let Some(exchange) = self.exchanges.get(attempt.index) {
             exchange.set_body_mode(mode, extras);
             self.exchanges.wake(attempt.index);
@@ -274,6 +329,9 @@ where
         for (phase, at) in attempt.progress.take_phases(&mut attempt.reported) {
             report(id, Input::Mark(phase, at), now);
         }
+        for input in update.hooks {
+            report(id, input, now);
+        }
         if let Some(parts) = update.head {
             #[cfg(feature = "cache")]
             let mut parts = parts;
@@ -282,13 +340,22 @@ where
                 cookies.store(url, &parts.headers);
             }
             #[cfg(feature = "cache")]
-            take_head(self.cache.as_deref_mut(), attempt, &mut parts);
+            if !is_rejected(update.verdict.as_ref()) {
+                take_head(self.cache.as_deref_mut(), attempt, &mut parts);
+            }
             attempt.span.record_status(parts.status.as_u16());
             let head = engine_head(&parts, keeps_body);
             let head = match &self.hsts {
                 Some(hsts) => {
                     hsts.store(&attempt.url, &parts.headers);
                     with_upgraded_location(head, &parts, &attempt.url, hsts)
+                }
+                None => head,
+            };
+            let head = match update.verdict {
+                Some(verdict) => {
+                    attempt.result.detail = verdict.reason;
+                    head.verdict(verdict.decided)
                 }
                 None => head,
             };
@@ -328,7 +395,8 @@ where
                 Err(kind)
             }
             (None, AttemptPoll::Panicked(message)) => {
-                attempt.result.detail = Some(format!("the transport panicked: {message}"));
+                attempt.result.detail =
+                    Some(format!("the transport or a hook panicked: {message}"));
                 Err(FailureKind::Dropped)
             }
             (None, AttemptPoll::Pending | AttemptPoll::Ready) => return,
@@ -359,6 +427,21 @@ where
     pub(super) fn close(&self) {
         self.transport.close();
     }
+}
+
+fn attempt_context(attempt: &Attempt, fetch: &ActiveFetch) -> AttemptContext {
+    AttemptContext {
+        attached: fetch.request.attached.clone(),
+        number: attempt.id.number(),
+        tag: fetch.request.tag,
+    }
+}
+
+/// Whether a hook has rejected the response, so that it is not stored.
+#[cfg(feature = "cache")]
+fn is_rejected(verdict: Option<&Verdict>) -> bool {
+    let decided = verdict.and_then(|verdict| verdict.decided);
+    matches!(decided, Some(ResponseVerdict::Reject(_)))
 }
 
 #[cfg(feature = "traceparent")]

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(super) struct TokenKeeper {
 struct KeptToken {
     credential: SharedCredential,
     latest: Option<SharedToken>,
+    /// Of the profile, for outcomes.
+    name: Arc<str>,
 }
 
 /// The end of an acquisition: the rest of the token's life, if that is known.
@@ -34,6 +37,7 @@ impl TokenKeeper {
         let kept = credentials.iter().map(|credential| KeptToken {
             credential: credential.clone(),
             latest: None,
+            name: credential.profile.name().into(),
         });
         Self {
             acquisitions: Vec::new(),
@@ -96,6 +100,12 @@ impl TokenKeeper {
     pub(super) fn authorization(&self, token: TokenUse) -> Option<&HeaderValue> {
         let kept = self.profiles.get(usize::from(token.profile))?;
         Some(&kept.latest.as_ref()?.authorization)
+    }
+
+    /// The name of the profile, if there is such a profile.
+    pub(super) fn shared_name(&self, profile: u16) -> Option<Arc<str>> {
+        let kept = self.profiles.get(usize::from(profile))?;
+        Some(kept.name.clone())
     }
 
     /// The name of the profile.

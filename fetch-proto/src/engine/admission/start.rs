@@ -155,13 +155,21 @@ impl Engine {
         None
     }
 
-    /// Gives the first fetch of the host's queue its turn.
+    /// Gives this fetch of the host's queue its turn.
     fn take_turn(&mut self, host: u32, index: u32, now: Timestamp) -> TurnResult {
         if self.throttles(host, index, now) {
             return TurnResult::NotStarted;
         }
         self.hosts.dequeue(host, &mut self.fetches, index);
-        self.mark_for_poll(index);
+        let result = self.start_or_reject(host, index, now);
+        self.update_fetch(index, now);
+        if matches!(result, TurnResult::Started(_) | TurnResult::HeldBack) {
+            self.offer_turn(host, now);
+        }
+        result
+    }
+
+    fn start_or_reject(&mut self, host: u32, index: u32, now: Timestamp) -> TurnResult {
         if let Some(error) = self.host_down_error(host, now)
             && let Some(slot) = self.fetches.get_mut(index)
         {
@@ -188,11 +196,7 @@ impl Engine {
         if self.hold_start(host, index, false) {
             return TurnResult::Held;
         }
-        let result = self.start_attempt(host, index, now);
-        if !matches!(result, TurnResult::NotStarted) {
-            self.offer_turn(host, now);
-        }
-        result
+        self.start_attempt(host, index, now)
     }
 
     /// Whether the throttle holds this request back because the host rejects too many. If so,

@@ -4,6 +4,7 @@ pub(crate) mod build;
 #[cfg(feature = "cache")]
 mod cache;
 mod connections;
+mod hooks;
 mod limits;
 mod policy;
 mod route;

@@ -29,6 +29,8 @@ pub(crate) struct InFlightAttempt {
     pub(crate) is_redirect: bool,
     /// Its index in the attempt set.
     pub(crate) index: usize,
+    /// Whether a hook reads the first bytes of the body.
+    pub(crate) peeks: bool,
     pub(crate) permit: Option<AttemptPermit>,
     pub(crate) progress: AttemptProgress,
     /// The phases that were already reported to the engine.
