@@ -62,7 +62,8 @@ impl AuthProfile {
     }
 
     /// Applies it also to each fetch as long as it stays at the origin of its first URL, whatever that
-    /// is: not after a redirect to another origin.
+    /// is: not after a redirect to another origin, unless such redirects are
+    /// [trusted](crate::RedirectPolicy::trusted).
     ///
     /// ```
     /// let profile = fetch_proto::AuthProfile::new("cli").first_origins();
