@@ -31,7 +31,8 @@ pub(super) fn with_token(
                 headers: &request.headers,
                 login: attempt.login.as_deref(),
                 method: &request.method,
-                target: unchanged.unwrap_or(&url[Position::BeforePath..Position::AfterQuery]),
+                target: unchanged
+                    .unwrap_or_else(|| &url[Position::BeforePath..Position::AfterQuery]),
                 url,
             };
             signer.sign(&request)
