@@ -161,6 +161,7 @@
 //! | `policy-file` | [`policy_file`]: limits, rules and policies from a TOML file |
 //! | `record` | [`trace`]: recording of what the core sees, replay, what-if |
 //! | `metrics`, `tracing` | metrics and spans, by the names of OpenTelemetry |
+//! | `tower` | a fetcher as a tower service or layer, and any service as the transport |
 //! | `traceparent` | the header field by which a server continues the trace |
 //! | `serde` | the core's plain data as serde types |
 //! | `timing` | [`timing`]: timings of any code |

@@ -10,6 +10,8 @@ mod downloads;
 mod logins;
 mod outages;
 mod reload;
+#[cfg(feature = "scale")]
+mod scale;
 mod support;
 mod throttles;
 
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         logins::TESTS,
         outages::TESTS,
         reload::TESTS,
+        #[cfg(feature = "scale")]
+        scale::TESTS,
         throttles::TESTS,
     ];
     run_tests(&tests.concat())

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use url::Url;
+use url::{Position, Url};
 
 use crate::auth::grant::TokenPolicy;
 use crate::challenge::answer::LoginSchemes;
@@ -66,7 +66,8 @@ impl AuthProfile {
     }
 
     /// Applies it also to each fetch as long as it stays at the origin of its first URL, whatever that
-    /// is: not after a redirect to another origin.
+    /// is: not after a redirect to another origin, unless such redirects are
+    /// [trusted](crate::RedirectPolicy::trusted).
     ///
     /// ```
     /// let profile = fetch_proto::AuthProfile::new("cli").first_origins();
@@ -163,10 +164,13 @@ impl AuthProfile {
     /// scope has it.
     pub(crate) fn scope_length(&self, url: &Url) -> Option<usize> {
         let lengths = self.scopes.iter().filter_map(|scope| {
+            if !is_same_origin(scope, url) {
+                return None;
+            }
             let folder = scope.path().trim_end_matches('/');
             let rest = url.path().strip_prefix(folder)?;
             let is_below = rest.is_empty() || rest.starts_with('/');
-            (is_below && is_same_origin(scope, url)).then_some(folder.len() + 1)
+            is_below.then_some(folder.len() + 1)
         });
         lengths.max()
     }
@@ -217,9 +221,14 @@ impl AuthProfile {
 
 /// Without the allocations of `Url::origin`, because each request is compared.
 fn is_same_origin(one: &Url, other: &Url) -> bool {
-    let parts = |url: &'_ Url| (url.scheme() == "https", url.port_or_known_default());
-    parts(one) == parts(other)
+    if one[..Position::BeforePath] == other[..Position::BeforePath] {
+        return true;
+    }
+    // The texts of equal origins differ only by a login.
+    let has_login = |url: &Url| !url.username().is_empty() || url.password().is_some();
+    (has_login(one) || has_login(other))
         && one.scheme() == other.scheme()
+        && one.port() == other.port()
         && one.host_str() == other.host_str()
 }
 
@@ -245,6 +254,17 @@ mod tests {
         assert_eq!(chosen(&by_scope, "https://api.test/admin/x", true), Some(1));
         assert_eq!(chosen(&by_scope, "https://other.test/", true), Some(3));
         assert_eq!(chosen(&by_scope, "https://other.test/", false), None);
+    }
+
+    #[test]
+    fn a_login_in_the_url_does_not_change_its_origin() {
+        let by_scope = AuthChoice::ByScope;
+        assert_eq!(chosen(&by_scope, "https://me:pw@api.test/x", true), Some(0));
+        assert_eq!(chosen(&by_scope, "https://me@api.test:444/x", false), None);
+        assert_eq!(
+            chosen(&by_scope, "https://api.test@evil.test/", false),
+            None
+        );
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) struct AuthArgs {
     /// After a redirect to another host, no token is sent. Profiles of the policy file go before for
     /// URLs in their `origins`.
     #[arg(long, value_name = "URL", requires_all = ["client_id", "client_secret"])]
-    #[arg(conflicts_with_all = ["auth", "user", "oauth2_bearer"])]
+    #[arg(conflicts_with_all = ["auth", "user", "oauth2_bearer", "location_trusted"])]
     pub(crate) token_url: Option<TokenUrl>,
 
     /// The client's id at the token server
