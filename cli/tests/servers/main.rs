@@ -7,6 +7,7 @@
 mod cache;
 mod connections;
 mod downloads;
+mod logins;
 mod outages;
 mod reload;
 #[cfg(feature = "scale")]
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         cache::TESTS,
         connections::TESTS,
         downloads::TESTS,
+        logins::TESTS,
         outages::TESTS,
         reload::TESTS,
         #[cfg(feature = "scale")]
