@@ -5,15 +5,18 @@ use core::time::Duration;
 
 use crate::engine::limits::host_guards::HostGuards;
 use crate::engine::limits::retry_budget::SharedRetryBudget;
-use crate::engine::state::fetch_slab::{ColdState, FetchSlot, RetryCosts};
+use crate::engine::state::fetch_slab::{
+    AttemptPermit, ColdState, FetchSlot, NO_ENDPOINT, RetryCosts,
+};
 use crate::engine::state::host_table::HostTable;
 use crate::fetch::Fetch;
 use crate::fetch::context::{FetchContext, OpenCircuit, OutageView};
-use crate::guards::breaker::OnOpen;
+use crate::guards::breaker::{BreakerCall, OnOpen};
 use crate::guards::budget::{RetryKind, RetryTokens};
 use crate::guards::hedge::Hedge;
 use crate::guards::outage::OutageWait;
 use crate::guards::pacing::Refusal;
+use crate::inline_vec::InlineVec;
 use crate::model::time::Timestamp;
 use crate::model::token::TokenUse;
 
@@ -24,8 +27,8 @@ pub(crate) struct EngineContext<'a> {
     /// Whether the request whose response is handled may be sent again with another token.
     pub(crate) can_send_again: bool,
     guards: Option<&'a mut HostGuards>,
-    has_probe: bool,
-    is_balanced: bool,
+    /// Of its attempts in flight.
+    permits: &'a InlineVec<AttemptPermit>,
     /// Why the paced host refused the request, if it did.
     pub(crate) refusal: Option<Refusal>,
     max_wait: Option<Duration>,
@@ -44,8 +47,7 @@ pub(crate) fn with_context<'a>(
     let context = EngineContext {
         can_send_again: false,
         guards: hosts.guards_mut(slot.host),
-        has_probe: slot.has_probe(),
-        is_balanced: slot.is_balanced(),
+        permits: &slot.permits,
         refusal: None,
         max_wait: outages.map(|wait| wait.max),
         token: None,
@@ -74,11 +76,13 @@ impl FetchContext for EngineContext<'_> {
     }
 
     fn is_probe(&self) -> bool {
-        self.has_probe
+        let calls = self.permits.iter().filter_map(|permit| permit.call);
+        calls.into_iter().any(BreakerCall::is_probe)
     }
 
     fn is_balanced(&self) -> bool {
-        self.is_balanced
+        let mut permits = self.permits.iter();
+        permits.any(|permit| permit.endpoint != NO_ENDPOINT)
     }
 
     fn refusal(&self) -> Option<Refusal> {
