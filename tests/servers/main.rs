@@ -5,6 +5,8 @@
 //! whose server is not installed is reported as not run.
 
 mod downloads;
+#[cfg(feature = "digest")]
+mod logins;
 mod statuses;
 #[cfg(feature = "oauth")]
 mod tokens;
@@ -16,6 +18,8 @@ use fetch_testbed::servers::run_tests;
 fn main() -> ExitCode {
     let tests = [
         downloads::TESTS,
+        #[cfg(feature = "digest")]
+        logins::TESTS,
         statuses::TESTS,
         #[cfg(feature = "oauth")]
         tokens::TESTS,
