@@ -5,6 +5,7 @@
 //! whose server is not installed is reported as not run.
 
 mod downloads;
+mod httpbin;
 mod statuses;
 #[cfg(feature = "oauth")]
 mod tokens;
@@ -16,6 +17,7 @@ use fetch_testbed::servers::run_tests;
 fn main() -> ExitCode {
     let tests = [
         downloads::TESTS,
+        httpbin::TESTS,
         statuses::TESTS,
         #[cfg(feature = "oauth")]
         tokens::TESTS,
