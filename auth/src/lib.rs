@@ -13,12 +13,24 @@
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "sigv4")]
+mod aws;
+#[cfg(any(feature = "digest", feature = "sigv4"))]
+mod hex;
+#[cfg(feature = "digest")]
+mod login;
 #[cfg(feature = "oauth")]
 mod oauth;
 mod secret;
 mod stored;
 
+#[cfg(feature = "sigv4")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sigv4")))]
+pub use aws::AwsCredential;
 pub use fetch_proto::{InvalidSecretSource, InvalidTokenUrl, SecretSource, TokenUrl};
+#[cfg(feature = "digest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "digest")))]
+pub use login::LoginCredential;
 #[cfg(feature = "oauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
 pub use oauth::{

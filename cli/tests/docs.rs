@@ -226,8 +226,10 @@ fn long_options() -> BTreeSet<String> {
         "state check",
         "state repair",
     ];
+    let scale = ["collect", "plan", "status", "work"];
+    let scale = scale.into_iter().filter(|_| cfg!(feature = "scale"));
     let mut options = BTreeSet::new();
-    for command in commands {
+    for command in commands.into_iter().chain(scale) {
         let output = Command::new(env!("CARGO_BIN_EXE_fetch-all"))
             .args(command.split_whitespace())
             .arg("--help")

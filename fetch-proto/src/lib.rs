@@ -113,6 +113,7 @@ extern crate std;
 mod auth;
 #[cfg(feature = "cache")]
 pub mod cache;
+mod challenge;
 mod engine;
 mod fetch;
 mod guards;
@@ -127,13 +128,16 @@ mod stats;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use auth::challenge::AuthChallenge;
-pub use auth::digest::{DigestChallenge, DigestHash, DigestRequest, DigestSession, HexHash};
 pub use auth::grant::{TokenAnswer, TokenGrant, TokenPolicy, TokenRejection};
 pub use auth::profile::AuthProfile;
 pub use auth::secret_source::{InvalidSecretSource, SecretSource};
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
 pub use auth::token_url::{InvalidTokenUrl, TokenUrl};
+pub use challenge::answer::{ChallengeAnswer, LoginSchemes, ServerAuthentication};
+pub use challenge::digest::{
+    DigestAnswer, DigestChallenge, DigestHash, DigestRequest, DigestSession, HexHash,
+};
+pub use challenge::parse::AuthChallenge;
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineSnapshot, EngineStats,
     FetchTransfer, HostSnapshot, HostStats, IdleState, LoadShedding, RejectReason, RejectedRequest,

@@ -16,6 +16,7 @@
 
 mod clock;
 mod error;
+mod identity;
 mod keeper;
 mod log;
 mod partitioner;
@@ -27,6 +28,7 @@ mod run;
 
 pub use clock::LeaseClock;
 pub use error::ScaleError;
+pub use identity::{machine_name, random};
 pub use keeper::{LeaseKeeper, StartGate};
 pub use log::{EntryHead, EntryKind, PartitionLog};
 pub use partitioner::{ListPartitioner, partition_of};

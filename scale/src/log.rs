@@ -20,6 +20,8 @@ pub enum EntryKind {
     Alone,
     /// Records of URLs that have ended.
     Records,
+    /// Records of URLs that have crashed their workers.
+    SetAside,
     /// The worker has returned the partition.
     Release,
 }
@@ -72,6 +74,7 @@ pub struct PartitionLog {
     next: u64,
     partition: u32,
     results: Results,
+    set_aside: u64,
     worker: String,
 }
 
@@ -98,6 +101,7 @@ impl PartitionLog {
             next: 0,
             partition,
             results: results.clone(),
+            set_aside: 0,
             worker: String::new(),
         };
         log.read_on()?;
@@ -147,6 +151,27 @@ impl PartitionLog {
         complete: bool,
     ) -> Result<(), ScaleError> {
         self.append(EntryKind::Records, lines, records, complete)
+    }
+
+    /// Appends the records of lines that are not fetched any more, because they crash their workers.
+    ///
+    /// # Errors
+    ///
+    /// [`ScaleError::Fenced`] if another worker has claimed the partition.
+    ///
+    /// ```
+    /// # use fetch_scale::{PartitionLog, Results, SeqRanges};
+    /// # let directory = tempfile::tempdir()?;
+    /// let results = Results::open(directory.path().to_str().unwrap())?;
+    /// let mut log = PartitionLog::claim(&results, 7, "a")?;
+    /// let mut lines = SeqRanges::default();
+    /// lines.insert(3);
+    /// log.append_set_aside(lines, b"{}\n")?;
+    /// assert_eq!((log.set_aside(), log.done().len()), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn append_set_aside(&mut self, lines: SeqRanges, records: &[u8]) -> Result<(), ScaleError> {
+        self.append(EntryKind::SetAside, lines, records, false)
     }
 
     /// Notes that this line starts, with nothing else in flight.
@@ -255,7 +280,10 @@ impl PartitionLog {
                     .iter()
                     .for_each(|(line, _)| self.history.started_alone(*line));
             }
-            EntryKind::Records => {
+            EntryKind::Records | EntryKind::SetAside => {
+                if head.kind == EntryKind::SetAside {
+                    self.set_aside += head.lines.len();
+                }
                 self.done.extend(&head.lines);
                 self.history.committed(|line| head.lines.contains(line));
             }
@@ -305,6 +333,13 @@ impl PartitionLog {
         &self.history
     }
 
+    /// How many lines were set aside, because they crash their workers. See
+    /// [`append_set_aside`](Self::append_set_aside).
+    #[must_use]
+    pub const fn set_aside(&self) -> u64 {
+        self.set_aside
+    }
+
     /// Whether every line has a record.
     ///
     /// ```
@@ -334,15 +369,15 @@ impl PartitionLog {
     /// let mut all = Vec::new();
     /// log.for_each_records(|records| {
     ///     all.extend_from_slice(records);
-    ///     Ok(())
+    ///     Ok::<(), fetch_scale::ScaleError>(())
     /// })?;
     /// assert_eq!(all, b"{}\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn for_each_records(
+    pub fn for_each_records<E: From<ScaleError>>(
         &self,
-        mut write: impl FnMut(&[u8]) -> Result<(), ScaleError>,
-    ) -> Result<(), ScaleError> {
+        mut write: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         for number in 0..self.next {
             let name = entry_name(self.partition, number);
             let entry = self.results.read(&name)?;

@@ -126,6 +126,23 @@ impl RedisQueue {
         })
     }
 
+    /// Checks that the server can be reached.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// let mut queue = fetch_scale::RedisQueue::open("redis://127.0.0.1", "run-1", "a", Duration::from_secs(40))?;
+    /// queue.ping()?;
+    /// # Ok::<(), fetch_scale::ScaleError>(())
+    /// ```
+    pub fn ping(&mut self) -> Result<(), ScaleError> {
+        self.call(|connection| redis::cmd("PING").query::<String>(connection))
+            .map(drop)
+    }
+
     fn key(&self, kind: &str) -> String {
         format!("fetch-all:{{{}}}:{kind}", self.run)
     }
@@ -184,7 +201,8 @@ impl RedisQueue {
 
 impl Queue for RedisQueue {
     fn add(&mut self, partitions: &[u32]) -> Result<u64, ScaleError> {
-        let mut added = 0;
+        // The first call makes the run known, also if nothing is to be added.
+        let mut added = self.run_script::<u64>(ADD, &["queue", "queued"], &[])?;
         for some in partitions.chunks(1000) {
             let arguments: Vec<_> = some.iter().map(u32::to_string).collect();
             added += self.run_script::<u64>(ADD, &["queue", "queued"], &arguments)?;

@@ -66,6 +66,8 @@ impl Results {
         use object_store::aws::AmazonS3Builder;
 
         let refuse = |error: &dyn fmt::Display| ScaleError::Address(format!("{address}: {error}"));
+        // Fails if the program has chosen another provider, which is used then.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let url = url::Url::parse(address).map_err(|error| refuse(&error))?;
         let store = AmazonS3Builder::from_env().with_url(address).build();
         let store = store.map_err(|error| refuse(&error))?;

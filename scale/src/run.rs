@@ -41,6 +41,12 @@ pub struct RunDescription {
     pub lease_ms: u64,
     /// The version of the program that planned it.
     pub version: String,
+    /// Whether the lines of the list are JSON.
+    #[serde(default)]
+    pub is_jsonl: bool,
+    /// The key of the URL in JSON, if it is not `url`.
+    #[serde(default)]
+    pub url_column: Option<String>,
     /// The partitions, by number.
     pub partitions: Vec<PartitionSize>,
 }
@@ -60,6 +66,8 @@ impl RunDescription {
             id: format!("{:016x}", fastrand::u64(..)),
             lease_ms: lease.as_millis().try_into().unwrap_or(u64::MAX),
             version: version.to_owned(),
+            is_jsonl: false,
+            url_column: None,
             partitions,
         }
     }

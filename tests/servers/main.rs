@@ -6,6 +6,8 @@
 
 mod downloads;
 mod httpbin;
+#[cfg(feature = "digest")]
+mod logins;
 mod statuses;
 #[cfg(feature = "oauth")]
 mod tokens;
@@ -18,6 +20,8 @@ fn main() -> ExitCode {
     let tests = [
         downloads::TESTS,
         httpbin::TESTS,
+        #[cfg(feature = "digest")]
+        logins::TESTS,
         statuses::TESTS,
         #[cfg(feature = "oauth")]
         tokens::TESTS,

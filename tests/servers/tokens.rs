@@ -43,7 +43,8 @@ fn fetcher(url: &str, oauth: OAuthCredential) -> Fetcher {
 }
 
 fn oidc_provider_issues_tokens_to_each_kind_of_client() {
-    let (site, server) = (Site::start().unwrap(), token_server(600));
+    let site = Site::builder().record(true).start().unwrap();
+    let server = token_server(600);
     let secret = server.place().directory.join("secret");
     std::fs::write(&secret, SECRET).unwrap();
     let signer = |name: &str| {

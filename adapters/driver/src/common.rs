@@ -12,7 +12,7 @@ pub use crate::{
     FetchTimings, HookError, Http2Mode, IntoRequest, Jitter, Method, Outcome, OverCap, Policy,
     PolicyPatch, PolicyRules, Proxy, ProxyKind, ProxyRules, Rate, RedirectPolicy, Request,
     Response, RetryAfterPolicy, RetryClass, RulePattern, StatusSet, StreamedBody, StreamedResponse,
-    TimeLimit, Timeouts, TimeoutsPatch, Verdict, bytes, http, url,
+    TimeLimit, Timeouts, TimeoutsPatch, TlsVersion, Verdict, bytes, http, url,
 };
 
 /// Defines what every adapter's crate has under the same names: [`common`](crate::common), and

@@ -12,6 +12,7 @@ use fetch_policy::{
 use fetch_proto::{AuthChoice, AuthProfile, SecretSource};
 use fetch_smol::Smol;
 
+use super::login;
 use super::policy::file;
 use crate::args::{AuthArgs, CliArgs};
 use crate::exit::CliError;
@@ -39,7 +40,8 @@ pub(super) fn set_profiles(
     for profile in profiles {
         add_profile(profile, settings)?;
     }
-    add_profile_of_options(&args.auth, settings)
+    add_profile_of_options(&args.auth, settings)?;
+    login::set_login(args, settings)
 }
 
 /// Checks a secret of a profile, as far as that is possible without running a command.

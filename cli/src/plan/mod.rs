@@ -9,6 +9,7 @@ mod client;
 mod console;
 mod hsts;
 mod input;
+mod login;
 mod output;
 mod pins;
 pub(crate) mod policy;

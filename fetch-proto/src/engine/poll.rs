@@ -100,6 +100,7 @@ impl Engine {
         let step = fetch.poll_with(now, &mut context);
         while let Some(attempt) = EndedAttempt::next(self.fetches.get_mut(index)?, &step) {
             self.settle(&attempt, now);
+            self.end_login_probe(attempt.permit(), self.fetches.id(index), now);
         }
         Some(step)
     }

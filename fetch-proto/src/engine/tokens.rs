@@ -103,7 +103,10 @@ impl Engine {
             return false;
         };
         let waits = match tokens.grant.request_token(now) {
-            TokenAnswer::Use { .. } => false,
+            TokenAnswer::Use { .. } => {
+                self.start_acquisition(profile, now);
+                return self.waits_for_login(index, profile);
+            }
             TokenAnswer::Wait => {
                 tokens.wait(self.fetches.id(index));
                 true

@@ -206,7 +206,8 @@ impl Fetch {
                 };
             }
             RetryDelaySource::ResourcesExhausted => self.exhaustion_retries += 1,
-            RetryDelaySource::TokenRefused => self.was_sent_again = true,
+            RetryDelaySource::Challenge => self.auth_retries.count_challenge(),
+            RetryDelaySource::TokenRefused => self.auth_retries.note_refused_token(),
             RetryDelaySource::Probe => {
                 self.probe_retries = self.probe_retries.saturating_add(1);
                 self.last_delay = plan.delay.into();
@@ -261,6 +262,7 @@ impl Fetch {
                     self.redirecting += report.timings.total();
                 }
                 self.redirects += 1;
+                self.auth_retries.forget_challenges();
                 self.send_credentials &= !hop.cross_origin || self.policy.redirects.trusted;
                 if hop.cross_origin || hop.credentials.is_some() {
                     self.credentials = hop.credentials.map(Arc::new);
@@ -416,7 +418,7 @@ impl Fetch {
         FetchOutcome {
             attempts: core::mem::take(&mut self.attempts),
             auth_profile: None,
-            auth_retries: u16::from(self.was_sent_again),
+            auth_retries: self.auth_retries.count(),
             used_fallback: self.used_fallback,
             gave_up: self.gave_up,
             redirects: self.redirects,

@@ -122,7 +122,8 @@ impl Fetch {
                 .map(|hop| Some(AfterDiscard::Redirect(Box::new(hop))));
         }
         let cause = FailureCause::Status(status);
-        if let Some(plan) = self.plan_token_retry(status, context) {
+        let plan = self.plan_challenge_retry(status, context);
+        if let Some(plan) = plan.or_else(|| self.plan_token_retry(status, context)) {
             if self.has_other_contender(id) {
                 return Ok(Some(AfterDiscard::AwaitOthers));
             }

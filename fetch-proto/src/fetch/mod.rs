@@ -1,5 +1,6 @@
 //! One fetch: its attempts, retries, hedges, redirects and time limits. No queue, no host, no IO.
 
+mod auth_retries;
 mod body_state;
 mod command_queue;
 pub(crate) mod context;
@@ -26,6 +27,7 @@ use core::time::Duration;
 
 use url::Url;
 
+use self::auth_retries::AuthRetries;
 use self::body_state::BodyState;
 use self::command_queue::{AttemptCommand, CommandQueue};
 use self::context::{FetchContext, StandaloneContext};
@@ -98,9 +100,8 @@ pub struct Fetch {
     probe_retries: u8,
     /// Retries after a paced host refused only this request.
     throttle_retries: u8,
-    /// Whether it was sent again because a server refused its token.
     #[cfg_attr(feature = "serde", serde(default))]
-    was_sent_again: bool,
+    auth_retries: AuthRetries,
     /// Whether it waits for its next attempt because its host refuses requests. Its limits do not run
     /// then.
     waits_for_host: bool,
@@ -216,7 +217,7 @@ impl Fetch {
             exhaustion_retries: 0,
             probe_retries: 0,
             throttle_retries: 0,
-            was_sent_again: false,
+            auth_retries: AuthRetries::default(),
             waits_for_host: false,
             unprocessed_retries: 0,
             queued: CompactDuration::default(),
@@ -294,6 +295,11 @@ impl Fetch {
         !self.in_flight.is_empty()
     }
 
+    /// The URL of this attempt, if it is in flight.
+    pub(crate) fn attempt_url(&self, id: AttemptId) -> Option<Arc<Url>> {
+        Some(self.attempt(id)?.url.clone())
+    }
+
     /// When this attempt started, if it is in flight and no response head has arrived.
     pub(crate) fn without_head_since(&self, id: AttemptId) -> Option<Timestamp> {
         let attempt = self.attempt(id)?;
@@ -307,7 +313,7 @@ impl Fetch {
 
     /// Whether it was sent again because a server refused its token.
     pub(crate) fn was_sent_again(&self) -> bool {
-        self.was_sent_again
+        self.auth_retries.was_token_refused()
     }
 
     /// Whether no attempt was started yet.

@@ -125,6 +125,22 @@ impl Fetch {
         Ok(plan)
     }
 
+    /// A retry with an answer to the server's challenge, free of attempts and budgets.
+    pub(super) fn plan_challenge_retry(
+        &self,
+        status: u16,
+        context: &dyn FetchContext,
+    ) -> Option<RetryPlan> {
+        let is_possible = status == 401
+            && context.can_answer_challenge()
+            && self.auth_retries.can_answer_challenge()
+            && !self.has_consumed_body();
+        is_possible.then_some(RetryPlan {
+            delay: Duration::ZERO,
+            pace: RetryDelaySource::Challenge,
+        })
+    }
+
     /// A retry with another token, because a server refused this one: once for each fetch, free of
     /// attempts and budgets.
     pub(super) fn plan_token_retry(
@@ -134,7 +150,7 @@ impl Fetch {
     ) -> Option<RetryPlan> {
         let is_possible = status == 401
             && context.can_send_again()
-            && !self.was_sent_again
+            && !self.auth_retries.was_token_refused()
             && !self.has_consumed_body();
         is_possible.then_some(RetryPlan {
             delay: Duration::ZERO,

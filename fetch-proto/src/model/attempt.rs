@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use url::Url;
 
+use crate::challenge::answer::{ChallengeAnswer, ServerAuthentication};
 use crate::model::credentials::UrlCredentials;
 use crate::model::failure::FailureKind;
 use crate::model::id::AttemptId;
@@ -44,6 +45,13 @@ pub struct Attempt {
     pub fresh_connection: bool,
     /// The largest body after decoding, in bytes; `u64::MAX` if there is no limit.
     pub max_body: u64,
+    /// The answer to the challenge of the target's protection space, if the token is a login and the
+    /// server has asked for it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub login: Option<Box<ChallengeAnswer>>,
     /// The method. A redirect may have changed it.
     pub method: Method,
     /// Whether the request may be sent again if a connection ends without an answer: it is
@@ -147,6 +155,12 @@ pub enum HookStage {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HeadSummary {
+    /// What the head says about authentication. Only responses to requests of a login need it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub authentication: Option<Box<ServerAuthentication>>,
     /// The [text](crate::location_text) of the `Location` field.
     pub location: Option<Box<str>>,
     /// How long to pause the host by its `RateLimit` fields: the time to the reset if no requests
@@ -195,6 +209,7 @@ impl HeadSummary {
     #[must_use]
     pub const fn status(status: u16) -> Self {
         Self {
+            authentication: None,
             location: None,
             pause: None,
             representation: None,
@@ -202,6 +217,19 @@ impl HeadSummary {
             status,
             verdict: None,
         }
+    }
+
+    /// Sets what the head says about authentication.
+    ///
+    /// ```
+    /// use fetch_proto::{AuthChallenge, HeadSummary, ServerAuthentication};
+    /// let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n""#]);
+    /// let head = HeadSummary::status(401).authentication(ServerAuthentication::challenges(found));
+    /// ```
+    #[must_use]
+    pub fn authentication(mut self, fields: ServerAuthentication) -> Self {
+        self.authentication = Some(Box::new(fields));
+        self
     }
 
     /// Sets the [text](crate::location_text) of the `Location` field.

@@ -1,15 +1,19 @@
 //! Runs attempts: starts, polls and aborts them.
 
+mod token;
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 #[cfg(feature = "cache")]
 use fetch_proto::ResponseVerdict;
 use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 
+use crate::auth::source::TokenSecret;
 #[cfg(feature = "cache")]
 use crate::cache::handle::Cache;
+use crate::driver::attempt_runner::token::with_token;
 #[cfg(feature = "cache")]
 use crate::driver::cache::{
     attempt::{body_extras, take_body, take_head},
@@ -21,7 +25,9 @@ use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
 use crate::driver::exchange::hooks::{Classifier, prepare};
 #[cfg(feature = "cookies")]
 use crate::driver::exchange::wire::cookie_url;
-use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
+use crate::driver::exchange::wire::{
+    engine_head, outgoing_request, with_authentication, with_upgraded_location,
+};
 use crate::driver::exchange::{
     AttemptExchange, AttemptUpdate, BodyMode, ExchangeStart, RequestStart,
 };
@@ -110,11 +116,11 @@ where
         }
     }
 
-    /// Starts an attempt of `fetch`, with this value of `Authorization` unless the request has one.
+    /// Starts an attempt of `fetch`, with this token unless the request has credentials.
     pub(super) fn start(
         &mut self,
         attempt: Attempt,
-        token: Option<&HeaderValue>,
+        token: Option<&TokenSecret>,
         fetch: &mut ActiveFetch,
         permit: Option<AttemptPermit>,
     ) {
@@ -126,11 +132,19 @@ where
         fetch
             .trail
             .note_request(&attempt.method, &fetch.request.method, withheld);
-        let request = self.with_login(with_token(request, token));
+        let (request, is_authenticated) = match token {
+            None => (self.with_login(request), false),
+            Some(token) => with_token(request, token, &attempt),
+        };
+        #[cfg(feature = "cache")]
+        let value = request.headers.get(header::AUTHORIZATION).cloned();
+        #[cfg(feature = "cache")]
+        let value = value.filter(|_| is_authenticated);
         #[cfg(feature = "cookies")]
         let (request, cookie_url) = self.with_cookies(request);
         #[cfg(feature = "cache")]
-        let (request, cache, stored_head) = self.with_validators(request, &attempt, token, fetch);
+        let (request, cache, stored_head) =
+            self.with_validators(request, &attempt, value.as_ref(), fetch);
         let span = fetch.span.for_attempt(&fetch.request, &attempt);
         #[cfg(feature = "traceparent")]
         let request = with_trace_context(request, &span);
@@ -160,6 +174,7 @@ where
             #[cfg(feature = "cookies")]
             cookie_url,
             id: attempt.id,
+            is_authenticated,
             is_redirect: false,
             index,
             peeks,
@@ -322,6 +337,7 @@ where
             return;
         };
         let keeps_body = fetch.keeps_body();
+        let fetch_sends_stream = fetch.has_body && fetch.request.body.is_stream();
         let Some(attempt) = fetch.attempt_at(index) else {
             return;
         };
@@ -345,6 +361,10 @@ where
             }
             attempt.span.record_status(parts.status.as_u16());
             let head = engine_head(&parts, keeps_body);
+            let head = match attempt.is_authenticated {
+                true => with_authentication(head, &parts, fetch_sends_stream),
+                false => head,
+            };
             let head = match &self.hsts {
                 Some(hsts) => {
                     hsts.store(&attempt.url, &parts.headers);
@@ -447,14 +467,6 @@ fn is_rejected(verdict: Option<&Verdict>) -> bool {
 #[cfg(feature = "traceparent")]
 fn with_trace_context(mut request: OutgoingRequest, span: &FetchSpan) -> OutgoingRequest {
     crate::telemetry::trace_context::add_trace_context(&mut request.headers, span);
-    request
-}
-
-/// Adds the token, unless the request has credentials.
-fn with_token(mut request: OutgoingRequest, token: Option<&HeaderValue>) -> OutgoingRequest {
-    if let Some(token) = token.filter(|_| !request.headers.contains_key(header::AUTHORIZATION)) {
-        Arc::make_mut(&mut request.headers).insert(header::AUTHORIZATION, token.clone());
-    }
     request
 }
 

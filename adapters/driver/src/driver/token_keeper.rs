@@ -7,11 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fetch_proto::{EngineConfig, TokenUse};
-use http::HeaderValue;
 use log::warn;
 
 use crate::auth::shared::{SharedCredential, SharedToken};
-use crate::auth::source::CredentialError;
+use crate::auth::source::{CredentialError, TokenSecret};
 
 type Acquisition = Pin<Box<dyn Future<Output = Result<SharedToken, CredentialError>> + Send>>;
 
@@ -96,10 +95,10 @@ impl TokenKeeper {
         Poll::Pending
     }
 
-    /// The value of `Authorization` for an attempt with this token.
-    pub(super) fn authorization(&self, token: TokenUse) -> Option<&HeaderValue> {
+    /// What authenticates an attempt with this token.
+    pub(super) fn secret(&self, token: TokenUse) -> Option<&TokenSecret> {
         let kept = self.profiles.get(usize::from(token.profile))?;
-        Some(&kept.latest.as_ref()?.authorization)
+        Some(&kept.latest.as_ref()?.secret)
     }
 
     /// The name of the profile, if there is such a profile.
@@ -140,6 +139,6 @@ mod tests {
         let (profile, ended) = block_on(poll_fn(|cx| tokens.poll_ended(cx)));
         assert_eq!(profile, 0);
         assert!(ended.unwrap_err().failure().is_final());
-        assert!(tokens.authorization(token).is_none());
+        assert!(tokens.secret(token).is_none());
     }
 }

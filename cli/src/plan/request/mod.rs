@@ -13,6 +13,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
+use super::login;
 use crate::args::CliArgs;
 use crate::args::values::HeaderSource;
 use crate::exit::CliError;
@@ -96,7 +97,7 @@ pub(super) fn set_headers(args: &CliArgs, settings: &mut Settings) -> Result<(),
         let agent = format!("{} (+{contact})", agent.unwrap_or_default());
         headers.insert(USER_AGENT, field("--contact", &agent)?);
     }
-    if let Some(user) = &request.user {
+    if let Some(user) = request.user.as_ref().filter(|_| login::is_basic(args)) {
         headers.insert(AUTHORIZATION, basic(user));
     }
     if let Some(token) = &args.request_detail.oauth2_bearer {

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
 
+use fetch_testbed::{TokenReply, TokenServer};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::people::monitoring::get;
@@ -244,6 +245,38 @@ fn a_secret_is_in_no_output_by_whichever_way_it_came() {
         .filter(|(_, leaks)| !leaks.is_empty())
         .collect();
     assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+#[test]
+fn a_token_and_what_it_is_acquired_with_are_in_no_output() {
+    let list = List::new("");
+    fs::write(list.file("secret"), MARK).unwrap();
+    let place = format!("file:{}", list.path("secret"));
+    let token = format!(r#"{{"access_token": "{MARK}", "token_type": "Bearer"}}"#);
+    let echo = format!(r#"{{"error": "invalid_client", "error_description": "not {MARK}"}}"#);
+    for (status, body) in [(200, token), (401, echo)] {
+        let mut server = TokenServer::builder();
+        for _ in 0..20 {
+            server = server.reply(TokenReply::new(status, "application/json", &body));
+        }
+        let (server, site) = (server.start().unwrap(), site());
+        let (token_url, url) = (server.url(), site.url("/status/404"));
+        let leaks = leaks_of(&[
+            "--token-url",
+            &token_url,
+            "--client-id",
+            "me",
+            "--client-secret",
+            &place,
+            &url,
+        ]);
+        assert!(leaks.is_empty(), "{leaks:#?}");
+        assert!(!server.requests().is_empty());
+        if status == 200 {
+            let sent = site.last_request("/status/404").unwrap();
+            assert!(sent.header("authorization").unwrap().contains(MARK));
+        }
+    }
 }
 
 #[test]

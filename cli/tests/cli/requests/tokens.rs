@@ -71,6 +71,9 @@ fn the_options_acquire_tokens_for_the_origins_of_all_urls() {
     assert_eq!(server.requests()[0].form["scope"], "read");
     let seen = other.last_request("/anything").unwrap();
     assert_eq!(seen.header("authorization"), None, "it left its origin");
+    let url = site.url("/bearer/token-1");
+    let ran = fetch_all(&[&options[..], &["--location-trusted", &url]].concat());
+    assert_eq!(ran.code, 2, "a token would leave its origin");
 }
 
 #[test]

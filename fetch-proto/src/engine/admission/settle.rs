@@ -81,6 +81,10 @@ impl EndedAttempt {
 }
 
 impl EndedAttempt {
+    pub(crate) fn permit(&self) -> AttemptPermit {
+        self.permit
+    }
+
     /// What the attempt says about the host with this health. A URL that failed before, when the
     /// host answered others, says nothing if it fails again.
     fn signal_at(&self, health: &HostHealth) -> HostSignal {

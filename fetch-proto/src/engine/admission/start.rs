@@ -275,6 +275,11 @@ impl Engine {
             None if self.hosts.get(host).target.is_some() => return TurnResult::NotStarted,
             None => (host, NO_ENDPOINT, None),
         };
+        let target = url
+            .clone()
+            .or_else(|| Some(self.fetches.get(index)?.fetch.target().clone()));
+        let id = self.fetches.id(index);
+        let login = target.and_then(|target| self.login_for(token, (serving, &target), id));
         let guards = self.hosts.guards_mut(serving);
         let call = guards.and_then(|guards| guards.circuit.as_mut()?.admit(now).ok());
         let Some(slot) = self.fetches.get_mut(index) else {
@@ -284,12 +289,14 @@ impl Engine {
         let outages = self.config.effective_outage_wait();
         let (fetch, mut context) =
             with_context(slot, &mut self.hosts, &mut self.retry_budget, outages);
-        context.token = token;
+        let (login_use, answer) = login.unzip();
+        (context.token, context.login) = (token, answer);
         let attempt = fetch.start_with(now, url, &mut context);
         let mut permit = AttemptPermit::new(fetch.latest_attempt(), serving).with_token(token);
-        (permit.call, permit.endpoint) = (call, endpoint);
+        (permit.call, permit.endpoint, permit.login) = (call, endpoint, login_use);
         if permit.number == before {
             self.undo_start(host, permit, now);
+            self.end_login_probe(permit, id, now);
             return TurnResult::NotStarted;
         }
         if endpoint != NO_ENDPOINT {

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::auth::logins::LoginUse;
 use crate::fetch::Fetch;
 use crate::fetch::request::ShareKey;
 use crate::guards::breaker::BreakerCall;
@@ -59,6 +60,9 @@ pub(crate) struct AttemptPermit {
     token_generation: u32,
     #[cfg_attr(feature = "serde", serde(default))]
     token_profile: u16,
+    /// The login that it is sent with, if its token is one and the server has asked for it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) login: Option<LoginUse>,
 }
 
 impl AttemptPermit {
@@ -71,6 +75,7 @@ impl AttemptPermit {
             number,
             token_generation: 0,
             token_profile: 0,
+            login: None,
         }
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct InFlightAttempt {
     #[cfg(feature = "cookies")]
     pub(crate) cookie_url: Option<Arc<url::Url>>,
     pub(crate) id: AttemptId,
+    /// Whether the token of a profile authenticates it.
+    pub(crate) is_authenticated: bool,
     /// Whether its response redirects and is kept.
     pub(crate) is_redirect: bool,
     /// Its index in the attempt set.
