@@ -5,6 +5,7 @@
 //! whose server is not installed is reported as not run.
 
 mod downloads;
+mod httpbin;
 #[cfg(feature = "digest")]
 mod logins;
 mod statuses;
@@ -18,6 +19,7 @@ use fetch_testbed::servers::run_tests;
 fn main() -> ExitCode {
     let tests = [
         downloads::TESTS,
+        httpbin::TESTS,
         #[cfg(feature = "digest")]
         logins::TESTS,
         statuses::TESTS,
