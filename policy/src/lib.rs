@@ -31,6 +31,7 @@
 //! file has changed.
 
 mod auth;
+mod cache;
 mod config;
 mod diagnostics;
 mod env;
@@ -51,6 +52,7 @@ use fetch_proto::url::Url;
 use fetch_proto::{EngineConfig, Method, Policy};
 
 pub use auth::{AuthKind, AuthSettings};
+pub use cache::CacheSettings;
 pub use explain::PolicyExplanation;
 pub use lint::{PolicyFinding, Severity};
 pub use source::{PolicyError, PolicyErrorKind, Position};

@@ -109,13 +109,13 @@ impl PolicyFile {
     }
 }
 
-struct Linter<'a> {
-    file: &'a PolicyFile,
+pub(crate) struct Linter<'a> {
+    pub(crate) file: &'a PolicyFile,
     findings: Vec<PolicyFinding>,
 }
 
 impl Linter<'_> {
-    fn add(&mut self, severity: Severity, path: &[&str], why: String) {
+    pub(crate) fn add(&mut self, severity: Severity, path: &[&str], why: String) {
         let wrong = self.file.text.error_at(path, &why);
         let line = wrong
             .position
@@ -150,6 +150,7 @@ impl Linter<'_> {
         }
         self.check_auth();
         self.check_breaker();
+        self.check_cache();
         self.check_reachability();
         self.check_throttle(config.per_host_limit(), config.concurrency_limit());
         for (key, budget) in [

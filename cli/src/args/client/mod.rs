@@ -12,7 +12,7 @@ mod upload;
 
 pub(crate) use auth::AuthArgs;
 pub(crate) use body::{BodyArgs, BodyPartKind};
-pub(crate) use cache::{CacheArgs, CachePlace};
+pub(crate) use cache::{CacheArgs, CachePlace, cache_place};
 pub(crate) use limits::{LimitArgs, PolicyArgs, RobotsArgs, ThreadArgs};
 pub(crate) use network::{NetworkArgs, RouteArgs};
 pub(crate) use request::{RequestArgs, RequestDetailArgs};

@@ -68,6 +68,27 @@ fn the_summary_counts_hits_and_misses() {
 }
 
 #[test]
+fn a_policy_file_may_have_a_cache() {
+    let site = site();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let policy = path("policy.toml");
+    let store = path("pages").replace('\\', "/");
+    let text = format!("[cache]\nstore = '{store}'\nmode = \"force-cache\"\nmax_ttl = \"0s\"");
+    std::fs::write(&policy, text).unwrap();
+    let url = site.url("/cache/1000");
+    let run = |options: &[&str]| {
+        let ran = fetch_all(&[&["--policy", &policy, &url], options].concat());
+        ran.record()["cache"].clone()
+    };
+    assert_eq!(run(&[]), json!("miss"));
+    // By the mode it may be used, although it is never fresh.
+    assert_eq!(run(&[]), json!("stale"));
+    assert_eq!(run(&["--cache-mode", "default"]), json!("revalidated"));
+    assert_eq!(run(&["--cache", "memory"]), json!("miss"));
+}
+
+#[test]
 fn only_if_cached_sends_nothing() {
     let site = site();
     let url = site.url("/cache/1000");
