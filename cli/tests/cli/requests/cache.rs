@@ -89,6 +89,47 @@ fn a_policy_file_may_have_a_cache() {
 }
 
 #[test]
+fn conditions_are_read_from_files_and_options() {
+    let site = site();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("etag");
+    let etag = file.to_str().unwrap();
+    let url = site.url("/cache/0");
+    let run = |options: &[&str]| fetch_all(&[options, &[&url]].concat()).record();
+    let both = ["--etag-save", etag, "--etag-compare", etag];
+    assert_eq!(run(&both)["response_code"], json!(200));
+    let saved = std::fs::read_to_string(&file).unwrap();
+    assert!(saved.starts_with('"') && saved.ends_with("\"\n"), "{saved}");
+    assert_eq!(run(&both)["response_code"], json!(304));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), saved);
+    let get = |options: &[&str]| {
+        let ran = fetch_all(&[options, &["--record-body", "json", &site.url("/headers")]].concat());
+        ran.record()["body"].to_string().to_lowercase()
+    };
+    let date = "sat, 31 jan 2026 00:00:00 gmt";
+    for (option, name) in [
+        ("2026-01-31", "if-modified-since"),
+        ("-2026-01-31", "if-unmodified-since"),
+    ] {
+        let shown = get(&["-z", option]);
+        assert!(shown.contains(name) && shown.contains(date), "{shown}");
+    }
+    assert!(get(&["--time-cond", etag]).contains("if-modified-since"));
+    let refused = fetch_all(&["-z", "some-time", &url]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("neither a date nor a file"),
+        "{}",
+        refused.stderr
+    );
+    let refused = fetch_all(&["--etag-save", etag, &url, &url]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("--cache DIR"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
 fn only_if_cached_sends_nothing() {
     let site = site();
     let url = site.url("/cache/1000");

@@ -86,10 +86,6 @@ pub(super) const OPTIONS: &[Hint] = &[
         "write -u USER:PASSWORD for basic authentication, or --oauth2-bearer TOKEN; no other scheme is \
          supported",
     ),
-    (
-        &["etag-save", "etag-compare", "z", "time-cond"],
-        "write -H 'If-None-Match: …' or -H 'If-Modified-Since: …'",
-    ),
     (&["ssl", "ssl-reqd"], "write https:// in the URL"),
     (
         &["ignore-content-length"],
