@@ -59,11 +59,10 @@ pub(crate) fn settings(
         rules = rules.scope(CacheScope::Shared);
     }
     if keys.heuristic_percent.is_some() || keys.heuristic_max.is_some() {
-        let percent = keys
-            .heuristic_percent
-            .map_or(CacheRules::HEURISTIC_PERCENT.into(), |percent| {
-                percent.per_mille() / 10
-            });
+        let percent = match keys.heuristic_percent {
+            Some(percent) => percent.per_mille() / 10,
+            None => CacheRules::HEURISTIC_PERCENT.into(),
+        };
         let most = keys
             .heuristic_max
             .map_or(CacheRules::HEURISTIC_MAX, |most| most.0);

@@ -15,6 +15,7 @@ pub(crate) use client::{
     AuthArgs, BodyArgs, BodyPartKind, CacheArgs, CachePlace, ConditionArgs, FormArgs, LimitArgs,
     NetworkArgs, PolicyArgs, RequestArgs, RequestDetailArgs, RetryArgs, RetryConditionArgs,
     RetryConditions, RobotsArgs, RouteArgs, SessionArgs, ThreadArgs, TimeoutArgs, UploadArgs,
+    cache_place,
 };
 use command::Command;
 use explicit::ExplicitOptions;
