@@ -156,10 +156,12 @@
 //! | `cookies` | storing cookies and sending them back |
 //! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
 //! | `gzip`, `brotli`, `zstd` (default) | content codings |
+//! | `digest`, `sigv4` | [`auth`]: Digest, and signatures of AWS |
 //! | `testing` | [`proto::testing`]: fake clock, scripted server, simulator |
 //! | `policy-file` | [`policy_file`]: limits, rules and policies from a TOML file |
 //! | `record` | [`trace`]: recording of what the core sees, replay, what-if |
 //! | `metrics`, `tracing` | metrics and spans, by the names of OpenTelemetry |
+//! | `tower` | a fetcher as a tower service or layer, and any service as the transport |
 //! | `traceparent` | the header field by which a server continues the trace |
 //! | `serde` | the core's plain data as serde types |
 //! | `timing` | [`timing`]: timings of any code |
@@ -220,7 +222,7 @@ pub use fetch_surf as surf;
 pub use fetch_tokio as tokio;
 
 // Credentials.
-#[cfg(feature = "oauth")]
+#[cfg(any(feature = "digest", feature = "oauth", feature = "sigv4"))]
 pub use fetch_auth as auth;
 
 // Without async.
@@ -252,8 +254,12 @@ pub use fetch_driver::{FileBody, Form, FormBody, FormError, Part};
 
 // Authentication by tokens that many requests share.
 pub use fetch_driver::{
-    AccessToken, AuthProfile, CredentialError, CredentialSource, TokenFailure, TokenPolicy,
+    AccessToken, AuthProfile, CredentialError, CredentialSource, LoginSchemes, RequestSigner,
+    RequestToSign, TokenFailure, TokenPolicy,
 };
+
+// Functions that decide about attempts and responses.
+pub use fetch_driver::{AttemptRequest, AttemptResponse, HookError, Verdict};
 
 // Settings of a fetcher, and limits over all its fetches.
 pub use fetch_driver::{BuildError, Rate, Settings};

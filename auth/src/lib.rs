@@ -13,16 +13,28 @@
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "sigv4")]
+mod aws;
+#[cfg(any(feature = "digest", feature = "sigv4"))]
+mod hex;
+#[cfg(feature = "digest")]
+mod login;
 #[cfg(feature = "oauth")]
 mod oauth;
 mod secret;
 mod stored;
 
+#[cfg(feature = "sigv4")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sigv4")))]
+pub use aws::AwsCredential;
+pub use fetch_proto::{InvalidSecretSource, InvalidTokenUrl, SecretSource, TokenUrl};
+#[cfg(feature = "digest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "digest")))]
+pub use login::LoginCredential;
 #[cfg(feature = "oauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
 pub use oauth::{
-    AssertionSigner, ClientAuthentication, InvalidTokenUrl, OAuthCredential, OAuthSource,
-    check_signing_key,
+    AssertionSigner, ClientAuthentication, OAuthCredential, OAuthSource, check_signing_key,
 };
 pub use secret::{ReadSecret, Secret, SecretError, SecretKind, check_secret, read_secret};
 pub use stored::StoredCredential;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fetch_auth::{AssertionSigner, ClientAuthentication, OAuthCredential};
 use fetch_driver::{AuthProfile, Settings};
 use fetch_proto::{Backoff, SecretSource, TokenPolicy};
-use fetch_smol::{Fetcher, Smol};
+use fetch_smol::{Fetcher, Smol, StreamExt as _};
 use fetch_testbed::{Site, TokenReply, TokenServer};
 use ring::signature::{self, KeyPair as _};
 use rustls_pki_types::PrivateKeyDer;
@@ -27,7 +27,7 @@ fn client_credentials(
     authentication: ClientAuthentication,
 ) -> OAuthCredential {
     let url = server.url().parse().unwrap();
-    let oauth = OAuthCredential::client_credentials(url).unwrap();
+    let oauth = OAuthCredential::client_credentials(url);
     oauth.client("me", authentication)
 }
 
@@ -85,6 +85,24 @@ fn a_refused_client_fails_all_requests_after_one_token_request() {
 }
 
 #[test]
+fn a_thousand_requests_cost_one_token_request_at_first_and_one_after_a_refusal() {
+    let (site, server) = (
+        Site::start().unwrap(),
+        TokenServer::builder().start().unwrap(),
+    );
+    let oauth = client_credentials(&server, ClientAuthentication::None);
+    let fetcher = fetcher(&site, oauth);
+    // The site accepts the first token, then the second one.
+    for token in ["token-1", "token-2"] {
+        let url = |n: u32| format!("{}?{n}", site.url(&format!("/bearer/{token}")));
+        let outcomes: Vec<_> = smol::block_on(fetcher.fetch_all((0..1000).map(url)).collect());
+        assert_eq!(outcomes.len(), 1000);
+        assert!(outcomes.iter().all(fetch_driver::Outcome::is_success));
+    }
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
 fn failures_that_may_pass_are_waited_out() {
     let site = Site::start().unwrap();
     let other = TokenServer::builder().start().unwrap();
@@ -132,7 +150,7 @@ fn a_refresh_token_is_replaced_by_each_answer_and_kept_in_the_cache() {
     let first = secret(&dir, "refresh", "first");
     let oauth = || {
         let oauth = OAuthCredential::refresh_token(server.url().parse().unwrap(), first.clone());
-        oauth.unwrap().token_cache(dir.path().join("cache"))
+        oauth.token_cache(dir.path().join("cache"))
     };
     let one = fetcher(&site, oauth());
     assert_eq!(fetch(&one, site.url("/bearer/token-1")), "200");
@@ -164,7 +182,7 @@ fn a_refresh_token_that_was_replaced_at_its_place_is_used() {
     let place = secret(&dir, "refresh", "old");
     let oauth = || {
         let oauth = OAuthCredential::refresh_token(server.url().parse().unwrap(), place.clone());
-        oauth.unwrap().token_cache(dir.path().join("cache"))
+        oauth.token_cache(dir.path().join("cache"))
     };
     let error = fetch(&fetcher(&site, oauth()), site.url("/bearer/token-1"));
     assert!(error.contains("no token"), "{error}");
@@ -243,7 +261,7 @@ fn assertions_are_signed_by_each_kind_of_key() {
             .issuer("robot")
             .subject("user")
             .audience("https://id.test");
-        let oauth = OAuthCredential::jwt_bearer(url, grant).unwrap();
+        let oauth = OAuthCredential::jwt_bearer(url, grant);
         let oauth = oauth.client("me", ClientAuthentication::PrivateKeyJwt(signer));
         assert_eq!(
             fetch(

@@ -32,7 +32,7 @@ code overrides all):
   3    a file could not be read or written
   4    network: DNS, connection, timeout
   5    TLS
-  6    401, 403 or 407, with --fail
+  6    no token for authentication; 401, 403 or 407 with --fail
   7    protocol: invalid HTTP, too many redirects, body too large
   8    another HTTP error status, with --fail
   20   stopped before the end: --deadline, --fail-early, --max-errors

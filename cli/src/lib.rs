@@ -17,6 +17,8 @@ mod plan;
 mod robots;
 mod run;
 mod save;
+#[cfg(feature = "scale")]
+mod scale;
 mod state;
 mod ui;
 mod upload;
@@ -66,6 +68,14 @@ fn run(parsed: config::ParsedOptions) -> Result<u8, CliError> {
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Simulate(args)) => simulate::run(*args),
         Some(Command::State(command)) => state_command::run(&command),
+        #[cfg(feature = "scale")]
+        Some(Command::Collect(args)) => scale::collect(&args),
+        #[cfg(feature = "scale")]
+        Some(Command::Plan(args)) => scale::plan(&args),
+        #[cfg(feature = "scale")]
+        Some(Command::Status(args)) => scale::status(&args),
+        #[cfg(feature = "scale")]
+        Some(Command::Work(args)) => scale::work(*args),
         None => fetch(args, options.unwrap_or_default()),
     }
 }

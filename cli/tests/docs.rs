@@ -102,6 +102,7 @@ fn shell(line: &str, directory: &Path, site: &Site) -> Command {
         .args(["-c", line])
         .current_dir(directory)
         .env("PATH", path)
+        .env("API_SECRET", "hush")
         .env("API_TOKEN", "t0k3n")
         .env("XDG_CONFIG_HOME", directory)
         .env("FETCH_ALL_CONNECT_TO", format!("::{}", site.address()));
@@ -225,8 +226,10 @@ fn long_options() -> BTreeSet<String> {
         "state check",
         "state repair",
     ];
+    let scale = ["collect", "plan", "status", "work"];
+    let scale = scale.into_iter().filter(|_| cfg!(feature = "scale"));
     let mut options = BTreeSet::new();
-    for command in commands {
+    for command in commands.into_iter().chain(scale) {
         let output = Command::new(env!("CARGO_BIN_EXE_fetch-all"))
             .args(command.split_whitespace())
             .arg("--help")

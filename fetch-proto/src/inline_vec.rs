@@ -46,7 +46,7 @@ impl<T> InlineVec<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.first
             .iter()
-            .chain(self.rest.iter().flat_map(|rest| rest.iter()))
+            .chain(self.rest.as_deref().map_or(&[][..], Vec::as_slice))
     }
 
     /// The first element that satisfies `is_match`.

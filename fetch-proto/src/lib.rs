@@ -12,6 +12,7 @@
 //! | choose a policy by URL | [`PolicyRules`], [`RulePattern`] |
 //! | use one mechanism alone | [`Backoff`], [`CircuitBreaker`], [`ConcurrencyLimiter`], [`LoadBalancer`], [`RateLimiter`], [`RequestThrottler`], [`RetryTokens`] |
 //! | cache responses in a client of your own | the module `cache`, with the feature of that name |
+//! | divide a list among many workers, with exact limits | the module [`lease`] |
 //! | authenticate requests in a client of your own | [`TokenGrant`], [`DigestSession`], [`SigV4Key`], [`AuthChallenge`] |
 //!
 //! The module `testing` needs the feature of that name; the feature `serde` makes plain data
@@ -112,10 +113,12 @@ extern crate std;
 mod auth;
 #[cfg(feature = "cache")]
 pub mod cache;
+mod challenge;
 mod engine;
 mod fetch;
 mod guards;
 mod inline_vec;
+pub mod lease;
 mod model;
 mod policy;
 mod random;
@@ -125,12 +128,16 @@ mod stats;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use auth::challenge::AuthChallenge;
-pub use auth::digest::{DigestChallenge, DigestHash, DigestRequest, DigestSession, HexHash};
 pub use auth::grant::{TokenAnswer, TokenGrant, TokenPolicy, TokenRejection};
 pub use auth::profile::AuthProfile;
 pub use auth::secret_source::{InvalidSecretSource, SecretSource};
 pub use auth::sigv4::{Sha256, SigV4Key, SigV4Request};
+pub use auth::token_url::{InvalidTokenUrl, TokenUrl};
+pub use challenge::answer::{ChallengeAnswer, LoginSchemes, ServerAuthentication};
+pub use challenge::digest::{
+    DigestAnswer, DigestChallenge, DigestHash, DigestRequest, DigestSession, HexHash,
+};
+pub use challenge::parse::AuthChallenge;
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineSnapshot, EngineStats,
     FetchTransfer, HostSnapshot, HostStats, IdleState, LoadShedding, RejectReason, RejectedRequest,
@@ -156,7 +163,7 @@ pub use guards::pacing::Pacing;
 pub use guards::rate::{Rate, RateError, RateLimiter};
 pub use guards::stall::{StallGuard, ThroughputMeter};
 pub use guards::throttle::{RequestThrottler, Throttle};
-pub use model::attempt::{Attempt, HeadSummary, Input, InputEffect};
+pub use model::attempt::{Attempt, HeadSummary, HookStage, Input, InputEffect};
 pub use model::credentials::UrlCredentials;
 pub use model::download::ActiveDownload;
 pub use model::event::{CircuitTransition, DecisionEvent, RetryDelaySource, TripReason};
@@ -173,6 +180,7 @@ pub use model::time::Timestamp;
 pub use model::timings::{AttemptPhase, AttemptTimings, FetchTimings};
 pub use model::token::{TokenFailure, TokenUse};
 pub use model::url_parts::{url_host, url_origin};
+pub use model::verdict::ResponseVerdict;
 pub use model::wake::{NextWake, WakeReason};
 pub use policy::{
     AuthChoice, Backoff, BackoffPatch, ChaosPolicy, Fallback, FallbackPatch, HedgeDelayPatch,

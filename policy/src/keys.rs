@@ -1,6 +1,7 @@
 //! The keys of a policy file, as serde reads them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use fetch_proto::{FailureKind, OverCap, RetryClass};
 use serde::Deserialize;
@@ -58,10 +59,22 @@ table! {
     /// A profile of authentication of any kind, with the keys of all kinds: an enum would lose the
     /// position of an error in serde.
     Auth {
+        audience: String,
+        client_id: String,
+        client_secret: String,
+        issuer: String,
+        key: String,
+        key_id: String,
         kind: AuthKindName,
         origins: Vec<String>,
         password: String,
+        refresh_token: String,
+        scope: String,
+        style: ClientStyle,
+        subject: String,
         token: String,
+        token_cache: PathBuf,
+        token_url: String,
         username: String,
     }
 }
@@ -71,15 +84,36 @@ table! {
 pub(crate) enum AuthKindName {
     Basic,
     Bearer,
+    ClientCredentials,
+    JwtBearer,
+    RefreshToken,
+}
+
+/// How a client shows the token server who it is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClientStyle {
+    Basic,
+    Post,
+    PrivateKeyJwt,
 }
 
 impl AuthKindName {
-    pub(crate) const ALL: [Self; 2] = [Self::Basic, Self::Bearer];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Basic,
+        Self::Bearer,
+        Self::ClientCredentials,
+        Self::JwtBearer,
+        Self::RefreshToken,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",
             Self::Bearer => "bearer",
+            Self::ClientCredentials => "client_credentials",
+            Self::JwtBearer => "jwt_bearer",
+            Self::RefreshToken => "refresh_token",
         }
     }
 
@@ -88,6 +122,48 @@ impl AuthKindName {
         match self {
             Self::Basic => &["kind", "origins", "username", "password"],
             Self::Bearer => &["kind", "origins", "token"],
+            Self::ClientCredentials => &[
+                "kind",
+                "origins",
+                "token_url",
+                "client_id",
+                "client_secret",
+                "style",
+                "key",
+                "key_id",
+                "audience",
+                "scope",
+                "token_cache",
+            ],
+            Self::JwtBearer => &[
+                "kind",
+                "origins",
+                "token_url",
+                "key",
+                "key_id",
+                "issuer",
+                "subject",
+                "audience",
+                "client_id",
+                "client_secret",
+                "style",
+                "scope",
+                "token_cache",
+            ],
+            Self::RefreshToken => &[
+                "kind",
+                "origins",
+                "token_url",
+                "refresh_token",
+                "client_id",
+                "client_secret",
+                "style",
+                "key",
+                "key_id",
+                "audience",
+                "scope",
+                "token_cache",
+            ],
         }
     }
 }
@@ -96,17 +172,41 @@ impl Auth {
     /// The keys that are set.
     pub(crate) fn given_keys(&self) -> Vec<&'static str> {
         let Self {
+            audience,
+            client_id,
+            client_secret,
+            issuer,
+            key,
+            key_id,
             kind,
             origins,
             password,
+            refresh_token,
+            scope,
+            style,
+            subject,
             token,
+            token_cache,
+            token_url,
             username,
         } = self;
         let all = [
+            ("audience", audience.is_some()),
+            ("client_id", client_id.is_some()),
+            ("client_secret", client_secret.is_some()),
+            ("issuer", issuer.is_some()),
+            ("key", key.is_some()),
+            ("key_id", key_id.is_some()),
             ("kind", kind.is_some()),
             ("origins", origins.is_some()),
             ("password", password.is_some()),
+            ("refresh_token", refresh_token.is_some()),
+            ("scope", scope.is_some()),
+            ("style", style.is_some()),
+            ("subject", subject.is_some()),
             ("token", token.is_some()),
+            ("token_cache", token_cache.is_some()),
+            ("token_url", token_url.is_some()),
             ("username", username.is_some()),
         ];
         let given = all.into_iter().filter(|(_, is_set)| *is_set);
@@ -139,6 +239,7 @@ table! {
         attempt: TimeLimit,
         connect: TimeLimit,
         first_byte: TimeLimit,
+        hook: TimeLimit,
         idle_read: TimeLimit,
         queue: TimeLimit,
         total: TimeLimit,

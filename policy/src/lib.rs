@@ -51,7 +51,9 @@ use std::sync::Arc;
 use fetch_proto::url::Url;
 use fetch_proto::{EngineConfig, Method, Policy};
 
-pub use auth::{AuthKind, AuthSettings};
+pub use auth::{
+    AssertionSettings, AuthKind, AuthSettings, ClientSettings, GrantSettings, OAuthSettings,
+};
 pub use cache::CacheSettings;
 pub use explain::PolicyExplanation;
 pub use lint::{PolicyFinding, Severity};

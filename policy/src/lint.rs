@@ -76,7 +76,8 @@ impl PolicyFile {
 }
 
 impl PolicyFile {
-    /// The secrets of profiles that `check` cannot read, with what it says.
+    /// The secrets of profiles that `check` cannot read, with what it says. It gets the key of the secret
+    /// and the place that it is read from.
     ///
     /// ```
     /// let file = fetch_policy::PolicyFile::parse("p.toml", r#"
@@ -85,14 +86,14 @@ impl PolicyFile {
     /// origins = ["https://api.example"]
     /// token = "env:TOKEN"
     /// "#)?;
-    /// let findings = file.lint_secrets(|source| Err(format!("{source}: not set")));
+    /// let findings = file.lint_secrets(|_key, source| Err(format!("{source}: not set")));
     /// assert!(findings[0].to_string().starts_with("error: env:TOKEN: not set\n  --> p.toml:5:9"));
     /// # Ok::<(), fetch_policy::PolicyError>(())
     /// ```
     #[must_use]
     pub fn lint_secrets(
         &self,
-        check: impl Fn(&SecretSource) -> Result<(), String>,
+        check: impl Fn(&str, &SecretSource) -> Result<(), String>,
     ) -> Vec<PolicyFinding> {
         let mut linter = Linter {
             file: self,
@@ -100,7 +101,7 @@ impl PolicyFile {
         };
         for profile in self.auth_profiles().unwrap_or_default() {
             for (key, source) in profile.kind.secrets() {
-                if let Err(why) = check(source) {
+                if let Err(why) = check(key, source) {
                     linter.add(Severity::Error, &["auth", &profile.name, key], why);
                 }
             }

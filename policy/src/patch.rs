@@ -181,6 +181,9 @@ fn timeouts(keys: &keys::Timeouts) -> TimeoutsPatch {
     if let Some(TimeLimit(limit)) = keys.first_byte {
         patch = patch.first_byte(limit);
     }
+    if let Some(TimeLimit(limit)) = keys.hook {
+        patch = patch.hook(limit);
+    }
     if let Some(TimeLimit(limit)) = keys.idle_read {
         patch = patch.idle_read(limit);
     }

@@ -56,6 +56,55 @@ const TABLES: &[TableCase] = &[
         keys: &[("username", "'a'", "'b'")],
     },
     TableCase {
+        text: "[auth.a]\nkind = 'client_credentials'\norigins = ['http://a.test']\ntoken_url = 'https://a.test'\nclient_secret = 'env:A'",
+        keys: &[
+            ("client_id", "'a'", "'b'"),
+            ("client_id", "'a'\nscope = 'a'", "'a'\nscope = 'b'"),
+            ("client_id", "'a'\nstyle = 'basic'", "'a'\nstyle = 'post'"),
+            (
+                "client_id",
+                "'a'\ntoken_cache = 'a'",
+                "'a'\ntoken_cache = 'b'",
+            ),
+        ],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'client_credentials'\norigins = ['http://a.test']\ntoken_url = 'https://a.test'\nclient_id = 'a'",
+        keys: &[("client_secret", "'env:A'", "'env:B'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'refresh_token'\norigins = ['http://a.test']\ntoken_url = 'https://a.test'\nrefresh_token = 'env:A'",
+        keys: &[("scope", "'a'", "'b'"), ("token_cache", "'a'", "'b'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'refresh_token'\norigins = ['http://a.test']\ntoken_url = 'https://a.test'",
+        keys: &[("refresh_token", "'env:A'", "'env:B'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'refresh_token'\norigins = ['http://a.test']\nrefresh_token = 'env:A'",
+        keys: &[("token_url", "'https://a.test'", "'https://b.test'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'refresh_token'\norigins = ['http://a.test']\nrefresh_token = 'env:A'\ntoken_url = 'https://a.test'\nclient_id = 'a'\nclient_secret = 'env:A'",
+        keys: &[("style", "'basic'", "'post'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'jwt_bearer'\norigins = ['http://a.test']\ntoken_url = 'https://a.test'\nissuer = 'a'\nkey = 'env:A'",
+        keys: &[
+            ("audience", "'a'", "'b'"),
+            ("key_id", "'a'", "'b'"),
+            ("subject", "'a'", "'b'"),
+        ],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'jwt_bearer'\norigins = ['http://a.test']\ntoken_url = 'https://a.test'\nkey = 'env:A'",
+        keys: &[("issuer", "'a'", "'b'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'jwt_bearer'\norigins = ['http://a.test']\ntoken_url = 'https://a.test'\nissuer = 'a'",
+        keys: &[("key", "'env:A'", "'env:B'")],
+    },
+    TableCase {
         text: "[breaker]",
         keys: &[
             ("consecutive", "3", "4"),
@@ -208,6 +257,7 @@ const TABLES: &[TableCase] = &[
             ("attempt", "'1s'", "'none'"),
             ("connect", "'1s'", "'none'"),
             ("first_byte", "'1s'", "'none'"),
+            ("hook", "'1s'", "'none'"),
             ("idle_read", "'1s'", "'none'"),
             ("queue", "'1s'", "'none'"),
             ("total", "'1s'", "'none'"),

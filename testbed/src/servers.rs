@@ -1,5 +1,5 @@
-//! Real servers and proxies for tests: nginx, Apache httpd, HAProxy, Redis, Squid, Tinyproxy, httpbin and moto, as
-//! processes with configurations of their own in temporary directories, on free loopback ports.
+//! Real servers and proxies for tests: nginx, Apache httpd, HAProxy, Redis, Squid, Tinyproxy, httpbin, moto and
+//! oidc-provider, as processes with configurations of their own in temporary directories, on free loopback ports.
 //!
 //! [`run_tests`] is the main function of a test binary whose tests need such servers. It reports by name the
 //! tests that cannot run because a program is not installed.

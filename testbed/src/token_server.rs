@@ -1,9 +1,10 @@
 //! An OAuth 2 token server on loopback.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,8 +18,9 @@ use crate::server::worker::WorkerThread;
 
 const MAX_REQUEST: usize = 256 * 1024;
 
-/// A running token server. It issues the access tokens `token-1`, `token-2` … by any grant. Dropping it
-/// closes its connections.
+/// A running token server. It issues the access tokens `token-1`, `token-2` … by any grant. GET requests
+/// to any path but `/token` are answered by 200 if they have such a token that has not ended, and by 401 if
+/// not. Dropping it closes its connections.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -75,7 +77,10 @@ pub struct ReceivedTokenRequest {
 
 #[derive(Debug, Default)]
 struct TokenServerState {
+    /// The access tokens, and their ends.
+    alive: HashMap<String, Option<Instant>>,
     issued: u64,
+    refused: u64,
     /// The refresh tokens that were replaced.
     replaced: HashSet<String>,
     requests: Vec<ReceivedTokenRequest>,
@@ -220,7 +225,29 @@ impl TokenServer {
         format!("http://{}/token", self.address)
     }
 
-    /// Returns the requests so far.
+    /// Returns the URL of a resource that needs a token of this server.
+    ///
+    /// ```
+    /// let server = fetch_testbed::TokenServer::builder().start()?;
+    /// assert!(server.resource_url().starts_with("http://127.0.0.1:"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn resource_url(&self) -> String {
+        format!("http://{}/resource", self.address)
+    }
+
+    /// Returns how many requests for a resource were answered by 401.
+    ///
+    /// ```
+    /// let server = fetch_testbed::TokenServer::builder().start()?;
+    /// assert_eq!(server.refused(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn refused(&self) -> u64 {
+        lock(&self.state).refused
+    }
+
+    /// Returns the token requests so far.
     ///
     /// ```
     /// let server = fetch_testbed::TokenServer::builder().start()?;
@@ -238,12 +265,26 @@ async fn accept_all(listener: TcpListener, state: Arc<Mutex<TokenServerState>>) 
     }
 }
 
-/// Answers one request, and closes the connection.
+/// Answers requests for resources, and one token request, after which the connection is closed.
 async fn serve(mut stream: TcpStream, state: Arc<Mutex<TokenServerState>>) {
-    let Some((head, body)) = read_request(&mut stream).await else {
-        return;
-    };
-    let reply = lock(&state).answer(head, &body);
+    while let Some((head, body)) = read_request(&mut stream).await {
+        if !head.starts_with("GET ") || head.starts_with("GET /token") {
+            return answer_token_request(stream, &state, head, &body).await;
+        }
+        let answer = lock(&state).answer_resource(&head);
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answer_token_request(
+    mut stream: TcpStream,
+    state: &Mutex<TokenServerState>,
+    head: String,
+    body: &[u8],
+) {
+    let reply = lock(state).answer(head, body);
     let TokenReply {
         body,
         fields,
@@ -283,6 +324,16 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 impl TokenServerState {
+    fn answer_resource(&mut self, head: &str) -> &'static str {
+        let token = field(head, "authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let end = token.and_then(|token| self.alive.get(token));
+        if end.is_some_and(|end| end.is_none_or(|end| Instant::now() < end)) {
+            return "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
+        }
+        self.refused += 1;
+        "HTTP/1.1 401 -\r\nWWW-Authenticate: Bearer error=\"invalid_token\"\r\nContent-Length: 0\r\n\r\n"
+    }
+
     fn answer(&mut self, head: String, body: &[u8]) -> TokenReply {
         let form: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
         let (error, reply) = match self.settings.replies.pop_front() {
@@ -325,7 +376,11 @@ impl TokenServerState {
             self.replaced.insert(sent);
         }
         self.issued += 1;
-        body["access_token"] = json!(format!("token-{}", self.issued));
+        let token = format!("token-{}", self.issued);
+        let life = self.settings.lifetime.map(Duration::from_secs);
+        let end = life.map(|life| Instant::now() + life);
+        body["access_token"] = json!(token);
+        self.alive.insert(token, end);
         if let Some(seconds) = self.settings.lifetime {
             body["expires_in"] = json!(seconds);
         }

@@ -22,15 +22,16 @@ use harness::{decision_log, results_table};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use lifecycle::{cancellation, large_batch, runtimes};
 use messages::{
-    bodies, caching, cookies, downloads, failures, redirects, requests, responses, tokens,
+    bodies, caching, cookies, downloads, failures, hooks, redirects, requests, responses, tokens,
 };
 use policies::{request_limits, resilience, retries, time_limits};
 
 /// All behaviours, in the order of the results table.
-const BEHAVIOUR_GROUPS: [BehaviourGroup; 20] = [
+const BEHAVIOUR_GROUPS: [BehaviourGroup; 21] = [
     responses::GROUP,
     requests::GROUP,
     tokens::GROUP,
+    hooks::GROUP,
     failures::GROUP,
     tls::GROUP,
     time_limits::GROUP,

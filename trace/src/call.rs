@@ -149,6 +149,8 @@ fn input_name(input: &Input) -> String {
         Input::End(Ok(())) => "end".to_owned(),
         Input::End(Err(failure)) => format!("failure ({failure})"),
         Input::Head(head) => format!("head with status {}", head.status),
+        Input::HookEnded => "end of a hook".to_owned(),
+        Input::HookStarted(_) => "start of a hook".to_owned(),
         Input::Mark(phase, _) => format!("mark: {phase}"),
         Input::Paused => "pause".to_owned(),
         Input::Resumed => "resumption".to_owned(),

@@ -299,6 +299,13 @@ impl<R: Read> TraceReader<R> {
                     .retry_after(decode_duration(*asked)?);
                 (*delta, Input::Head(head))
             }
+            TraceEntry::HeadWithVerdict(delta, status, asked, pause, verdict) => {
+                let head = HeadSummary::status(*status)
+                    .pause(decode_duration(*pause)?)
+                    .retry_after(decode_duration(*asked)?)
+                    .verdict(*verdict);
+                (*delta, Input::Head(head))
+            }
             TraceEntry::Mark(delta, index, ago) => {
                 let now = self.last_nanos.wrapping_add_signed(*delta);
                 let at = now.wrapping_sub(*ago as u64);

@@ -236,8 +236,11 @@ impl<W: Write> TraceRecorder<W> {
         let parts = |wait: Duration| (wait.as_secs(), wait.subsec_nanos());
         let (asked, pause) = (head.retry_after.map(parts), head.pause.map(parts));
         let delta = take_delta(&mut self.last_nanos, now);
-        let entry =
-            TraceEntry::HeadWithFields(delta, head.status, location.as_deref(), asked, pause);
+        let location = location.as_deref();
+        let entry = match head.verdict {
+            None => TraceEntry::HeadWithFields(delta, head.status, location, asked, pause),
+            Some(verdict) => TraceEntry::HeadWithVerdict(delta, head.status, asked, pause, verdict),
+        };
         append(&mut self.frame, &mut self.repeat, &entry);
     }
 

@@ -7,12 +7,12 @@ pub use futures_lite::stream::{self, Stream, StreamExt};
 #[cfg(feature = "cookies")]
 pub use crate::CookieJar;
 pub use crate::{
-    AttemptEnd, AttemptReport, Backoff, BatchStats, BodyRetention, BuildError, ClientIdentity,
-    ConnectTo, EngineStats, Error, ErrorKind, FailureKind, FetchAll, FetchTimings, Http2Mode,
-    IntoRequest, Jitter, Method, Outcome, OverCap, Policy, PolicyPatch, PolicyRules, Proxy,
-    ProxyKind, ProxyRules, Rate, RedirectPolicy, Request, Response, RetryAfterPolicy, RulePattern,
-    StatusSet, StreamedBody, StreamedResponse, TimeLimit, Timeouts, TimeoutsPatch, bytes, http,
-    url,
+    AttemptEnd, AttemptReport, AttemptRequest, AttemptResponse, Backoff, BatchStats, BodyRetention,
+    BuildError, ClientIdentity, ConnectTo, EngineStats, Error, ErrorKind, FailureKind, FetchAll,
+    FetchTimings, HookError, Http2Mode, IntoRequest, Jitter, Method, Outcome, OverCap, Policy,
+    PolicyPatch, PolicyRules, Proxy, ProxyKind, ProxyRules, Rate, RedirectPolicy, Request,
+    Response, RetryAfterPolicy, RetryClass, RulePattern, StatusSet, StreamedBody, StreamedResponse,
+    TimeLimit, Timeouts, TimeoutsPatch, TlsVersion, Verdict, bytes, http, url,
 };
 
 /// Defines what every adapter's crate has under the same names: [`common`](crate::common), and

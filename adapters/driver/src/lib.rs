@@ -25,6 +25,7 @@ mod shard;
 mod telemetry;
 mod transport;
 
+pub use auth::signer::{RequestSigner, RequestToSign};
 pub use auth::source::{AccessToken, CredentialError, CredentialSource, TokenFuture};
 pub use bytes;
 #[cfg(feature = "cache-disk")]
@@ -50,14 +51,17 @@ pub use client::builder::{
 pub use client::fetch_all::FetchAll;
 pub use client::fetcher::Fetcher;
 pub use client::streamed::{StreamedBody, StreamedResponse};
+#[cfg(feature = "tower")]
+pub use client::tower::FetcherLayer;
 pub use fetch_proto::FetchError;
 pub use fetch_proto::{
     ActiveDownload, AttemptEnd, AttemptPhase, AttemptReport, AuthProfile, Backoff, BatchStats,
     EngineConfig, EngineSnapshot, EngineStats, FailureKind, FetchTimings, GiveUpReason,
-    HostSnapshot, Jitter, Method, OutageWait, OverCap, Policy, PolicyPatch, PolicyRules, Quoted,
-    Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy, RetryBudget, RulePattern, StatusSet,
-    TimeLimit, Timeouts, TimeoutsPatch, Timestamp, TokenFailure, TokenPolicy, Validator,
-    WaitReason, WaitingHost, is_secret_parameter, url_host, url_origin,
+    HostSnapshot, Jitter, LoginSchemes, Method, OutageWait, OverCap, Policy, PolicyPatch,
+    PolicyRules, Quoted, Rate, RedirectPolicy, ResumePoint, RetryAfterPolicy, RetryBudget,
+    RetryClass, RulePattern, StatusSet, TimeLimit, Timeouts, TimeoutsPatch, Timestamp,
+    TokenFailure, TokenPolicy, Validator, WaitReason, WaitingHost, is_secret_parameter, url_host,
+    url_origin,
 };
 pub use fetch_retry_after::parse_retry_after;
 #[cfg(feature = "cookies")]
@@ -69,6 +73,10 @@ pub use http;
 pub use model::attachment::Attachment;
 pub use model::error::{Error, ErrorKind};
 pub use model::fallback_value::FallbackValue;
+pub use model::hook::{
+    attempt_request::AttemptRequest, attempt_response::AttemptResponse, error::HookError,
+    verdict::Verdict,
+};
 pub use model::outcome::{FallbackSource, Outcome, RedirectResponse};
 pub use model::redirect_check::{RedirectCheck, RedirectVerdict};
 pub use model::request::{BodyRetention, BodySource, IntoRequest, Request};
@@ -84,13 +92,14 @@ pub use model::upload::{
 pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;
 pub use settings::connect_to::ConnectTo;
+pub use settings::dns_resolver::{DnsResolver, ResolvedAddresses};
 pub use settings::fallback::FallbackSettings;
 pub use settings::local_address::{AddressFamily, LocalAddress};
 pub use settings::pool::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_CONNECTIONS, PoolSettings};
 pub use settings::proxy::{Proxy, ProxyKind};
 pub use settings::proxy_rules::ProxyRules;
 pub use settings::route::RouteSettings;
-pub use settings::tls::{ClientIdentity, Http2Mode, TlsSettings, TlsVersion};
+pub use settings::tls::{ClientIdentity, CustomTlsConfig, Http2Mode, TlsSettings, TlsVersion};
 pub use settings::transport_override::TransportOverride;
 pub use settings::{DEFAULT_EXPECT_TIMEOUT, Settings};
 pub use transport::Transport;
@@ -101,6 +110,8 @@ pub use transport::failure_reason::FailureReason;
 pub use transport::message::{BodyStream, IncomingResponse, OutgoingRequest, RequestBody};
 pub use transport::message_sizes::MessageSizes;
 pub use transport::progress::{AttemptProgress, BodyDemand};
+#[cfg(feature = "tower")]
+pub use transport::service_transport::{ReceivedServiceBody, ServiceBody, ServiceTransport};
 pub use transport::shared_state::SharedState;
 #[cfg(feature = "async-io")]
 pub use transport::timer::AsyncIoTimer;

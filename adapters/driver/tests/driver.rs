@@ -105,7 +105,10 @@ fn a_panicking_transport_frees_its_slot() {
         .count();
     assert_eq!((outcomes.len(), good), (4, 1));
     let error = outcomes[0].error().unwrap().to_string();
-    assert!(error.contains("the transport panicked: broken"), "{error}");
+    assert!(
+        error.contains("the transport or a hook panicked: broken"),
+        "{error}"
+    );
 }
 
 #[test]

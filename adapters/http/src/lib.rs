@@ -17,7 +17,7 @@ mod transport;
 
 pub use body::ResponseBody;
 pub use config::HttpConfig;
-pub use connect::dns::{DnsResolver, SystemResolver};
+pub use connect::dns::SystemResolver;
 pub use connect::exhaustion::raise_fd_limit;
 #[cfg(feature = "tls")]
 pub use connect::tls::TlsOptions;

@@ -40,13 +40,12 @@ impl IsahcClientFactory {
         if cfg!(not(feature = "tls")) && needs_tls {
             return cannot("tls", "built without the feature `tls`");
         }
-        if settings.tls.version.is_some() {
+        let mut tls = settings.tls.clone();
+        tls.ca_certificates.clear();
+        (tls.client_certificate, tls.insecure) = (None, false);
+        if let Some(setting) = tls.first_changed() {
             let reason = "isahc does not do it: take the adapter for smol or tokio";
-            return cannot("version", reason);
-        }
-        if !settings.tls.pinned_keys.is_empty() {
-            let reason = "isahc does not do it: take the adapter for smol or tokio";
-            return cannot("pinned_keys", reason);
+            return cannot(setting, reason);
         }
         if cfg!(not(target_os = "linux")) && has_identity {
             let reason =

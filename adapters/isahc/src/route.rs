@@ -36,6 +36,7 @@ impl RequestRoutes {
             ("private_addresses", !route.private_addresses),
             ("proxy_headers", !route.proxy_headers.is_empty()),
             ("proxy_tunnel", route.proxy_tunnel),
+            ("resolver", route.resolver.is_some()),
         ];
         if let Some((setting, _)) = unsupported.into_iter().find(|(_, is_set)| *is_set) {
             return cannot(

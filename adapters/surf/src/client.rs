@@ -23,13 +23,12 @@ impl SurfClientFactory {
             let reason = "surf cannot do it: take the adapter for smol or tokio";
             return Err(BuildError::new(setting, reason));
         }
-        if settings.tls.version.is_some() {
+        let mut tls = settings.tls.clone();
+        tls.ca_certificates.clear();
+        (tls.client_certificate, tls.insecure) = (None, false);
+        if let Some(setting) = tls.first_changed() {
             let reason = "surf cannot do it: take the adapter for smol or tokio";
-            return Err(BuildError::new("version", reason));
-        }
-        if !settings.tls.pinned_keys.is_empty() {
-            let reason = "surf cannot do it: take the adapter for smol or tokio";
-            return Err(BuildError::new("pinned_keys", reason));
+            return Err(BuildError::new(setting, reason));
         }
         let ttl = settings.route.dns_ttl;
         if !ttl.is_zero() && ttl != Settings::default().route.dns_ttl {

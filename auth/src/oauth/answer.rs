@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use fetch_driver::{CredentialError, Response, parse_retry_after};
+use fetch_proto::TokenUrl;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 
@@ -49,7 +50,7 @@ pub(super) struct IssuedToken {
 /// If it has no token that can be sent by the scheme Bearer.
 pub(super) fn read_answer(
     response: &Response,
-    url: &str,
+    url: &TokenUrl,
     secrets: &[Secret],
 ) -> Result<IssuedToken, CredentialError> {
     let status = response.status.as_u16();
@@ -149,7 +150,12 @@ mod tests {
     fn answer(status: u16, body: &str) -> Result<IssuedToken, String> {
         let response = Response::new(StatusCode::from_u16(status).unwrap(), body.to_owned());
         let secrets = [Secret::new("hunter2".to_owned())];
-        read_answer(&response, "https://id.test/token", &secrets).map_err(|error| {
+        read_answer(
+            &response,
+            &"https://id.test/token".parse().unwrap(),
+            &secrets,
+        )
+        .map_err(|error| {
             // The kind of failure is visible from outside in its Debug form only.
             let kind = match format!("{error:?}").contains("Refused") {
                 true => "final",

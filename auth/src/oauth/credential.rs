@@ -4,12 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fetch_driver::{Adapter, Settings};
-use fetch_proto::SecretSource;
+use fetch_proto::{SecretSource, TokenUrl};
 use ring::digest::{Context, SHA256};
-use url::Url;
 
 use super::assertion::AssertionSigner;
-use super::endpoint::{InvalidTokenUrl, check_url};
 use super::source::OAuthSource;
 
 /// A client of an OAuth 2 token server: how it acquires access tokens.
@@ -19,7 +17,7 @@ use super::source::OAuthSource;
 /// use fetch_driver::{AuthProfile, Settings};
 /// use fetch_smol::Smol;
 ///
-/// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)?
+/// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)
 ///     .client("my-client", ClientAuthentication::Basic("env:API_SECRET".parse()?))
 ///     .scope("read");
 /// let profile = AuthProfile::new("api").scope("https://api.example/".parse()?);
@@ -35,7 +33,7 @@ pub struct OAuthCredential {
     pub(super) client_id: Option<String>,
     pub(super) grant: Grant,
     pub(super) scope: Option<String>,
-    pub(super) token_url: Url,
+    pub(super) token_url: TokenUrl,
 }
 
 /// How a client shows the token server who it is.
@@ -68,30 +66,26 @@ pub(super) enum Grant {
 }
 
 impl OAuthCredential {
-    fn new(grant: Grant, token_url: Url) -> Result<Self, InvalidTokenUrl> {
-        check_url(&token_url)?;
-        Ok(Self {
+    const fn new(grant: Grant, token_url: TokenUrl) -> Self {
+        Self {
             authentication: ClientAuthentication::None,
             cache: None,
             client_id: None,
             grant,
             scope: None,
             token_url,
-        })
+        }
     }
 
     /// Tokens for the client itself (RFC 6749, 4.4).
     ///
-    /// # Errors
-    ///
-    /// If the URL has neither https nor a loopback address, or contains a login or a fragment.
-    ///
     /// ```
     /// use fetch_auth::OAuthCredential;
-    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)?;
+    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn client_credentials(token_url: Url) -> Result<Self, InvalidTokenUrl> {
+    #[must_use]
+    pub const fn client_credentials(token_url: TokenUrl) -> Self {
         Self::new(Grant::ClientCredentials, token_url)
     }
 
@@ -99,33 +93,27 @@ impl OAuthCredential {
     /// token by each answer, the latest one is used; set a [`token_cache`](Self::token_cache) to keep it
     /// for the next run.
     ///
-    /// # Errors
-    ///
-    /// As [`client_credentials`](Self::client_credentials).
-    ///
     /// ```
     /// use fetch_auth::OAuthCredential;
     /// let first = "file:/run/secrets/refresh-token".parse()?;
-    /// let oauth = OAuthCredential::refresh_token("https://id.example/token".parse()?, first)?;
+    /// let oauth = OAuthCredential::refresh_token("https://id.example/token".parse()?, first);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn refresh_token(token_url: Url, first: SecretSource) -> Result<Self, InvalidTokenUrl> {
+    #[must_use]
+    pub const fn refresh_token(token_url: TokenUrl, first: SecretSource) -> Self {
         Self::new(Grant::RefreshToken(first), token_url)
     }
 
     /// Tokens for what a signed JWT asserts (RFC 7523, 2.1), as for the service accounts of Google.
     ///
-    /// # Errors
-    ///
-    /// As [`client_credentials`](Self::client_credentials).
-    ///
     /// ```
     /// use fetch_auth::{AssertionSigner, OAuthCredential};
     /// let signer = AssertionSigner::new("file:key.pem".parse()?).issuer("robot@project.example");
-    /// let oauth = OAuthCredential::jwt_bearer("https://id.example/token".parse()?, signer)?;
+    /// let oauth = OAuthCredential::jwt_bearer("https://id.example/token".parse()?, signer);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn jwt_bearer(token_url: Url, signer: AssertionSigner) -> Result<Self, InvalidTokenUrl> {
+    #[must_use]
+    pub const fn jwt_bearer(token_url: TokenUrl, signer: AssertionSigner) -> Self {
         Self::new(Grant::JwtBearer(signer), token_url)
     }
 
@@ -133,7 +121,7 @@ impl OAuthCredential {
     ///
     /// ```
     /// use fetch_auth::{ClientAuthentication, OAuthCredential};
-    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)?
+    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)
     ///     .client("my-client", ClientAuthentication::Post("env:API_SECRET".parse()?));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -148,7 +136,7 @@ impl OAuthCredential {
     ///
     /// ```
     /// use fetch_auth::OAuthCredential;
-    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)?.scope("read write");
+    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?).scope("read write");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -163,7 +151,7 @@ impl OAuthCredential {
     ///
     /// ```
     /// use fetch_auth::OAuthCredential;
-    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)?
+    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)
     ///     .token_cache("/home/me/.cache/tokens.json");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -181,7 +169,7 @@ impl OAuthCredential {
     /// ```
     /// use fetch_auth::OAuthCredential;
     /// use fetch_smol::Smol;
-    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)?;
+    /// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?);
     /// let source = oauth.source::<Smol>(&fetch_driver::Settings::default());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -199,7 +187,7 @@ impl OAuthCredential {
         };
         let parts = [
             Some(grant),
-            Some(self.token_url.as_str()),
+            Some(self.token_url.as_url().as_str()),
             self.client_id.as_deref(),
             self.scope.as_deref(),
             signer.and_then(|signer| signer.issuer.as_deref()),

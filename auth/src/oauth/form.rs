@@ -51,7 +51,10 @@ impl TokenRequest {
     ) -> Result<Self, FormError> {
         let mut form = Serializer::new(String::new());
         let mut secrets: Vec<Secret> = refresh_token.cloned().into_iter().collect();
-        let (id, url) = (oauth.client_id.as_deref(), oauth.token_url.as_str());
+        let (id, url) = (
+            oauth.client_id.as_deref(),
+            oauth.token_url.as_url().as_str(),
+        );
         match &oauth.grant {
             Grant::ClientCredentials => {
                 form.append_pair("grant_type", "client_credentials");

@@ -10,5 +10,4 @@ mod source;
 
 pub use assertion::{AssertionSigner, check_signing_key};
 pub use credential::{ClientAuthentication, OAuthCredential};
-pub use endpoint::InvalidTokenUrl;
 pub use source::OAuthSource;

@@ -14,7 +14,7 @@ use ring::digest::{SHA256, digest};
 use super::answer::{IssuedToken, read_answer};
 use super::cache::{CachedToken, LockedCache};
 use super::credential::{Grant, OAuthCredential, hex};
-use super::endpoint::{build_fetcher, shown};
+use super::endpoint::build_fetcher;
 use super::form::{FormError, TokenRequest, read_line};
 use crate::secret::Secret;
 use crate::stored::credential_error;
@@ -24,7 +24,7 @@ use crate::stored::credential_error;
 /// ```
 /// use fetch_auth::{OAuthCredential, OAuthSource};
 /// use fetch_smol::Smol;
-/// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?)?;
+/// let oauth = OAuthCredential::client_credentials("https://id.example/token".parse()?);
 /// let source: OAuthSource<Smol> = oauth.source(&fetch_driver::Settings::default());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -144,7 +144,7 @@ impl<'a> Acquisition<'a> {
             record = record.refreshed_by(&latest, &refresh.origin);
             let is_new = latest.expose() != refresh.latest.expose();
             if is_new && cache.is_none() && self.state.rotated.is_none() {
-                let url = shown(&self.oauth.token_url);
+                let url = &self.oauth.token_url;
                 warn!(
                     "{url} replaces the refresh token: set token_cache, or it is lost after this run"
                 );
@@ -218,10 +218,10 @@ impl<'a> Acquisition<'a> {
                 FormError::Request(error) => CredentialError::refused(error),
                 FormError::Secret(error) => credential_error(error),
             })?;
-        let url = shown(&self.oauth.token_url);
+        let url = &self.oauth.token_url;
         let outcome = block_on(fetcher.fetch(request));
         match outcome.result {
-            Ok(response) => read_answer(&response, &url, &secrets),
+            Ok(response) => read_answer(&response, url, &secrets),
             Err(error) => Err(CredentialError::unavailable(format!("{url}: {error}"))),
         }
     }
@@ -234,7 +234,7 @@ impl<'a> Acquisition<'a> {
         let made = AccessToken::bearer(token.expose());
         self.state.returned = Some(token);
         let made = made.map_err(|_| {
-            let url = shown(&self.oauth.token_url);
+            let url = &self.oauth.token_url;
             CredentialError::refused(format!(
                 "{url}: the token has characters that a header field cannot have"
             ))

@@ -11,8 +11,12 @@ use std::time::Duration;
 use fetch_proto::SecretSource;
 use zeroize::Zeroizing;
 
+#[cfg(feature = "sigv4")]
+pub(crate) use output::lifetime as secret_lifetime;
 #[cfg(feature = "oauth")]
-pub(crate) use output::{seconds, wipe};
+pub(crate) use output::seconds;
+#[cfg(any(feature = "oauth", feature = "sigv4"))]
+pub(crate) use output::wipe;
 pub use read::{check_secret, read_secret};
 
 /// A secret text. It is wiped from memory when it is dropped, and `Debug` does not show it.

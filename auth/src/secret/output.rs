@@ -57,7 +57,7 @@ fn from_json(
 }
 
 /// How long the members say that it is valid from `now` on.
-pub(super) fn lifetime(json: &Value, now: SystemTime) -> Result<Option<Duration>, String> {
+pub(crate) fn lifetime(json: &Value, now: SystemTime) -> Result<Option<Duration>, String> {
     if let Some(seconds) = json.get("expires_in").and_then(seconds) {
         return Ok(Some(seconds));
     }

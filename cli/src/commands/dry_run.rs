@@ -63,6 +63,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
         max_errors: plan.stop.max_errors,
         duplicates: input.dedupe.then(Default::default),
         seq: 0,
+        is_done: None,
         shared: shared.clone(),
         store,
         print: Box::new(move |message| {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use fetch_auth::{SecretKind, check_secret};
 use fetch_policy::{PolicyFile, Severity};
 
 use crate::args::command::PolicyCommand;
 use crate::display::plural;
 use crate::exit::CliError;
 use crate::output::target::print_stdout;
+use crate::plan::auth::check_profile_secret;
 use crate::plan::policy::file::{self, read};
 
 /// Runs the subcommand, and returns the exit code.
@@ -31,8 +31,8 @@ fn check(path: &Path) -> Result<u8, CliError> {
     let findings = match read(path) {
         Ok(file) => {
             let mut findings = file.lint();
-            findings.extend(file.lint_secrets(|source| {
-                let readable = check_secret(source, SecretKind::Line);
+            findings.extend(file.lint_secrets(|key, source| {
+                let readable = check_profile_secret(key, source);
                 readable.map_err(|error| error.to_string())
             }));
             findings

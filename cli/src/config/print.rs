@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction};
 use super::ParsedOptions;
 use super::known::OptionIndex;
 use crate::args;
-use fetch_proto::{is_secret_field, redact_secrets};
+use fetch_proto::{SecretSource, is_secret_field, redact_secrets};
 
 /// Options whose values are secret. For --header it depends on the field name.
 const SECRET: [&str; 4] = ["cookie", "oauth2_bearer", "proxy_user", "user"];
@@ -91,6 +91,8 @@ fn quoted(id: &str, value: &str) -> String {
 pub(super) fn redact(id: &str, value: &str) -> String {
     match id {
         id if SECRET.contains(&id) => HIDDEN.to_owned(),
+        // It may be the secret itself.
+        "client_secret" if value.parse::<SecretSource>().is_err() => HIDDEN.to_owned(),
         "header" | "proxy_header" => {
             let name = value.split([':', ';']).next().unwrap_or_default();
             match is_secret_field(name) {

@@ -4,6 +4,8 @@ pub(crate) mod backlog;
 mod duplicates;
 mod glob;
 mod lines;
+#[cfg(feature = "scale")]
+mod list_lines;
 pub(crate) mod parsing;
 mod progress;
 mod reader;
@@ -17,6 +19,8 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 pub(crate) use lines::{LineReader, MAX_LINE, check, trim};
+#[cfg(feature = "scale")]
+pub(crate) use list_lines::for_each_line;
 pub(crate) use progress::SharedProgress;
 pub(crate) use reader::ListReader;
 pub(crate) use rows::BodyDirectory;
@@ -171,6 +175,12 @@ impl UrlSource {
             payload: None,
         })
     }
+}
+
+/// Whether the lines of a list are JSON.
+#[cfg(feature = "scale")]
+pub(crate) fn is_jsonl(format: InputFormat, path: &Path) -> bool {
+    ListFormat::detect(format, path) == ListFormat::Jsonl
 }
 
 /// The number of URLs if all of them are arguments.

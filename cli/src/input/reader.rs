@@ -32,7 +32,7 @@ use fetch_state::StateLedger;
 const MAX_BATCHES: usize = 4;
 
 /// The longest line of a JSONL list, in bytes.
-const MAX_JSON_LINE: usize = 1 << 20;
+pub(super) const MAX_JSON_LINE: usize = 1 << 20;
 
 /// The rows of a Parquet file in a batch.
 const PARQUET_BATCH: usize = 256;
@@ -63,6 +63,8 @@ pub(crate) struct ListReader {
     pub(crate) print: Box<dyn Fn(&str) + Send>,
     /// The number of the last line or row, without ignored lines.
     pub(crate) seq: u64,
+    /// Whether a line, by its number, has a record already.
+    pub(crate) is_done: Option<Box<dyn Fn(u64) -> bool + Send>>,
 }
 
 impl ListReader {
@@ -370,6 +372,13 @@ impl ListReader {
     /// Whether the request is to be fetched: neither a duplicate nor completed according to the
     /// state, in which it is claimed.
     fn is_wanted<'a>(&mut self, id: impl FnOnce(&RecordWriter) -> RecordId<'a>) -> bool {
+        if self
+            .is_done
+            .as_ref()
+            .is_some_and(|is_done| is_done(self.seq))
+        {
+            return false;
+        }
         if self.duplicates.is_none() && self.ledger.is_none() {
             return true;
         }

@@ -24,6 +24,7 @@ const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// The properties of requests whose rows set no others.
+#[derive(Clone)]
 pub(crate) struct RequestTemplate {
     /// Whether `Expect: 100-continue` is added where the body is one for which curl does so.
     pub(crate) asks_before_bodies: bool,

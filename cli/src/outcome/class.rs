@@ -71,6 +71,7 @@ impl OutcomeClass {
         match cause {
             FailureCause::BodyTooLarge { .. } => Self::of_failure(FailureKind::BodyTooLarge),
             FailureCause::Cancelled => Self::failed(Kind::Cancelled, 42, ExitStatus::Unfinished),
+            FailureCause::NoToken(_) => Self::failed(Kind::Auth, 67, ExitStatus::Auth),
             FailureCause::TimedOut(_) => Self::failed(Kind::Timeout, 28, ExitStatus::Network),
             FailureCause::Redirect(RedirectError::TooMany) => {
                 Self::failed(Kind::Protocol, 47, ExitStatus::Protocol)

@@ -8,6 +8,8 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OutcomeKind {
+    /// There is no token to authenticate the request with.
+    Auth,
     Cancelled,
     /// The body does not have the checksum of the list.
     Checksum,
@@ -33,6 +35,7 @@ pub(crate) enum OutcomeKind {
 impl OutcomeKind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Auth => "auth",
             Self::Cancelled => "cancelled",
             Self::Checksum => "checksum",
             Self::Connect => "connect",

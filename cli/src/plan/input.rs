@@ -29,7 +29,8 @@ impl InputPlan {
             input::pair_payloads(&mut list, &args.input, payloads)?;
         }
         let mut template = request::template(args)?;
-        template.has_login = settings.headers.contains_key(AUTHORIZATION);
+        template.has_login =
+            settings.headers.contains_key(AUTHORIZATION) || args.request.user.is_some();
         template.netrc = settings.netrc.clone();
         Ok(Self {
             dedupe: args.input.dedupe,

@@ -2,13 +2,14 @@
 //!
 //! A [`RunPlan`] has one part per concern. Each part reads its own options, and owns what it opens.
 
-mod auth;
+pub(crate) mod auth;
 mod ca_directory;
 mod cache;
 mod client;
 mod console;
 mod hsts;
 mod input;
+mod login;
 mod output;
 mod pins;
 pub(crate) mod policy;

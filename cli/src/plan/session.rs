@@ -135,7 +135,7 @@ pub(super) fn read_netrc(
 ) -> Result<Option<Arc<Netrc>>, CliError> {
     let session = &args.session;
     let wanted = session.netrc || session.netrc_optional || session.netrc_file.is_some();
-    if !wanted || headers.contains_key(AUTHORIZATION) {
+    if !wanted || headers.contains_key(AUTHORIZATION) || args.request.user.is_some() {
         return Ok(None);
     }
     let default_path = || {

@@ -17,17 +17,17 @@ use crate::save::BodyStore;
 const MAX_CONCURRENT: usize = 64;
 
 /// Saves bodies in the background and returns their outcomes afterwards.
-pub(super) struct BodySaver {
+pub(crate) struct BodySaver {
     builder: Arc<RecordBuilder>,
     fail: bool,
     receiver: Pin<Box<Receiver<(Outcome, SavedBody)>>>,
     running: usize,
     sender: Sender<(Outcome, SavedBody)>,
-    pub(super) store: Arc<BodyStore>,
+    pub(crate) store: Arc<BodyStore>,
 }
 
 impl BodySaver {
-    pub(super) fn new(store: Arc<BodyStore>, builder: Arc<RecordBuilder>, fail: bool) -> Self {
+    pub(crate) fn new(store: Arc<BodyStore>, builder: Arc<RecordBuilder>, fail: bool) -> Self {
         let (sender, receiver) = async_channel::unbounded();
         Self {
             builder,
@@ -39,11 +39,11 @@ impl BodySaver {
         }
     }
 
-    pub(super) fn has_capacity(&self) -> bool {
+    pub(crate) fn has_capacity(&self) -> bool {
         self.running < MAX_CONCURRENT
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.running == 0
     }
 
@@ -53,7 +53,7 @@ impl BodySaver {
         clippy::result_large_err,
         reason = "the outcome is returned, not an error"
     )]
-    pub(super) fn start(&mut self, outcome: Outcome) -> Result<(), Outcome> {
+    pub(crate) fn start(&mut self, outcome: Outcome) -> Result<(), Outcome> {
         if outcome.result.is_err() {
             if !is_cancelled(&outcome) {
                 self.store.forget_partial(&outcome, &self.builder);
@@ -78,7 +78,7 @@ impl BodySaver {
     }
 
     /// Waits for the next saved body; pending while none is being saved.
-    pub(super) fn poll_saved(&mut self, cx: &mut Context<'_>) -> Poll<(Outcome, SavedBody)> {
+    pub(crate) fn poll_saved(&mut self, cx: &mut Context<'_>) -> Poll<(Outcome, SavedBody)> {
         match self.receiver.as_mut().poll_next(cx) {
             Poll::Ready(Some(saved)) => {
                 self.running -= 1;
@@ -89,13 +89,13 @@ impl BodySaver {
     }
 
     /// Blocks until the next body is saved; `None` if none is being saved.
-    pub(super) fn wait_saved(&mut self) -> Option<(Outcome, SavedBody)> {
+    pub(crate) fn wait_saved(&mut self) -> Option<(Outcome, SavedBody)> {
         self.running = self.running.checked_sub(1)?;
         self.receiver.recv_blocking().ok()
     }
 }
 
-pub(super) fn is_cancelled(outcome: &Outcome) -> bool {
+pub(crate) fn is_cancelled(outcome: &Outcome) -> bool {
     let cancelled = ErrorKind::Fetch(FetchError::Cancelled);
     outcome
         .error()

@@ -66,11 +66,10 @@ impl ActiveRun {
         }
         let stopped = self.stop_reason(end);
         let notes = (&self.host_waits, &self.long_downloads);
+        let stats = (fetches.stats(), self.fetcher.stats());
         let summary = RunSummary {
             cache: self.cache.as_ref().map(CacheCounts::new),
-            ..self
-                .outcomes
-                .summary(elapsed, fetches.stats(), stopped, notes)
+            ..self.outcomes.summary(elapsed, stats, stopped, notes)
         };
         if !self.silent {
             let _ = std::io::stderr().write_all(summary.to_string().as_bytes());
@@ -116,7 +115,6 @@ impl ActiveRun {
         self.report.as_ref().map_or(Ok(()), |file| {
             let report = RunReport {
                 code,
-                engine: self.fetcher.stats(),
                 options: &self.options,
                 started: self.epoch,
                 summary,

@@ -21,23 +21,23 @@ const MAX_STREAK: u32 = 256;
     clippy::large_enum_variant,
     reason = "it is a short-lived value on the stack"
 )]
-pub(super) enum RunEvent {
+pub(crate) enum RunEvent {
     End,
     Outcome(Outcome, Option<SavedBody>),
     Tick,
 }
 
 /// A source of events. Many outcomes cannot starve the ticks.
-pub(super) struct RunEvents<'a> {
+pub(crate) struct RunEvents<'a> {
     /// Whether `fetches` has ended.
     ended: bool,
-    pub(super) fetches: &'a mut FetchAll<AdmittedRequests>,
+    pub(crate) fetches: &'a mut FetchAll<AdmittedRequests>,
     streak: u32,
     tick: smol::Timer,
 }
 
 impl<'a> RunEvents<'a> {
-    pub(super) fn new(fetches: &'a mut FetchAll<AdmittedRequests>) -> Self {
+    pub(crate) fn new(fetches: &'a mut FetchAll<AdmittedRequests>) -> Self {
         Self {
             ended: false,
             fetches,
@@ -46,7 +46,7 @@ impl<'a> RunEvents<'a> {
         }
     }
 
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         mut saver: Option<&mut BodySaver>,
         cx: &mut Context<'_>,

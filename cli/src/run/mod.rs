@@ -30,8 +30,8 @@ use crate::ui::long_downloads::{LongDownloads, MIN_AGE};
 use crate::ui::monitor::RunMonitor;
 use crate::ui::progress::ProgressDisplay;
 use crate::ui::signals::SignalState;
-use body_saver::{BodySaver, is_cancelled};
-use events::{RunEvent, RunEvents};
+pub(crate) use body_saver::{BodySaver, is_cancelled};
+pub(crate) use events::{RunEvent, RunEvents};
 use outcomes::RunOutcomes;
 pub(crate) use start::run;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use fetch_driver::Outcome;
-use fetch_proto::BatchStats;
+use fetch_proto::{BatchStats, EngineStats};
 use fetch_state::SkippedClaims;
 
 use crate::exit::CliError;
@@ -139,7 +139,7 @@ impl RunOutcomes {
     pub(crate) fn summary<'a>(
         &'a self,
         elapsed: Duration,
-        stats: &'a BatchStats,
+        (stats, engine): (&'a BatchStats, EngineStats),
         stopped: Option<&'a str>,
         (host_waits, long_downloads): (&'a HostWaits, &'a LongDownloads),
     ) -> RunSummary<'a> {
@@ -154,6 +154,7 @@ impl RunOutcomes {
             disallowed: self.shared.disallowed.load(Relaxed) + self.tally.disallowed,
             duplicates: self.shared.duplicates.load(Relaxed) + skipped.duplicates,
             elapsed,
+            engine,
             existing: self.existing(),
             host_waits,
             long_downloads,

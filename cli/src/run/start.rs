@@ -115,6 +115,7 @@ pub(crate) fn run(mut plan: RunPlan, options: SetOptions) -> Result<u8, CliError
         writer: writer.clone(),
         print: print_message,
         seq: 0,
+        is_done: None,
     };
     let requests = RequestStream::new(
         reader

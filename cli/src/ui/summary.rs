@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use fetch_driver::{Cache, CacheStats, CacheUsage};
-use fetch_proto::BatchStats;
+use fetch_proto::{BatchStats, EngineStats};
 
 use crate::display::{ByteSize, ShortDuration, plural, sanitize};
 use crate::outcome::error_type::ErrorType;
@@ -30,6 +30,7 @@ pub(crate) struct RunSummary<'a> {
     /// Duplicates that `--dedupe` or `--state` skipped.
     pub(crate) duplicates: u64,
     pub(crate) elapsed: Duration,
+    pub(crate) engine: EngineStats,
     /// URLs whose files existed already.
     pub(crate) existing: u64,
     pub(crate) host_waits: &'a HostWaits,
@@ -208,6 +209,12 @@ impl RunSummary<'_> {
             plural(stats.retries(), "retry", "retries"),
             plural(stats.redirects(), "redirect", "redirects"),
         )?;
+        let engine = &self.engine;
+        if engine.tokens_acquired > 0 {
+            let tokens = plural(engine.tokens_acquired, "token acquired", "tokens acquired");
+            let again = plural(engine.auth_retries, "request", "requests");
+            writeln!(f, "  auth      {tokens}, {again} sent again after a 401")?;
+        }
         writeln!(
             f,
             "  received  {}, decoded {}",
@@ -299,6 +306,9 @@ pub(crate) fn suggested_fix(outcome: OutcomeKind, error: ErrorType) -> Option<&'
         (_, ErrorType::Status(401 | 403 | 407)) => {
             "log in with -u USER:PASSWORD or -H 'Authorization: …'"
         }
+        (OutcomeKind::Auth, _) => {
+            "the warnings say why there is no token; see docs/auth.md, and fetch-all policy check FILE"
+        }
         (_, ErrorType::Status(404 | 410)) => "check these URLs: the server has no such resource",
         (_, ErrorType::Status(429)) => "send fewer requests: --host-rate 1/s, --per-host 1",
         (_, ErrorType::Status(500..)) => "a server error: try again later, or raise --retry",
@@ -371,8 +381,11 @@ mod tests {
             let fetch = HostTally::of_fetch(Duration::from_secs(seconds), failed, 0);
             tally.hosts.record(name, &fetch);
         }
+        let mut engine = EngineStats::default();
+        (engine.tokens_acquired, engine.auth_retries) = (2, 1);
         let summary = RunSummary {
             cache: None,
+            engine,
             can_resume: true,
             completed_before: (7, 2),
             disallowed: 0,
@@ -397,6 +410,7 @@ mod tests {
             "no record 3 URLs: a.test 3 (queued or in flight)\n",
             "skipped   1 URL: file exists\n",
             "skipped   7 URLs: completed by an earlier run, 2 with a failure: --retry-failed",
+            "auth      2 tokens acquired, 1 request sent again after a 401\n",
             "received  2.0 KiB",
             "1  404          http://a.test/x",
             "check these URLs",

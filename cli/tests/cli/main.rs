@@ -25,10 +25,10 @@ mod options {
 }
 
 mod people {
-    mod monitoring;
+    pub(crate) mod monitoring;
     mod report;
     #[cfg(unix)]
-    mod terminal;
+    pub(crate) mod terminal;
     mod view;
 }
 
@@ -50,6 +50,7 @@ mod requests {
     mod robots;
     mod routes;
     mod secrets;
+    mod tokens;
     mod uploads;
 }
 

@@ -164,10 +164,13 @@ fn posts_over_reloads_of_nginx_are_neither_lost_nor_doubled() {
     let nginx = nginx("");
     let list = write_list(&nginx, posts(), |path| nginx.url(path));
     let options = ["-X", "POST", "-d", "once", "--retry", "0"];
+    let mut reloads = 0;
     let output = run_disturbed(start(&list, &options), Duration::from_millis(150), || {
         nginx.signal(Signal::SIGHUP).unwrap();
+        reloads += 1;
     });
     let records = parse_records(&output.stdout);
+    println!("{:?} over {reloads} reloads", outcomes(&records));
     let expected = [("ok".to_owned(), posts())].into();
     assert_eq!(outcomes(&records), expected, "{:?}", errors(&records));
     assert_eq!(logged_posts(&nginx).len(), posts());
@@ -178,13 +181,16 @@ fn posts_over_graceful_stops_of_nginx_are_not_doubled_and_each_loss_is_named() {
     let mut nginx = nginx("");
     let list = write_list(&nginx, posts(), |path| nginx.url(path));
     let child = start(&list, &PATIENT);
+    let mut stops = 0;
     let output = run_disturbed(child, Duration::from_millis(500), || {
         nginx.signal(Signal::SIGQUIT).unwrap();
         nginx.wait().unwrap();
         nginx.start_again().unwrap();
+        stops += 1;
     });
     let records = parse_records(&output.stdout);
     let counts = outcomes(&records);
+    println!("{counts:?} over {stops} stops");
     assert_eq!(records.len(), posts());
     let (ok, unanswered) = (counts["ok"], counts.get("unanswered").copied().unwrap_or(0));
     assert_eq!(
@@ -211,6 +217,7 @@ fn posts_over_kills_of_nginx_are_not_doubled_and_each_loss_is_named() {
     });
     let records = parse_records(&output.stdout);
     let counts = outcomes(&records);
+    println!("{counts:?} over {kills} kills");
     assert_eq!(records.len(), posts());
     let unanswered = counts.get("unanswered").copied().unwrap_or(0);
     assert_eq!(counts["ok"] + unanswered, posts(), "{:?}", errors(&records));
@@ -247,6 +254,7 @@ fn a_limit_on_requests_per_http2_connection_costs_nothing() {
         let expected = [("ok".to_owned(), URLS)].into();
         assert_eq!(outcomes(&records), expected, "{:?}", errors(&records));
         let logged = nginx.access_log().len() - before;
+        println!("{logged} requests for {URLS} URLs, --per-host {per_host}");
         assert!(logged * 100 <= URLS * 105, "{logged} requests");
     }
 }

@@ -7,8 +7,11 @@
 mod cache;
 mod connections;
 mod downloads;
+mod logins;
 mod outages;
 mod reload;
+#[cfg(feature = "scale")]
+mod scale;
 mod support;
 mod throttles;
 
@@ -22,8 +25,11 @@ fn main() -> ExitCode {
         cache::TESTS,
         connections::TESTS,
         downloads::TESTS,
+        logins::TESTS,
         outages::TESTS,
         reload::TESTS,
+        #[cfg(feature = "scale")]
+        scale::TESTS,
         throttles::TESTS,
     ];
     run_tests(&tests.concat())

@@ -96,6 +96,7 @@ fn is_gone_for(seconds: u64) {
     let mut server = nginx();
     let list = write_list(&server, urls(&server, URLS));
     let output = server.place().file("records");
+    let began = Instant::now();
     let child = start_and_wait_for(&server, &["-i", &list, "-o", &output], 2000);
     server.kill();
     thread::sleep(Duration::from_secs(seconds));
@@ -115,6 +116,8 @@ fn is_gone_for(seconds: u64) {
     );
     assert!(ended.status.success(), "{summary}");
     let vain = attempts - URLS as u64;
+    let (took, counts) = (began.elapsed(), outcomes(&records));
+    println!("{counts:?} in {took:.1?}, gone for {seconds} s: {vain} requests in vain");
     assert!(
         (1..400).contains(&vain),
         "{vain} requests in vain: {summary}"
@@ -184,6 +187,7 @@ fn a_dead_host_at_every_tenth_line_is_given_up_and_named() {
     let summary = String::from_utf8_lossy(&output.stderr);
     let expected = [("ok".to_owned(), 2700), ("connect".to_owned(), 300)];
     assert_eq!(outcomes(&records), expected.into(), "{summary}");
+    println!("{URLS} URLs, every tenth at a dead host: {took:.1?}, {attempts} requests");
     let failed = records
         .iter()
         .filter(|record| record["outcome"] == "connect");

@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use url::Url;
+use url::{Position, Url};
 
 use crate::auth::grant::TokenPolicy;
+use crate::challenge::answer::LoginSchemes;
 use crate::policy::AuthChoice;
 
 /// A token that requests to certain URLs share. Its value stays with the driver: the engine knows only
@@ -28,6 +29,8 @@ pub struct AuthProfile {
     scopes: Vec<Url>,
     #[cfg_attr(feature = "serde", serde(default))]
     is_for_first_origins: bool,
+    #[cfg_attr(feature = "serde", serde(default))]
+    login: Option<LoginSchemes>,
     tokens: TokenPolicy,
 }
 
@@ -43,6 +46,7 @@ impl AuthProfile {
             name: name.into(),
             scopes: Vec::new(),
             is_for_first_origins: false,
+            login: None,
             tokens: TokenPolicy::DEFAULT,
         }
     }
@@ -62,7 +66,8 @@ impl AuthProfile {
     }
 
     /// Applies it also to each fetch as long as it stays at the origin of its first URL, whatever that
-    /// is: not after a redirect to another origin.
+    /// is: not after a redirect to another origin, unless such redirects are
+    /// [trusted](crate::RedirectPolicy::trusted).
     ///
     /// ```
     /// let profile = fetch_proto::AuthProfile::new("cli").first_origins();
@@ -71,6 +76,21 @@ impl AuthProfile {
     #[must_use]
     pub fn first_origins(mut self) -> Self {
         self.is_for_first_origins = true;
+        self
+    }
+
+    /// Makes it a login: nothing is sent before a server asks for it by 401, and what is sent then
+    /// depends on the challenge. The challenge is remembered for later requests to the same protection
+    /// space. Its token is the user name and the password, which stay with the driver.
+    ///
+    /// ```
+    /// use fetch_proto::{AuthProfile, LoginSchemes};
+    /// let profile = AuthProfile::new("api").login(LoginSchemes::DIGEST);
+    /// assert_eq!(profile.login_schemes(), Some(LoginSchemes::DIGEST));
+    /// ```
+    #[must_use]
+    pub fn login(mut self, schemes: LoginSchemes) -> Self {
+        self.login = Some(schemes);
         self
     }
 
@@ -107,6 +127,16 @@ impl AuthProfile {
         self.tokens
     }
 
+    /// The schemes of a login; `None` for a token, which is sent with the first request.
+    ///
+    /// ```
+    /// assert_eq!(fetch_proto::AuthProfile::new("api").login_schemes(), None);
+    /// ```
+    #[must_use]
+    pub const fn login_schemes(&self) -> Option<LoginSchemes> {
+        self.login
+    }
+
     /// Whether it applies to each fetch at the origin of its first URL.
     ///
     /// ```
@@ -134,10 +164,13 @@ impl AuthProfile {
     /// scope has it.
     pub(crate) fn scope_length(&self, url: &Url) -> Option<usize> {
         let lengths = self.scopes.iter().filter_map(|scope| {
+            if !is_same_origin(scope, url) {
+                return None;
+            }
             let folder = scope.path().trim_end_matches('/');
             let rest = url.path().strip_prefix(folder)?;
             let is_below = rest.is_empty() || rest.starts_with('/');
-            (is_below && scope.origin() == url.origin()).then_some(folder.len() + 1)
+            is_below.then_some(folder.len() + 1)
         });
         lengths.max()
     }
@@ -186,6 +219,19 @@ impl AuthProfile {
     }
 }
 
+/// Without the allocations of `Url::origin`, because each request is compared.
+fn is_same_origin(one: &Url, other: &Url) -> bool {
+    if one[..Position::BeforePath] == other[..Position::BeforePath] {
+        return true;
+    }
+    // The texts of equal origins differ only by a login.
+    let has_login = |url: &Url| !url.username().is_empty() || url.password().is_some();
+    (has_login(one) || has_login(other))
+        && one.scheme() == other.scheme()
+        && one.port() == other.port()
+        && one.host_str() == other.host_str()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +254,17 @@ mod tests {
         assert_eq!(chosen(&by_scope, "https://api.test/admin/x", true), Some(1));
         assert_eq!(chosen(&by_scope, "https://other.test/", true), Some(3));
         assert_eq!(chosen(&by_scope, "https://other.test/", false), None);
+    }
+
+    #[test]
+    fn a_login_in_the_url_does_not_change_its_origin() {
+        let by_scope = AuthChoice::ByScope;
+        assert_eq!(chosen(&by_scope, "https://me:pw@api.test/x", true), Some(0));
+        assert_eq!(chosen(&by_scope, "https://me@api.test:444/x", false), None);
+        assert_eq!(
+            chosen(&by_scope, "https://api.test@evil.test/", false),
+            None
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(crate) mod config;
 mod control;
 mod downloads;
 mod limits;
+mod logins;
 pub(crate) mod output;
 mod poll;
 mod reconfigure;
@@ -267,8 +268,17 @@ impl Engine {
         let token = permit.and_then(AttemptPermit::token);
         let was_refused = slot.fetch.was_sent_again();
         let is_current = slot.fetch.without_head_since(id).is_some();
+        let answered = permit.copied().filter(|_| is_current && token.is_some());
+        let url = answered.and_then(|_| slot.fetch.attempt_url(id));
+        let can_answer_challenge = match (&input, answered, url) {
+            (Input::Head(head), Some(permit), Some(url)) if !head.is_interim() => {
+                let fields = head.authentication.as_deref();
+                self.report_login_answer(permit, (id.fetch, &url), (head.status, fields), now)
+            }
+            _ => false,
+        };
         let can_send_again = match (&input, token.filter(|_| is_current)) {
-            (Input::Head(head), Some(token)) => {
+            (Input::Head(head), Some(token)) if !can_answer_challenge => {
                 self.report_token_answer(token, head.status, was_refused, now)
             }
             _ => false,
@@ -279,6 +289,7 @@ impl Engine {
         let outages = self.config.effective_outage_wait();
         let (fetch, mut context) =
             with_context(slot, &mut self.hosts, &mut self.retry_budget, outages);
+        context.can_answer_challenge = can_answer_challenge;
         context.can_send_again = can_send_again;
         context.refusal = refusal;
         if fetch.handle_with(id, input, now, &mut context) == InputEffect::Stale {
@@ -287,7 +298,7 @@ impl Engine {
         }
         let max_wait = outages.map(|wait| wait.max);
         let pause = pause.map(|pause| fetch.policy().retry_after.pause(pause, max_wait));
-        self.mark_for_poll(index);
+        self.update_fetch(index, now);
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
             self.pause_host(serving_host, now + pause, now);
         }

@@ -21,6 +21,32 @@ impl Engine {
         }
     }
 
+    /// Polls the fetch later, if that has an effect; otherwise only sets its timer.
+    pub(super) fn update_fetch(&mut self, index: u32, now: Timestamp) {
+        let Some(slot) = self
+            .fetches
+            .get_mut(index)
+            .filter(|slot| !slot.in_poll_queue)
+        else {
+            return;
+        };
+        match slot.rest(now) {
+            Some(wake) => self.timers.set_fetch(index, wake),
+            None => self.poll_queue.push(index, &mut slot.in_poll_queue),
+        }
+    }
+
+    /// Removes the fetch, which is first in the poll queue, if another poll would have no effect.
+    fn end_poll(&mut self, index: u32, now: Timestamp) {
+        if let Some(slot) = self.fetches.get_mut(index)
+            && let Some(wake) = slot.rest(now)
+        {
+            slot.in_poll_queue = false;
+            self.poll_queue.pop();
+            self.timers.set_fetch(index, wake);
+        }
+    }
+
     /// Polls fetches until one has an output or needs a grant to start. That fetch stays first in
     /// the queue until it has no more outputs.
     pub(super) fn poll_fetches(&mut self, now: Timestamp) -> Option<EngineOutput> {
@@ -32,20 +58,22 @@ impl Engine {
                 self.poll_queue.pop();
                 continue;
             };
-            match step {
-                FetchStep::Abort(id) => return Some(EngineOutput::Abort(id)),
-                FetchStep::Accept(id) => return Some(EngineOutput::Accept(id)),
-                FetchStep::Discard(id) => return Some(EngineOutput::Discard(id)),
-                FetchStep::Event(event) => return Some(EngineOutput::Event(Some(id), event)),
-                FetchStep::Start(attempt) => return Some(EngineOutput::Start(*attempt)),
+            let output = match step {
+                FetchStep::Abort(id) => Some(EngineOutput::Abort(id)),
+                FetchStep::Accept(id) => Some(EngineOutput::Accept(id)),
+                FetchStep::Discard(id) => Some(EngineOutput::Discard(id)),
+                FetchStep::Event(event) => Some(EngineOutput::Event(Some(id), event)),
+                FetchStep::Start(attempt) => Some(EngineOutput::Start(*attempt)),
                 FetchStep::Ready if self.is_in_flight(index) => {
-                    if let Some(attempt) = self.start_hedge(index, now) {
-                        return Some(EngineOutput::Start(attempt));
-                    }
+                    self.start_hedge(index, now).map(EngineOutput::Start)
                 }
-                FetchStep::Ready => self.enqueue_fetch(index, now),
-                FetchStep::Done(outcome) => {
+                FetchStep::Ready => {
+                    self.enqueue_fetch(index, now);
+                    None
+                }
+                FetchStep::Done(mut outcome) => {
                     self.poll_queue.pop();
+                    outcome.auth_profile = self.profile_of(index);
                     self.stats.count_outcome(&outcome);
                     if let Some(cold) = self.remove_fetch(index, now) {
                         self.settle_followers(id, *cold, &outcome);
@@ -53,13 +81,11 @@ impl Engine {
                     let done = EngineOutput::Done(id, outcome);
                     return Some(self.outputs.push_and_pop(done));
                 }
-                FetchStep::Wait(wake) => {
-                    self.poll_queue.pop();
-                    if let Some(slot) = self.fetches.get_mut(index) {
-                        slot.in_poll_queue = false;
-                    }
-                    self.timers.set_fetch(index, wake);
-                }
+                FetchStep::Wait(_) => None,
+            };
+            self.end_poll(index, now);
+            if output.is_some() {
+                return output;
             }
         }
         None
@@ -74,6 +100,7 @@ impl Engine {
         let step = fetch.poll_with(now, &mut context);
         while let Some(attempt) = EndedAttempt::next(self.fetches.get_mut(index)?, &step) {
             self.settle(&attempt, now);
+            self.end_login_probe(attempt.permit(), self.fetches.id(index), now);
         }
         Some(step)
     }

@@ -88,12 +88,13 @@ impl Engine {
             return false;
         };
         let result = self.start_attempt(held.host, index, now);
+        self.update_fetch(index, now);
         let starts = !matches!(result, TurnResult::NotStarted);
         if let TurnResult::Started(attempt) = result {
             self.outputs.push(EngineOutput::Start(attempt));
         }
         if !starts {
-            self.put_back(held, index);
+            self.put_back(held, index, now);
         }
         self.offer_turn(held.host, now);
         starts
@@ -133,7 +134,7 @@ impl Engine {
             self.rates.rules.defer_first(held.rule, held.fetch, until);
             self.offer_turn(held.host, now);
         } else {
-            self.put_back(held, index);
+            self.put_back(held, index, now);
             self.offer_next_turn(held.host, now);
         }
     }
@@ -173,17 +174,18 @@ impl Engine {
         if let Some(held) = self.held_start.take()
             && let Some(index) = self.fetches.find(held.fetch)
         {
-            self.put_back(held, index);
+            self.put_back(held, index, now);
             self.offer_next_turn(held.host, now);
         }
     }
 
     /// Undoes a held start. A hedge is dropped, because hedges do not queue. Any other fetch
     /// returns to the front of its host's queue, unless it has ended.
-    fn put_back(&mut self, held: HeldStart, index: u32) {
+    fn put_back(&mut self, held: HeldStart, index: u32, now: Timestamp) {
         let slot = self.fetches.get(index);
         if held.is_hedge {
             self.skip_hedge(index);
+            self.update_fetch(index, now);
         } else if slot.is_some_and(|slot| slot.fetch.is_waiting_for_slot() && !slot.is_queued) {
             self.hosts
                 .enqueue(held.host, &mut self.fetches, index, true);

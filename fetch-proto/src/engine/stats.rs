@@ -15,6 +15,9 @@ use crate::model::time::Timestamp;
 pub struct EngineStats {
     /// Attempts that were started, retries and redirects included.
     pub attempts: u64,
+    /// Requests that were sent again because a server refused their token.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub auth_retries: u64,
     /// How often a host's breaker closed again.
     pub circuits_closed: u64,
     /// How often a host's breaker opened, after a failed probe too.
@@ -69,6 +72,7 @@ impl EngineStats {
     pub fn plus(self, other: Self) -> Self {
         Self {
             attempts: self.attempts + other.attempts,
+            auth_retries: self.auth_retries + other.auth_retries,
             circuits_closed: self.circuits_closed + other.circuits_closed,
             circuits_opened: self.circuits_opened + other.circuits_opened,
             cancelled: self.cancelled + other.cancelled,
@@ -91,6 +95,7 @@ impl EngineStats {
     }
 
     pub(super) fn count_outcome(&mut self, outcome: &FetchOutcome) {
+        self.auth_retries += u64::from(outcome.auth_retries);
         self.redirects += u64::from(outcome.redirects);
         self.retries += u64::from(outcome.retries);
         *match outcome.result {
@@ -239,6 +244,7 @@ mod tests {
     fn every_number_of_two_engines_is_added() {
         let each = |n: u64| EngineStats {
             attempts: n,
+            auth_retries: n,
             circuits_closed: n,
             circuits_opened: n,
             cancelled: n,

@@ -103,7 +103,10 @@ impl Engine {
             return false;
         };
         let waits = match tokens.grant.request_token(now) {
-            TokenAnswer::Use { .. } => false,
+            TokenAnswer::Use { .. } => {
+                self.start_acquisition(profile, now);
+                return self.waits_for_login(index, profile);
+            }
             TokenAnswer::Wait => {
                 tokens.wait(self.fetches.id(index));
                 true
@@ -116,6 +119,12 @@ impl Engine {
         };
         self.start_acquisition(profile, now);
         waits
+    }
+
+    /// The profile that authenticates the last URL of the fetch.
+    pub(super) fn profile_of(&self, index: u32) -> Option<u16> {
+        let slot = self.fetches.get(index)?;
+        profile_of(&slot.fetch, &self.config.auth)
     }
 
     /// The token for an attempt of `fetch` that starts now; `Err` if there is none that may be used.

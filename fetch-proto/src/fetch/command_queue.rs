@@ -36,6 +36,10 @@ impl CommandQueue {
         self.0.push(command);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn pop(&mut self) -> Option<AttemptCommand> {
         self.0.pop_front()
     }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::challenge::answer::ChallengeAnswer;
 use crate::guards::budget::RetryKind;
 use crate::guards::health::HostHealth;
 use crate::guards::hedge::Hedge;
@@ -27,11 +28,18 @@ pub(crate) trait FetchContext {
     /// Why the paced host refused the request whose response is handled; `None` if it did not.
     fn refusal(&self) -> Option<Refusal>;
 
+    /// Whether the request whose response is handled, a 401, may be sent again with an answer to its
+    /// challenge.
+    fn can_answer_challenge(&self) -> bool;
+
     /// Whether the request whose response is handled, a 401, may be sent again with another token.
     fn can_send_again(&self) -> bool;
 
     /// The token of the attempt that starts.
     fn token(&self) -> Option<TokenUse>;
+
+    /// Takes the answer to the challenge of its target, with which the attempt starts.
+    fn take_login(&mut self) -> Option<ChallengeAnswer>;
 
     /// The state of the host, if fetches wait for hosts that are down.
     fn outage(&mut self) -> Option<OutageView<'_>>;
@@ -83,8 +91,16 @@ impl FetchContext for StandaloneContext {
         None
     }
 
+    fn can_answer_challenge(&self) -> bool {
+        false
+    }
+
     fn can_send_again(&self) -> bool {
         false
+    }
+
+    fn take_login(&mut self) -> Option<ChallengeAnswer> {
+        None
     }
 
     fn token(&self) -> Option<TokenUse> {

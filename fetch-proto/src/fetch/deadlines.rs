@@ -11,7 +11,7 @@ use crate::model::wake::{NextWake, WakeReason};
 
 impl Fetch {
     /// The fetch's earliest deadline.
-    pub(super) fn next_wake(&self) -> Option<NextWake> {
+    pub(crate) fn next_wake(&self) -> Option<NextWake> {
         let at = |at, why| Some(NextWake { at, why });
         let own = match &self.state {
             FetchState::Waiting { .. } if self.are_limits_held() => None,
@@ -24,11 +24,8 @@ impl Fetch {
             FetchState::InFlight => self
                 .in_flight
                 .iter()
-                .filter_map(|attempt| attempt.next_wake(&self.policy, self.delivery))
-                .min()
-                .into_iter()
-                .chain(self.hedging.wake())
-                .min(),
+                .map(|attempt| attempt.next_wake(&self.policy, self.delivery))
+                .fold(self.hedging.wake(), earlier),
             FetchState::BackingOff { until } => at(*until, WakeReason::Backoff),
             FetchState::Ended { .. } => return None,
         };

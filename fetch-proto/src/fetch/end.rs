@@ -18,6 +18,7 @@ use crate::model::outcome::{
 };
 use crate::model::time::{CompactDuration, Timestamp};
 use crate::model::timings::FetchTimings;
+use crate::model::verdict::ResponseVerdict;
 use crate::policy::RetryClass;
 
 impl Fetch {
@@ -175,7 +176,9 @@ impl Fetch {
                 let error = match cause {
                     FailureCause::Failure(failure) => FetchError::Failed(failure),
                     FailureCause::Timeout(limit) => FetchError::TimedOut(limit),
-                    FailureCause::Status(_) => unreachable!("a status is a response"),
+                    FailureCause::Rejected(_) | FailureCause::Status(_) => {
+                        unreachable!("it is a response")
+                    }
                 };
                 if committed {
                     self.finish(Err(error), now);
@@ -203,7 +206,8 @@ impl Fetch {
                 };
             }
             RetryDelaySource::ResourcesExhausted => self.exhaustion_retries += 1,
-            RetryDelaySource::TokenRefused => self.was_sent_again = true,
+            RetryDelaySource::Challenge => self.auth_retries.count_challenge(),
+            RetryDelaySource::TokenRefused => self.auth_retries.note_refused_token(),
             RetryDelaySource::Probe => {
                 self.probe_retries = self.probe_retries.saturating_add(1);
                 self.last_delay = plan.delay.into();
@@ -247,6 +251,9 @@ impl Fetch {
     fn continue_with(&mut self, next: AfterDiscard, now: Timestamp) {
         match next {
             AfterDiscard::Fallback => self.fall_back(now),
+            AfterDiscard::Reject => {
+                self.finish_or_fall_back(FetchError::Failed(FailureKind::Rejected), now);
+            }
             AfterDiscard::AwaitOthers => {} // the attempts in flight decide
             AfterDiscard::Retry { until } => self.back_off_until(until, now),
             AfterDiscard::Redirect(hop) => {
@@ -255,6 +262,7 @@ impl Fetch {
                     self.redirecting += report.timings.total();
                 }
                 self.redirects += 1;
+                self.auth_retries.forget_challenges();
                 self.send_credentials &= !hop.cross_origin || self.policy.redirects.trusted;
                 if hop.cross_origin || hop.credentials.is_some() {
                     self.credentials = hop.credentials.map(Arc::new);
@@ -325,6 +333,7 @@ impl Fetch {
             status: attempt.status,
             timings,
             url: attempt.url,
+            verdict: attempt.verdict,
         });
         Some(attempt.stage)
     }
@@ -342,6 +351,12 @@ impl Fetch {
             is_reported: false,
             result,
         };
+    }
+
+    /// Whether the caller has accepted the last response, whatever its status.
+    fn is_accepted(&self) -> bool {
+        let last = self.attempts.last();
+        last.is_some_and(|report| report.verdict == Some(ResponseVerdict::Accept))
     }
 
     /// Whether the policy has a fallback URL that was not used yet.
@@ -396,12 +411,14 @@ impl Fetch {
             self.policy.class(cause) != RetryClass::Forbidden
         };
         let is_bad = match result {
-            Ok(finish) => is_retryable(finish.status),
+            Ok(finish) => !self.is_accepted() && is_retryable(finish.status),
             Err(FetchError::Cancelled) => false,
             Err(_) => self.gave_up != Some(GiveUpReason::Committed),
         };
         FetchOutcome {
             attempts: core::mem::take(&mut self.attempts),
+            auth_profile: None,
+            auth_retries: self.auth_retries.count(),
             used_fallback: self.used_fallback,
             gave_up: self.gave_up,
             redirects: self.redirects,

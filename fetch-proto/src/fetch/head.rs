@@ -16,6 +16,7 @@ use crate::model::id::AttemptId;
 use crate::model::outcome::{AttemptEnd, FetchError, GiveUpReason};
 use crate::model::resume::Continuation;
 use crate::model::time::Timestamp;
+use crate::model::verdict::ResponseVerdict;
 use crate::policy::RetryClass;
 use crate::policy::redirect::{RedirectHop, hop, is_redirect};
 
@@ -31,7 +32,7 @@ impl Fetch {
         let Some(attempt) = self.attempt_mut(id) else {
             return;
         };
-        attempt.timings.head = Some(now);
+        attempt.timings.head.get_or_insert(now);
         attempt.progress_at = now;
         if attempt.injected_fault() == Some(InjectedFault::Reset) {
             self.request_abort(id);
@@ -42,6 +43,7 @@ impl Fetch {
         }
         attempt.status = Some(head.status);
         attempt.retry_after = head.retry_after;
+        attempt.verdict = head.verdict;
         push_event(&mut self.events, || DecisionEvent::HeadReceived {
             attempt: id.number,
             status: head.status,
@@ -102,6 +104,15 @@ impl Fetch {
         context: &mut dyn FetchContext,
     ) -> Result<Option<AfterDiscard>, RedirectError> {
         let status = head.status;
+        match head.verdict {
+            Some(ResponseVerdict::Accept) => return Ok(None),
+            Some(ResponseVerdict::Reject(class)) => {
+                let cause = FailureCause::Rejected(class);
+                let next = self.plan_after_failure(id, cause, head, now, context);
+                return Ok(Some(next.unwrap_or(AfterDiscard::Reject)));
+            }
+            None => {}
+        }
         if let Some(location) = head.location.as_deref()
             && is_redirect(status, location)
             && self.policy.redirects.follow
@@ -111,7 +122,8 @@ impl Fetch {
                 .map(|hop| Some(AfterDiscard::Redirect(Box::new(hop))));
         }
         let cause = FailureCause::Status(status);
-        if let Some(plan) = self.plan_token_retry(status, context) {
+        let plan = self.plan_challenge_retry(status, context);
+        if let Some(plan) = plan.or_else(|| self.plan_token_retry(status, context)) {
             if self.has_other_contender(id) {
                 return Ok(Some(AfterDiscard::AwaitOthers));
             }
@@ -121,13 +133,27 @@ impl Fetch {
         if self.policy.class(cause) == RetryClass::Forbidden {
             return Ok(None);
         }
+        let next = self.plan_after_failure(id, cause, head, now, context);
+        let falls_back = next.is_none() && self.can_fall_back(now);
+        Ok(next.or_else(|| falls_back.then_some(AfterDiscard::Fallback)))
+    }
+
+    /// Decides the step after a response that is a failure; `None` if no attempt follows.
+    fn plan_after_failure(
+        &mut self,
+        id: AttemptId,
+        cause: FailureCause,
+        head: &HeadSummary,
+        now: Timestamp,
+        context: &mut dyn FetchContext,
+    ) -> Option<AfterDiscard> {
         if self.has_other_contender(id) {
             // No further hedge starts if the server asks for a pause.
             self.on_contender_failed(head.retry_after.is_none(), now);
-            return Ok(Some(AfterDiscard::AwaitOthers));
+            return Some(AfterDiscard::AwaitOthers);
         }
         let asked = head.retry_after.or(head.pause);
-        Ok(match self.plan_retry(cause, asked, true, now, context) {
+        match self.plan_retry(cause, asked, true, now, context) {
             Ok(plan) => {
                 self.record_retry(cause, plan);
                 Some(AfterDiscard::Retry {
@@ -136,9 +162,9 @@ impl Fetch {
             }
             Err(why) => {
                 self.give_up(cause, why);
-                self.can_fall_back(now).then_some(AfterDiscard::Fallback)
+                None
             }
-        })
+        }
     }
 
     fn plan_redirect(&mut self, status: u16, location: &str) -> Result<RedirectHop, RedirectError> {

@@ -35,9 +35,14 @@ impl HedgeState {
         self.request == HedgeRequest::Reported
     }
 
+    /// Whether a slot is wanted, and the fetch has not reported it.
+    pub(super) fn is_pending(self) -> bool {
+        self.request == HedgeRequest::Pending
+    }
+
     /// Returns whether a request is pending, and marks it as reported.
     pub(super) fn take_pending(&mut self) -> bool {
-        let is_pending = self.request == HedgeRequest::Pending;
+        let is_pending = self.is_pending();
         if is_pending {
             self.request = HedgeRequest::Reported;
         }

@@ -8,12 +8,13 @@ use url::Url;
 
 use crate::fetch::request::BodyDelivery;
 use crate::guards::stall::{StallGuard, ThroughputMeter};
-use crate::model::attempt::Attempt;
+use crate::model::attempt::{Attempt, HookStage};
 use crate::model::failure::{FailureKind, TimeLimit};
 use crate::model::fault::InjectedFault;
 use crate::model::id::AttemptId;
 use crate::model::time::Timestamp;
 use crate::model::timings::AttemptTimings;
+use crate::model::verdict::ResponseVerdict;
 use crate::model::wake::{NextWake, WakeReason};
 use crate::policy::Policy;
 use crate::policy::redirect::RedirectHop;
@@ -37,17 +38,29 @@ pub(super) struct InFlightAttempt {
     pub(super) timings: AttemptTimings,
     /// The URL of the target, or of the endpoint that serves it.
     pub(super) url: Arc<Url>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) verdict: Option<ResponseVerdict>,
 }
 
-/// State of attempts with an injected fault or a guarded throughput.
+/// State of attempts with an injected fault, a hook or a guarded throughput.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) struct AttemptExtras {
     /// The fault that is injected into it.
     pub(super) fault: Option<InjectedFault>,
     pub(super) hold: Option<InjectedHold>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) hook: Option<HookProgress>,
     /// Measures the body's throughput from its head on, if a minimum is required.
     pub(super) meter: Option<ThroughputMeter>,
+}
+
+/// The last hook of an attempt that was called.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(super) enum HookProgress {
+    Ended(Timestamp),
+    RunningSince(Timestamp),
 }
 
 /// The stage of an attempt's response.
@@ -67,6 +80,8 @@ pub(super) enum ResponseStage {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(super) enum AfterDiscard {
     Fallback,
+    /// The fetch fails, because the caller rejected the response.
+    Reject,
     Redirect(Box<RedirectHop>),
     /// Nothing: another attempt is in flight.
     AwaitOthers,
@@ -101,7 +116,27 @@ impl InFlightAttempt {
             status: None,
             timings: AttemptTimings::new(now),
             url,
+            verdict: None,
         }
+    }
+
+    /// A hook was called.
+    pub(super) fn start_hook(&mut self, stage: HookStage, now: Timestamp) {
+        if stage == HookStage::Classify {
+            self.timings.head.get_or_insert(now);
+        }
+        self.extras.get_or_insert_default().hook = Some(HookProgress::RunningSince(now));
+    }
+
+    /// The hook has decided.
+    pub(super) fn end_hook(&mut self, now: Timestamp) {
+        if let Some(extras) = &mut self.extras {
+            extras.hook = extras.hook.map(|_| HookProgress::Ended(now));
+        }
+    }
+
+    fn hook(&self) -> Option<HookProgress> {
+        self.extras.as_ref()?.hook
     }
 
     /// When the connection was ready for the request, TLS included.
@@ -200,17 +235,25 @@ impl InFlightAttempt {
         } else {
             limit(TimeLimit::Attempt, t.started, timeouts.attempt)
         };
-        let stage = match (&self.stage, self.connection_ready_at()) {
-            (ResponseStage::Requesting, None) if self.is_held() => {
+        let hook = self.hook();
+        let connects_since = match hook {
+            Some(HookProgress::Ended(at)) => at,
+            _ => t.started,
+        };
+        let stage = match (&self.stage, self.connection_ready_at(), hook) {
+            (ResponseStage::Requesting, _, Some(HookProgress::RunningSince(at))) => {
+                limit(TimeLimit::Hook, at, timeouts.hook)
+            }
+            (ResponseStage::Requesting, None, _) if self.is_held() => {
                 self.hold_ends_at().map(|at| NextWake {
                     at,
                     why: WakeReason::Fault,
                 })
             }
-            (ResponseStage::Requesting, None) => {
-                limit(TimeLimit::Connect, t.started, timeouts.connect)
+            (ResponseStage::Requesting, None, _) => {
+                limit(TimeLimit::Connect, connects_since, timeouts.connect)
             }
-            (ResponseStage::Requesting, Some(at)) => {
+            (ResponseStage::Requesting, Some(at), _) => {
                 limit(TimeLimit::FirstByte, at, timeouts.first_byte)
             }
             _ if self.is_paused => None,

@@ -1,5 +1,6 @@
 //! One fetch: its attempts, retries, hedges, redirects and time limits. No queue, no host, no IO.
 
+mod auth_retries;
 mod body_state;
 mod command_queue;
 pub(crate) mod context;
@@ -26,6 +27,7 @@ use core::time::Duration;
 
 use url::Url;
 
+use self::auth_retries::AuthRetries;
 use self::body_state::BodyState;
 use self::command_queue::{AttemptCommand, CommandQueue};
 use self::context::{FetchContext, StandaloneContext};
@@ -98,9 +100,8 @@ pub struct Fetch {
     probe_retries: u8,
     /// Retries after a paced host refused only this request.
     throttle_retries: u8,
-    /// Whether it was sent again because a server refused its token.
     #[cfg_attr(feature = "serde", serde(default))]
-    was_sent_again: bool,
+    auth_retries: AuthRetries,
     /// Whether it waits for its next attempt because its host refuses requests. Its limits do not run
     /// then.
     waits_for_host: bool,
@@ -216,7 +217,7 @@ impl Fetch {
             exhaustion_retries: 0,
             probe_retries: 0,
             throttle_retries: 0,
-            was_sent_again: false,
+            auth_retries: AuthRetries::default(),
             waits_for_host: false,
             unprocessed_retries: 0,
             queued: CompactDuration::default(),
@@ -294,6 +295,11 @@ impl Fetch {
         !self.in_flight.is_empty()
     }
 
+    /// The URL of this attempt, if it is in flight.
+    pub(crate) fn attempt_url(&self, id: AttemptId) -> Option<Arc<Url>> {
+        Some(self.attempt(id)?.url.clone())
+    }
+
     /// When this attempt started, if it is in flight and no response head has arrived.
     pub(crate) fn without_head_since(&self, id: AttemptId) -> Option<Timestamp> {
         let attempt = self.attempt(id)?;
@@ -307,7 +313,7 @@ impl Fetch {
 
     /// Whether it was sent again because a server refused its token.
     pub(crate) fn was_sent_again(&self) -> bool {
-        self.was_sent_again
+        self.auth_retries.was_token_refused()
     }
 
     /// Whether no attempt was started yet.
@@ -381,6 +387,8 @@ impl Fetch {
             Input::Body { bytes } => self.on_body(id, bytes, now, context),
             Input::BodyUnused => self.body.restore(),
             Input::End(result) => self.on_end(id, result, now, context),
+            Input::HookEnded => attempt.end_hook(now),
+            Input::HookStarted(stage) => attempt.start_hook(stage, now),
             Input::Head(_) if attempt.status.is_some() => return InputEffect::Stale,
             // The final head is still to come.
             Input::Head(head) if head.is_interim() => {}
@@ -425,6 +433,23 @@ impl Fetch {
     /// ```
     pub fn poll(&mut self, now: Timestamp) -> FetchStep {
         self.poll_with(now, &mut StandaloneContext)
+    }
+
+    /// Whether [`poll`](Self::poll) has another step than `Wait`, apart from deadlines.
+    pub(crate) fn has_step(&self) -> bool {
+        let has_event = self
+            .events
+            .as_ref()
+            .is_some_and(|events| !events.0.is_empty());
+        has_event
+            || !self.commands.is_empty()
+            || match &self.state {
+                FetchState::Waiting { is_reported } | FetchState::Ended { is_reported, .. } => {
+                    !is_reported
+                }
+                FetchState::InFlight => self.hedging.is_pending(),
+                FetchState::BackingOff { .. } => false,
+            }
     }
 
     pub(crate) fn poll_with(

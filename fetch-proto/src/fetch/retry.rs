@@ -84,7 +84,8 @@ impl Fetch {
             OutageRetry::GivenUp => return Err(Some(GiveUpReason::HostDown)),
             OutageRetry::Ordinary => max_wait.is_none() && self.is_free_probe(context),
         };
-        let progressed = self.has_progressed() && !matches!(cause, FailureCause::Status(_));
+        let is_response = matches!(cause, FailureCause::Rejected(_) | FailureCause::Status(_));
+        let progressed = self.has_progressed() && !is_response;
         let is_free = probe || throttled || progressed;
         if !is_free && self.counted_attempts >= self.policy.attempts.get() {
             return Err(Some(GiveUpReason::Attempts));
@@ -124,6 +125,22 @@ impl Fetch {
         Ok(plan)
     }
 
+    /// A retry with an answer to the server's challenge, free of attempts and budgets.
+    pub(super) fn plan_challenge_retry(
+        &self,
+        status: u16,
+        context: &dyn FetchContext,
+    ) -> Option<RetryPlan> {
+        let is_possible = status == 401
+            && context.can_answer_challenge()
+            && self.auth_retries.can_answer_challenge()
+            && !self.has_consumed_body();
+        is_possible.then_some(RetryPlan {
+            delay: Duration::ZERO,
+            pace: RetryDelaySource::Challenge,
+        })
+    }
+
     /// A retry with another token, because a server refused this one: once for each fetch, free of
     /// attempts and budgets.
     pub(super) fn plan_token_retry(
@@ -133,7 +150,7 @@ impl Fetch {
     ) -> Option<RetryPlan> {
         let is_possible = status == 401
             && context.can_send_again()
-            && !self.was_sent_again
+            && !self.auth_retries.was_token_refused()
             && !self.has_consumed_body();
         is_possible.then_some(RetryPlan {
             delay: Duration::ZERO,
@@ -181,7 +198,7 @@ impl Fetch {
             return OutageRetry::Ordinary;
         };
         let report = match cause {
-            FailureCause::Status(_) => None,
+            FailureCause::Rejected(_) | FailureCause::Status(_) => None,
             _ => self.attempts.last(),
         };
         let has_retries = self.policy.attempts.get() > 1 && !self.has_unused_fallback();

@@ -16,7 +16,6 @@ use crate::model::event::DecisionEvent;
 use crate::model::fault::InjectedFault;
 use crate::model::id::AttemptId;
 use crate::model::time::Timestamp;
-use crate::model::token::TokenUse;
 use crate::policy::injected_latency;
 
 impl Fetch {
@@ -62,7 +61,7 @@ impl Fetch {
             queued: waited,
             url: url.clone(),
         });
-        self.create_attempt(url, context.token(), now)
+        self.create_attempt(url, context, now)
     }
 
     /// Adds the attempt with the current number to those in flight. Returns it, unless an injected fault
@@ -70,7 +69,7 @@ impl Fetch {
     fn create_attempt(
         &mut self,
         url: Arc<Url>,
-        token: Option<TokenUse>,
+        context: &mut dyn FetchContext,
         now: Timestamp,
     ) -> Option<Attempt> {
         let resume = self.resume_point().map(Box::new);
@@ -88,6 +87,7 @@ impl Fetch {
                 fetch: self.id,
                 number: self.attempt_number,
             },
+            login: context.take_login().map(Box::new),
             max_body: max_body(&self.policy, self.delivery),
             method: self.method.clone(),
             repeatable: self.may_repeat_unanswered(),
@@ -95,7 +95,7 @@ impl Fetch {
             send_body: self.send_body,
             credentials: self.credentials.clone(),
             send_credentials: self.send_credentials,
-            token,
+            token: context.token(),
             url: url.clone(),
         };
         let mut in_flight = InFlightAttempt::new(attempt.id, url, now);

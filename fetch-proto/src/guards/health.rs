@@ -161,7 +161,10 @@ impl HostSignal {
                 _ => Self::Nothing,
             },
             (None, FailureCause::Timeout(TimeLimit::Queue | TimeLimit::Total)) => Self::Nothing,
-            (None, FailureCause::Status(_) | FailureCause::Timeout(_)) => Self::Silence,
+            (
+                None,
+                FailureCause::Rejected(_) | FailureCause::Status(_) | FailureCause::Timeout(_),
+            ) => Self::Silence,
         }
     }
 

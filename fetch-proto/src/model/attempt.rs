@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use url::Url;
 
+use crate::challenge::answer::{ChallengeAnswer, ServerAuthentication};
 use crate::model::credentials::UrlCredentials;
 use crate::model::failure::FailureKind;
 use crate::model::id::AttemptId;
@@ -14,6 +15,7 @@ use crate::model::resume::{RepresentationSummary, ResumePoint};
 use crate::model::time::Timestamp;
 use crate::model::timings::AttemptPhase;
 use crate::model::token::TokenUse;
+use crate::model::verdict::ResponseVerdict;
 
 /// A request that the driver should send now.
 ///
@@ -43,6 +45,13 @@ pub struct Attempt {
     pub fresh_connection: bool,
     /// The largest body after decoding, in bytes; `u64::MAX` if there is no limit.
     pub max_body: u64,
+    /// The answer to the challenge of the target's protection space, if the token is a login and the
+    /// server has asked for it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub login: Option<Box<ChallengeAnswer>>,
     /// The method. A redirect may have changed it.
     pub method: Method,
     /// Whether the request may be sent again if a connection ends without an answer: it is
@@ -103,6 +112,13 @@ pub enum Input {
     /// The attempt ended: the body is complete, or something failed. Exactly one per [`Attempt`],
     /// unless it was aborted.
     End(Result<(), FailureKind>),
+    /// The hook that was reported by [`HookStarted`](Self::HookStarted) has decided, and the attempt goes
+    /// on. A hook that refuses ends it.
+    HookEnded,
+    /// A function of the caller decides about the attempt. Until it has, the limit
+    /// [`Timeouts::hook`](crate::Timeouts::hook) applies in place of those of the connection and the
+    /// first byte. The attempt keeps its slot, and its own limit goes on.
+    HookStarted(HookStage),
     /// The response head arrived. The core answers with `Accept`, `Discard` or `Abort`.
     Head(HeadSummary),
     /// A phase was completed, at a time not later than the call's. Used for timings and for the
@@ -112,6 +128,18 @@ pub enum Input {
     Paused,
     /// The consumer resumed reading.
     Resumed,
+}
+
+/// What a function of the caller decides: see [`Input::HookStarted`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum HookStage {
+    /// Whether and how the request is sent.
+    BeforeAttempt,
+    /// What a response means, whose head has arrived.
+    Classify,
 }
 
 /// The parts of a response head that decisions depend on.
@@ -127,6 +155,12 @@ pub enum Input {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HeadSummary {
+    /// What the head says about authentication. Only responses to requests of a login need it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub authentication: Option<Box<ServerAuthentication>>,
     /// The [text](crate::location_text) of the `Location` field.
     pub location: Option<Box<str>>,
     /// How long to pause the host by its `RateLimit` fields: the time to the reset if no requests
@@ -144,6 +178,13 @@ pub struct HeadSummary {
     pub retry_after: Option<Duration>,
     /// The status code.
     pub status: u16,
+    /// What the caller decided about the response. `None`: the policy decides. Without effect on a
+    /// part that continues a body.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub verdict: Option<ResponseVerdict>,
 }
 
 impl HeadSummary {
@@ -168,12 +209,27 @@ impl HeadSummary {
     #[must_use]
     pub const fn status(status: u16) -> Self {
         Self {
+            authentication: None,
             location: None,
             pause: None,
             representation: None,
             retry_after: None,
             status,
+            verdict: None,
         }
+    }
+
+    /// Sets what the head says about authentication.
+    ///
+    /// ```
+    /// use fetch_proto::{AuthChallenge, HeadSummary, ServerAuthentication};
+    /// let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n""#]);
+    /// let head = HeadSummary::status(401).authentication(ServerAuthentication::challenges(found));
+    /// ```
+    #[must_use]
+    pub fn authentication(mut self, fields: ServerAuthentication) -> Self {
+        self.authentication = Some(Box::new(fields));
+        self
     }
 
     /// Sets the [text](crate::location_text) of the `Location` field.
@@ -220,6 +276,18 @@ impl HeadSummary {
     #[must_use]
     pub fn retry_after(mut self, wait: impl Into<Option<Duration>>) -> Self {
         self.retry_after = wait.into();
+        self
+    }
+
+    /// Sets what the caller decided about the response.
+    ///
+    /// ```
+    /// use fetch_proto::{HeadSummary, ResponseVerdict};
+    /// let head = HeadSummary::status(404).verdict(ResponseVerdict::Accept);
+    /// ```
+    #[must_use]
+    pub fn verdict(mut self, verdict: impl Into<Option<ResponseVerdict>>) -> Self {
+        self.verdict = verdict.into();
         self
     }
 }

@@ -226,6 +226,9 @@ pub enum DecisionEvent {
 pub enum RetryDelaySource {
     /// The policy's backoff.
     Backoff,
+    /// No delay: the server asked for a login by 401, or for one with another nonce, and it is sent. Does
+    /// not count as an attempt.
+    Challenge,
     /// No delay: the pooled connection was closed, or the attempt was lost at a
     /// [restart](crate::Engine::restore). Does not count as an attempt.
     Free,
@@ -419,6 +422,7 @@ impl fmt::Display for RetryDelaySource {
             Self::RetryAfter => "Retry-After",
             Self::Throttled => "throttled",
             Self::TokenRefused => "token refused",
+            Self::Challenge => "login asked for",
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::model::verdict::RetryClass;
+
 /// The kind of failure that ended an attempt.
 ///
 /// The driver reports it in [`Input::End`](crate::Input::End); the transport keeps the native
@@ -35,6 +37,8 @@ pub enum FailureKind {
     /// This machine is out of file descriptors or ports. Treated as back-pressure, not as a failure
     /// of the URL.
     Exhausted,
+    /// A function of the caller that prepares attempts failed. Nothing was sent.
+    Hook,
     /// The connection was reset, or closed in the middle of the response.
     Io,
     /// The server's addresses are private ones, which the settings forbid. The request was not sent.
@@ -44,6 +48,8 @@ pub enum FailureKind {
     /// The proxy answered that it does not accept the credentials, or does not connect to the
     /// server. The request was not sent.
     ProxyRefused,
+    /// A function of the caller rejected the response: [`ResponseVerdict`](crate::ResponseVerdict).
+    Rejected,
     /// The caller's request body failed or cannot be sent.
     RequestBody,
     /// The resolver failed, or the host name has no address. A name that does not exist is
@@ -97,10 +103,12 @@ impl FailureKind {
             Self::Dropped => "dropped",
             Self::EmptyReply => "empty_reply",
             Self::Exhausted => "exhausted",
+            Self::Hook => "hook",
             Self::Io => "io",
             Self::PrivateAddress => "private_address",
             Self::Protocol => "protocol",
             Self::ProxyRefused => "proxy_refused",
+            Self::Rejected => "rejected",
             Self::RequestBody => "request_body",
             Self::Resolve => "dns",
             Self::Save => "save",
@@ -127,6 +135,7 @@ impl FailureKind {
             | Self::Dropped
             | Self::EmptyReply
             | Self::Exhausted
+            | Self::Hook
             | Self::Io
             | Self::Resolve
             | Self::Stale { .. }
@@ -138,6 +147,7 @@ impl FailureKind {
             | Self::PrivateAddress
             | Self::Protocol
             | Self::ProxyRefused
+            | Self::Rejected
             | Self::RequestBody
             | Self::Save
             | Self::Tls
@@ -161,6 +171,7 @@ impl FailureKind {
             Self::Disallowed
                 | Self::Dropped
                 | Self::Exhausted
+                | Self::Hook
                 | Self::PrivateAddress
                 | Self::ProxyRefused
                 | Self::RequestBody
@@ -186,6 +197,7 @@ impl FailureKind {
             Self::Connect
                 | Self::Disallowed
                 | Self::Exhausted
+                | Self::Hook
                 | Self::PrivateAddress
                 | Self::ProxyRefused
                 | Self::Resolve
@@ -208,10 +220,12 @@ impl fmt::Display for FailureKind {
             Self::Dropped => "the transport dropped the attempt",
             Self::EmptyReply => "the server closed the connection without a reply",
             Self::Exhausted => "out of file descriptors or ports on this machine",
+            Self::Hook => "a hook failed",
             Self::Io => "the connection broke",
             Self::PrivateAddress => "the server has a private address",
             Self::Protocol => "the reply is not valid HTTP",
             Self::ProxyRefused => "the proxy refused",
+            Self::Rejected => "the response was rejected",
             Self::RequestBody => "the request body could not be sent",
             Self::Resolve => "the name could not be resolved",
             Self::Save => "the body could not be saved",
@@ -237,6 +251,8 @@ impl fmt::Display for FailureKind {
 pub enum FailureCause {
     /// The transport failed.
     Failure(FailureKind),
+    /// The caller rejected the response, as a failure of this class.
+    Rejected(RetryClass),
     /// The status code.
     Status(u16),
     /// A time limit was reached.
@@ -247,6 +263,7 @@ impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failure(failure) => write!(f, "{failure}"),
+            Self::Rejected(_) => f.write_str("rejected response"),
             Self::Status(status) => write!(f, "status {status}"),
             Self::Timeout(limit) => write!(f, "{limit} timeout"),
         }
@@ -269,6 +286,8 @@ pub enum TimeLimit {
     Connect,
     /// [`Timeouts::first_byte`](field@crate::Timeouts::first_byte).
     FirstByte,
+    /// A function of the caller took too long: [`Timeouts::hook`](crate::Timeouts::hook).
+    Hook,
     /// [`Timeouts::idle_read`](field@crate::Timeouts::idle_read).
     IdleRead,
     /// [`Timeouts::queue`](field@crate::Timeouts::queue).
@@ -285,6 +304,7 @@ impl fmt::Display for TimeLimit {
             Self::Attempt => "attempt",
             Self::Connect => "connect",
             Self::FirstByte => "first byte",
+            Self::Hook => "hook",
             Self::IdleRead => "idle read",
             Self::Queue => "queue",
             Self::Throughput => "throughput",

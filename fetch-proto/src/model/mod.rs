@@ -15,4 +15,5 @@ pub(crate) mod time;
 pub(crate) mod timings;
 pub(crate) mod token;
 pub(crate) mod url_parts;
+pub(crate) mod verdict;
 pub(crate) mod wake;

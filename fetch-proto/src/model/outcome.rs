@@ -12,6 +12,7 @@ use crate::model::id::{AttemptId, FetchId};
 use crate::model::text::plural;
 use crate::model::timings::{AttemptTimings, FetchTimings};
 use crate::model::token::TokenFailure;
+use crate::model::verdict::ResponseVerdict;
 
 /// The result of a fetch. There is exactly one per submitted request.
 ///
@@ -29,6 +30,17 @@ use crate::model::token::TokenFailure;
 pub struct FetchOutcome {
     /// All attempts, in the order in which they ended. Empty if none started.
     pub attempts: Vec<AttemptReport>,
+    /// The profile that authenticates requests to the last URL, by its position in
+    /// [`EngineConfig::auth_profiles`](crate::EngineConfig::auth_profiles).
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub auth_profile: Option<u16>,
+    /// How often the request was sent again because a server refused its token. These are no
+    /// [`retries`](Self::retries).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub auth_retries: u16,
     /// Whether the URL of the [`Fallback`](crate::Fallback) was fetched.
     #[cfg_attr(feature = "serde", serde(rename = "fallen_back"))]
     pub used_fallback: bool,
@@ -160,6 +172,12 @@ pub struct AttemptReport {
     pub timings: AttemptTimings,
     /// The target.
     pub url: Arc<Url>,
+    /// What the caller decided about the response, if it did.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub verdict: Option<ResponseVerdict>,
 }
 
 impl AttemptReport {
@@ -184,6 +202,7 @@ impl AttemptReport {
             status: None,
             timings,
             url,
+            verdict: None,
         }
     }
 

@@ -4,34 +4,7 @@ use alloc::vec::Vec;
 
 use super::StatusSet;
 use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
-
-/// The class of a failed attempt.
-///
-/// Every class but [`Forbidden`](Self::Forbidden) is retried. Classes differ in the cost of a retry
-/// ([`RetryBudget`](crate::RetryBudget)), in its delay, and in whether they count against the host.
-///
-/// ```
-/// use fetch_proto::{FailureCause, FailureKind, Policy, RetryClass};
-///
-/// let policy = Policy::default();
-/// assert_eq!(policy.class(FailureCause::Status(503)), RetryClass::Throttled);
-/// assert_eq!(policy.class(FailureCause::Failure(FailureKind::Connect)), RetryClass::NotSent);
-/// ```
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum RetryClass {
-    /// A retry would fail again: a 404, a rejected certificate, a host name that does not exist.
-    Forbidden,
-    /// The request did not reach the server, so any method may be retried.
-    NotSent,
-    /// The server failed: 500, 502, 504.
-    Server,
-    /// The server is overloaded: 429, 503. The delay is never near zero.
-    Throttled,
-    /// The connection broke, or a time limit was reached.
-    Transient,
-}
+use crate::model::verdict::RetryClass;
 
 /// Overrides of the built-in classification, for single statuses and failures.
 ///
@@ -118,6 +91,7 @@ impl RetryClasses {
             FailureCause::Failure(failure) => self
                 .failure_class(failure)
                 .unwrap_or_else(|| built_in_class(failure)),
+            FailureCause::Rejected(class) => class,
             FailureCause::Status(status) => self.status_class(status).unwrap_or_else(|| {
                 if retried.contains(status) {
                     RetryClass::for_retried_status(status)

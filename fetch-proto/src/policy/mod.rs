@@ -19,11 +19,12 @@ use crate::guards::rate::Rate;
 use crate::guards::stall::StallGuard;
 use crate::model::failure::FailureCause;
 
+pub use crate::model::verdict::RetryClass;
 pub use auth_choice::AuthChoice;
 pub use backoff::{Backoff, Jitter};
 pub use chaos::ChaosPolicy;
 pub(crate) use chaos::injected_latency;
-pub use class::{RetryClass, RetryClasses};
+pub use class::RetryClasses;
 pub use fallback::Fallback;
 pub use patch::{
     BackoffPatch, FallbackPatch, HedgeDelayPatch, HedgePatch, KeptPostsPatch, PolicyPatch,

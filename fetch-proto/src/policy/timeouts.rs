@@ -29,6 +29,10 @@ pub struct Timeouts {
     pub connect: Option<Duration>,
     /// From the connection to the response head. Default none: the attempt limit bounds it.
     pub first_byte: Option<Duration>,
+    /// For one call of a function of the caller that decides about an attempt
+    /// ([`Input::HookStarted`](crate::Input::HookStarted)). While it runs, [`connect`](Self::connect) and
+    /// [`first_byte`](Self::first_byte) do not.
+    pub hook: Option<Duration>,
     /// Between two chunks of the body, while the consumer reads. Default 30 s.
     pub idle_read: Option<Duration>,
     /// In the queue, separately before the first attempt, each retry and each redirect. Default 1
@@ -52,6 +56,7 @@ impl Timeouts {
         attempt_covers_body: false,
         connect: None,
         first_byte: None,
+        hook: None,
         idle_read: None,
         queue: None,
         total: None,
@@ -64,6 +69,7 @@ impl Timeouts {
         attempt_covers_body: false,
         connect: Some(Duration::from_secs(10)),
         first_byte: None,
+        hook: Some(Duration::from_secs(5)),
         idle_read: Some(Duration::from_secs(30)),
         queue: Some(Duration::from_secs(3600)),
         total: Some(Duration::from_secs(300)),
@@ -104,6 +110,19 @@ impl Timeouts {
     #[must_use]
     pub fn first_byte(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.first_byte = limit.into();
+        self
+    }
+
+    /// Sets the limit for one call of a hook. Default 5 s.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use fetch_proto::Timeouts;
+    /// let timeouts = Timeouts::default().hook(Duration::from_secs(1));
+    /// ```
+    #[must_use]
+    pub fn hook(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.hook = limit.into();
         self
     }
 

@@ -16,6 +16,7 @@ use crate::model::failure::FailureKind;
 use crate::model::method::Method;
 use crate::model::outcome::FetchOutcome;
 use crate::model::time::Timestamp;
+use crate::model::verdict::ResponseVerdict;
 use crate::model::wake::WakeReason;
 use crate::policy::Policy;
 
@@ -104,6 +105,22 @@ pub fn hang() -> ScriptedAnswer {
 }
 
 impl ScriptedAnswer {
+    /// Sets what the caller decides about the response, as in [`HeadSummary::verdict`]. Without effect on
+    /// failures.
+    ///
+    /// ```
+    /// use fetch_proto::ResponseVerdict;
+    /// use fetch_proto::testing::status;
+    /// let answer = status(503).verdict(ResponseVerdict::Accept);
+    /// ```
+    #[must_use]
+    pub fn verdict(mut self, verdict: ResponseVerdict) -> Self {
+        if let AnswerKind::Head(head) = &mut self.kind {
+            head.verdict = Some(verdict);
+        }
+        self
+    }
+
     /// Sets the time from the start of the attempt to the answer. Default zero.
     ///
     /// ```

@@ -1,12 +1,14 @@
 //! The tables `[auth.NAME]`: profiles of authentication.
 
 mod check;
+mod oauth;
 mod read;
 
 use fetch_proto::{AuthProfile, SecretSource};
 use url::Url;
 
 pub(crate) use check::{check_rules, unused_origins};
+pub use oauth::{AssertionSettings, ClientSettings, GrantSettings, OAuthSettings};
 pub(crate) use read::settings;
 
 /// A profile of authentication: `[auth.NAME]` in a policy file.
@@ -77,6 +79,8 @@ pub enum AuthKind {
         /// The token.
         token: SecretSource,
     },
+    /// Tokens from a token server.
+    OAuth(Box<OAuthSettings>),
 }
 
 impl AuthKind {
@@ -93,6 +97,7 @@ impl AuthKind {
         match self {
             Self::Basic { .. } => "basic",
             Self::Bearer { .. } => "bearer",
+            Self::OAuth(oauth) => oauth.grant.name(),
         }
     }
 
@@ -107,8 +112,9 @@ impl AuthKind {
     /// ```
     pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &SecretSource)> {
         let all = match self {
-            Self::Basic { password, .. } => [Some(("password", password))],
-            Self::Bearer { token } => [Some(("token", token))],
+            Self::Basic { password, .. } => [Some(("password", password)), None],
+            Self::Bearer { token } => [Some(("token", token)), None],
+            Self::OAuth(oauth) => oauth.secrets(),
         };
         all.into_iter().flatten()
     }

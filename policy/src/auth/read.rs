@@ -24,8 +24,8 @@ pub(crate) fn settings(
 }
 
 /// One table of the file.
-struct AuthTable<'a> {
-    auth: &'a Auth,
+pub(super) struct AuthTable<'a> {
+    pub(super) auth: &'a Auth,
     name: &'a str,
     text: &'a SourceText,
 }
@@ -52,6 +52,9 @@ impl AuthTable<'_> {
             AuthKindName::Bearer => AuthKind::Bearer {
                 token: self.secret("token", self.auth.token.as_deref())?,
             },
+            AuthKindName::ClientCredentials
+            | AuthKindName::JwtBearer
+            | AuthKindName::RefreshToken => AuthKind::OAuth(Box::new(self.oauth(kind)?)),
         };
         Ok(AuthSettings {
             kind,
@@ -89,7 +92,7 @@ impl AuthTable<'_> {
     }
 
     /// The value of a key that the kind needs.
-    fn string(&self, key: &str, value: Option<&str>) -> Result<String, PolicyError> {
+    pub(super) fn string(&self, key: &str, value: Option<&str>) -> Result<String, PolicyError> {
         match value {
             Some(value) if !value.is_empty() => Ok(value.to_owned()),
             _ => Err(self.missing_key(key)),
@@ -97,7 +100,11 @@ impl AuthTable<'_> {
     }
 
     /// Where a secret that the kind needs is read from.
-    fn secret(&self, key: &str, value: Option<&str>) -> Result<SecretSource, PolicyError> {
+    pub(super) fn secret(
+        &self,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<SecretSource, PolicyError> {
         let value = value.ok_or_else(|| self.missing_key(key))?;
         value
             .parse()
@@ -109,18 +116,18 @@ impl AuthTable<'_> {
             })
     }
 
-    fn missing_key(&self, key: &str) -> PolicyError {
+    pub(super) fn missing_key(&self, key: &str) -> PolicyError {
         let kind = self.auth.kind.map_or("", AuthKindName::name);
         self.missing(&format!(
             "missing field `{key}`, which kind = {kind:?} needs"
         ))
     }
 
-    fn missing(&self, why: &str) -> PolicyError {
+    pub(super) fn missing(&self, why: &str) -> PolicyError {
         self.text.missing_at(&["auth", self.name], why)
     }
 
-    fn error(&self, key: &str, why: &str) -> PolicyError {
+    pub(super) fn error(&self, key: &str, why: &str) -> PolicyError {
         self.text.error_at(&["auth", self.name, key], why)
     }
 }

@@ -39,7 +39,7 @@ impl ServerPlace {
                  defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n{own}\n",
             ),
             // Lines `NAME=VALUE` of its environment.
-            Program::Httpbin | Program::Moto => own.to_owned(),
+            Program::Httpbin | Program::Moto | Program::OidcProvider => own.to_owned(),
             Program::Nginx => {
                 let user = if is_root() { "user root;\n" } else { "" };
                 let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -104,6 +104,11 @@ impl ServerPlace {
                 .arg(&self.directory)
                 .arg("-c")
                 .arg(configuration),
+            Program::OidcProvider => command
+                .args(["-e", include_str!("oidc_provider.js")])
+                .env("LIBRARY", program.library().unwrap_or_default())
+                .env("PORT", self.ports[0].to_string())
+                .envs(variables(configuration)),
             Program::Redis => command.arg(configuration),
             Program::Squid => command.args(["--foreground", "-f"]).arg(configuration),
             Program::Tinyproxy => command.args(["-d", "-c"]).arg(configuration),

@@ -40,7 +40,7 @@ pub struct RealServer {
 
 impl RealServer {
     /// Starts a program with `ports` free ports and a configuration. `configure` returns the part that the
-    /// test needs: for nginx the content of the `http` block, for httpbin and moto lines `NAME=VALUE`
+    /// test needs: for nginx the content of the `http` block, for httpbin, moto and oidc-provider lines `NAME=VALUE`
     /// of the environment, for the others further lines. Waits until the
     /// first port accepts connections.
     ///

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    AttemptId, DecisionEvent, Engine, EngineConfig, FetchOutcome, FetchRequest, Input, InputEffect,
-    Policy, ShortDuration, TimeLimit, Timeouts, Timestamp, plural,
+    AttemptId, DecisionEvent, Engine, EngineConfig, FetchOutcome, FetchRequest, HookStage, Input,
+    InputEffect, Policy, ResponseVerdict, ShortDuration, TimeLimit, Timeouts, Timestamp, plural,
 };
 
 /// Describes the load at the submission of a fetch.
@@ -59,7 +59,14 @@ pub(super) fn describe_input(
         Input::Body { bytes } => format!("{} of the body", plural(*bytes, "byte", "bytes")),
         Input::End(Ok(())) => "the response is complete".to_owned(),
         Input::End(Err(failure)) => failure.to_string(),
-        Input::Head(head) => format!("status {}", head.status),
+        Input::Head(head) => match head.verdict {
+            None => format!("status {}", head.status),
+            Some(ResponseVerdict::Accept) => format!("status {}, accepted by a hook", head.status),
+            Some(_) => format!("status {}, rejected by a hook", head.status),
+        },
+        Input::HookEnded => "the hook has decided".to_owned(),
+        Input::HookStarted(HookStage::Classify) => "a hook classifies the response".to_owned(),
+        Input::HookStarted(_) => "a hook prepares the attempt".to_owned(),
         Input::Mark(phase, at) => match now.saturating_since(*at) {
             Duration::ZERO => phase.to_string(),
             ago => format!("{phase}, {} ago", ShortDuration(ago)),

@@ -3,7 +3,7 @@
 //! These types define the file format. New variants go to the end of their enum; any other change
 //! needs a new [`VERSION`](crate::format::frame::VERSION).
 
-use fetch_proto::{AttemptId, FetchId};
+use fetch_proto::{AttemptId, FetchId, ResponseVerdict};
 use serde::{Deserialize, Serialize};
 
 /// One entry. Times are nanoseconds since the previous entry with a time, and may be negative.
@@ -69,6 +69,16 @@ pub(crate) enum TraceEntry<'a> {
     Digest([u8; 8]),
     /// The recording was finished, with this number of calls.
     Finish(u64),
+
+    /// [`Input::Head`](fetch_proto::Input::Head) of a response about which the caller decided: time,
+    /// status, `Retry-After`, the wait that `RateLimit` requests, verdict.
+    HeadWithVerdict(
+        i64,
+        u16,
+        Option<(u64, u32)>,
+        Option<(u64, u32)>,
+        ResponseVerdict,
+    ),
 }
 
 /// Time of a poll, and the lowest byte of the digest after it.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, EngineConfig, EngineOutput, FailureKind, FetchId, FetchRequest, HeadSummary, Input,
-    Policy, PolicyRules, RetryBudget, RetryTokens, SharedRate, Timestamp,
+    Attempt, EngineConfig, EngineOutput, FailureKind, FetchId, FetchRequest, HeadSummary,
+    HookStage, Input, Policy, PolicyRules, ResponseVerdict, RetryBudget, RetryClass, RetryTokens,
+    SharedRate, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -56,7 +57,7 @@ proptest! {
     /// Calls in any order and at any time, including calls that no driver makes.
     #[test]
     fn arbitrary_calls_replay_identically(
-        steps in prop::collection::vec((0u8..20, 0u8..8, 0u64..3000), 0..200),
+        steps in prop::collection::vec((0u8..23, 0u8..8, 0u64..3000), 0..200),
     ) {
         let config = EngineConfig::default().concurrency(3).per_host(2).window(8);
         let config = config.rate("50/s".parse().unwrap()).budget(RetryBudget::RATIO);
@@ -121,6 +122,11 @@ fn input(kind: u8) -> Option<Input> {
         7 => Input::End(Err(FailureKind::Stale { sent: true })),
         8 => Input::Paused,
         14 => Input::Resumed,
+        20 => Input::HookStarted(HookStage::Classify),
+        21 => Input::HookEnded,
+        22 => Input::Head(
+            HeadSummary::status(200).verdict(ResponseVerdict::Reject(RetryClass::Server)),
+        ),
         _ => return None,
     })
 }

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_lock::Mutex;
 use fetch_proto::AuthProfile;
-use http::HeaderValue;
 
-use crate::auth::source::{CredentialError, CredentialSource};
+use crate::auth::source::{CredentialError, CredentialSource, TokenSecret};
 
 /// A profile and the source of its tokens, whose latest token the drivers of a fetcher share. Clones
 /// share it, too.
@@ -22,8 +21,8 @@ pub(crate) struct SharedCredential {
 /// A token that was acquired.
 #[derive(Clone)]
 pub(crate) struct SharedToken {
-    pub(crate) authorization: HeaderValue,
     ends: Option<Instant>,
+    pub(crate) secret: TokenSecret,
     /// From 1, and growing.
     pub(crate) serial: u64,
 }
@@ -48,7 +47,7 @@ impl SharedCredential {
         let start = Instant::now();
         let token = self.source.acquire().await?;
         let acquired = SharedToken {
-            authorization: token.authorization().clone(),
+            secret: token.secret().clone(),
             ends: token.life().and_then(|life| start.checked_add(life)),
             serial: latest.as_ref().map_or(0, |token| token.serial) + 1,
         };
@@ -104,6 +103,13 @@ mod tests {
         )
     }
 
+    fn value(token: &SharedToken) -> &str {
+        match &token.secret {
+            TokenSecret::Value(value) => value.to_str().unwrap(),
+            TokenSecret::Signer(_) => "",
+        }
+    }
+
     #[test]
     fn drivers_that_need_a_token_at_once_share_one_acquisition() {
         let (credential, count) = counting(Duration::from_secs(60));
@@ -118,9 +124,9 @@ mod tests {
         let (credential, count) = counting(Duration::from_secs(60));
         let first = block_on(credential.newer_than(0)).unwrap();
         let next = block_on(credential.newer_than(first.serial)).unwrap();
-        assert_eq!(next.authorization, "Bearer 2");
+        assert_eq!(value(&next), "Bearer 2");
         let other_driver = block_on(credential.newer_than(first.serial)).unwrap();
-        assert_eq!(other_driver.authorization, "Bearer 2");
+        assert_eq!(value(&other_driver), "Bearer 2");
         assert_eq!(count.load(Ordering::SeqCst), 2);
     }
 

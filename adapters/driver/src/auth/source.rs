@@ -10,6 +10,8 @@ use fetch_proto::TokenFailure;
 use http::HeaderValue;
 use http::header::InvalidHeaderValue;
 
+use crate::auth::signer::RequestSigner;
+
 /// What authenticates requests for a while: the value of their `Authorization` field. Its text is
 /// shown nowhere.
 ///
@@ -23,8 +25,17 @@ use http::header::InvalidHeaderValue;
 /// ```
 #[derive(Clone)]
 pub struct AccessToken {
-    authorization: HeaderValue,
     lifetime: Option<Duration>,
+    secret: TokenSecret,
+}
+
+/// What a token sends.
+#[derive(Clone)]
+pub(crate) enum TokenSecret {
+    /// What this computes for each request.
+    Signer(Arc<dyn RequestSigner>),
+    /// This value of `Authorization`.
+    Value(HeaderValue),
 }
 
 impl AccessToken {
@@ -52,8 +63,27 @@ impl AccessToken {
     pub fn new(mut authorization: HeaderValue) -> Self {
         authorization.set_sensitive(true);
         Self {
-            authorization,
             lifetime: None,
+            secret: TokenSecret::Value(authorization),
+        }
+    }
+
+    /// A token that is sent as what `signer` computes for each request, until a server refuses it.
+    ///
+    /// ```
+    /// use fetch_driver::http::{HeaderName, HeaderValue, header};
+    /// use fetch_driver::{AccessToken, RequestSigner, RequestToSign};
+    /// # struct Nothing;
+    /// # impl RequestSigner for Nothing {
+    /// #     fn sign(&self, _: &RequestToSign<'_>) -> Vec<(HeaderName, HeaderValue)> { Vec::new() }
+    /// # }
+    /// let token = AccessToken::signer(Nothing);
+    /// ```
+    #[must_use]
+    pub fn signer(signer: impl RequestSigner) -> Self {
+        Self {
+            lifetime: None,
+            secret: TokenSecret::Signer(Arc::new(signer)),
         }
     }
 
@@ -71,8 +101,8 @@ impl AccessToken {
         self
     }
 
-    pub(crate) fn authorization(&self) -> &HeaderValue {
-        &self.authorization
+    pub(crate) fn secret(&self) -> &TokenSecret {
+        &self.secret
     }
 
     pub(crate) fn life(&self) -> Option<Duration> {

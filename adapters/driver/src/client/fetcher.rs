@@ -107,7 +107,7 @@ impl<A> Fetcher<A> {
                 return rejected_outcome(error, url, 0);
             }
         };
-        let (queue, receiver) = outcome_queue();
+        let (queue, mut receiver) = outcome_queue();
         let sender = OutcomeSender::to_queue(&mut request, queue);
         let mut cancel = self.submit(request, sender);
         // The driver always delivers an outcome, even if it is dropped.

@@ -5,3 +5,5 @@ pub(crate) mod drivers;
 pub(crate) mod fetch_all;
 pub(crate) mod fetcher;
 pub(crate) mod streamed;
+#[cfg(feature = "tower")]
+pub(crate) mod tower;

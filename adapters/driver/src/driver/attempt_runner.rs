@@ -1,13 +1,19 @@
 //! Runs attempts: starts, polls and aborts them.
 
+mod token;
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "cache")]
+use fetch_proto::ResponseVerdict;
 use fetch_proto::{Attempt, AttemptId, FailureKind, Input, Timestamp};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 
+use crate::auth::source::TokenSecret;
 #[cfg(feature = "cache")]
 use crate::cache::handle::Cache;
+use crate::driver::attempt_runner::token::with_token;
 #[cfg(feature = "cache")]
 use crate::driver::cache::{
     attempt::{body_extras, take_body, take_head},
@@ -16,10 +22,15 @@ use crate::driver::cache::{
 #[cfg(not(feature = "cache"))]
 use crate::driver::exchange::BodyExtras;
 use crate::driver::exchange::attempt_set::{AttemptPoll, AttemptSet};
+use crate::driver::exchange::hooks::{Classifier, prepare};
 #[cfg(feature = "cookies")]
 use crate::driver::exchange::wire::cookie_url;
-use crate::driver::exchange::wire::{engine_head, outgoing_request, with_upgraded_location};
-use crate::driver::exchange::{AttemptExchange, AttemptUpdate, BodyMode, ExchangeStart};
+use crate::driver::exchange::wire::{
+    engine_head, outgoing_request, with_authentication, with_upgraded_location,
+};
+use crate::driver::exchange::{
+    AttemptExchange, AttemptUpdate, BodyMode, ExchangeStart, RequestStart,
+};
 use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::table::FetchTable;
@@ -28,6 +39,9 @@ use crate::driver::permits::AttemptPermit;
 use crate::fields::cookies::jar::CookieJar;
 use crate::fields::hsts::HstsStore;
 use crate::fields::netrc::Netrc;
+#[cfg(feature = "cache")]
+use crate::model::hook::verdict::Verdict;
+use crate::model::hook::{AttemptContext, Hooks};
 use crate::settings::Settings;
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::Transport;
@@ -51,6 +65,7 @@ pub(super) struct AttemptRunner<T, F, S> {
     exchanges: AttemptSet<F>,
     /// Header fields of all requests.
     pub(super) headers: Arc<HeaderMap>,
+    hooks: Hooks,
     hsts: Option<HstsStore>,
     /// The slot of the fetch of each exchange.
     slots: Vec<usize>,
@@ -71,7 +86,7 @@ impl<T, F, S> AttemptRunner<T, F, S>
 where
     T: Transport,
     F: AttemptExchange,
-    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
+    S: Fn(&Arc<T>, ExchangeStart, AttemptProgress) -> F,
 {
     pub(super) fn new(
         transport: Arc<T>,
@@ -92,6 +107,7 @@ where
             ended: Vec::new(),
             exchanges: AttemptSet::new(),
             headers,
+            hooks: settings.hooks.clone(),
             hsts: settings.hsts.clone(),
             slots: Vec::new(),
             spare: SpareMemory::default(),
@@ -100,11 +116,11 @@ where
         }
     }
 
-    /// Starts an attempt of `fetch`, with this value of `Authorization` unless the request has one.
+    /// Starts an attempt of `fetch`, with this token unless the request has credentials.
     pub(super) fn start(
         &mut self,
         attempt: Attempt,
-        token: Option<&HeaderValue>,
+        token: Option<&TokenSecret>,
         fetch: &mut ActiveFetch,
         permit: Option<AttemptPermit>,
     ) {
@@ -116,25 +132,38 @@ where
         fetch
             .trail
             .note_request(&attempt.method, &fetch.request.method, withheld);
-        let request = self.with_login(with_token(request, token));
+        let (request, is_authenticated) = match token {
+            None => (self.with_login(request), false),
+            Some(token) => with_token(request, token, &attempt),
+        };
+        #[cfg(feature = "cache")]
+        let value = request.headers.get(header::AUTHORIZATION).cloned();
+        #[cfg(feature = "cache")]
+        let value = value.filter(|_| is_authenticated);
         #[cfg(feature = "cookies")]
         let (request, cookie_url) = self.with_cookies(request);
         #[cfg(feature = "cache")]
-        let (request, cache, stored_head) = self.with_validators(request, &attempt, token, fetch);
+        let (request, cache, stored_head) =
+            self.with_validators(request, &attempt, value.as_ref(), fetch);
         let span = fetch.span.for_attempt(&fetch.request, &attempt);
         #[cfg(feature = "traceparent")]
         let request = with_trace_context(request, &span);
-        let start = ExchangeStart::Request(request);
+        #[cfg(feature = "cache")]
+        let is_validation = cache.is_some();
+        #[cfg(not(feature = "cache"))]
+        let is_validation = false;
+        let classifier = self.classifier(&attempt, fetch, is_validation);
+        let peeks = classifier
+            .as_ref()
+            .is_some_and(|one| one.hook.first_bytes > 0);
+        let start = ExchangeStart::Request {
+            classifier,
+            request: self.prepared(request, &attempt, fetch),
+        };
         #[cfg(feature = "cache")]
         let start = stored_head.map_or(start, ExchangeStart::Stored);
         let exchange = (self.start)(&self.transport, start, progress.clone());
         let index = self.exchanges.insert(exchange);
-        if let Some(check) = &fetch.request.redirect_check
-            && attempt.url != fetch.request.url
-            && let Some(exchange) = self.exchanges.get(index)
-        {
-            exchange.set_check(check.check(&attempt.url));
-        }
         if self.slots.len() <= index {
             self.slots.resize(index + 1, 0);
         }
@@ -145,8 +174,10 @@ where
             #[cfg(feature = "cookies")]
             cookie_url,
             id: attempt.id,
+            is_authenticated,
             is_redirect: false,
             index,
+            peeks,
             permit,
             progress,
             reported: ReportedPhases::default(),
@@ -155,6 +186,42 @@ where
             span,
             url: attempt.url,
         });
+    }
+
+    /// How the attempt starts: with the check of a redirect and the hooks, if there are any.
+    fn prepared(
+        &self,
+        request: OutgoingRequest,
+        attempt: &Attempt,
+        fetch: &ActiveFetch,
+    ) -> RequestStart {
+        let check = fetch.request.redirect_check.as_ref();
+        let check = check.filter(|_| attempt.url != fetch.request.url);
+        let has_hooks = !self.hooks.before_attempt.is_empty();
+        if check.is_none() && !has_hooks {
+            return RequestStart::Ready(request);
+        }
+        let check = check.map(|check| check.check(&attempt.url));
+        RequestStart::Prepared {
+            has_hooks,
+            request: prepare(request, check, &self.hooks, attempt_context(attempt, fetch)),
+        }
+    }
+
+    fn classifier(
+        &self,
+        attempt: &Attempt,
+        fetch: &ActiveFetch,
+        is_validation: bool,
+    ) -> Option<Box<Classifier>> {
+        let hook = self.hooks.classify.clone()?;
+        Some(Box::new(Classifier {
+            context: attempt_context(attempt, fetch),
+            hook,
+            is_continuation: attempt.resume.is_some(),
+            is_validation,
+            url: attempt.url.clone(),
+        }))
     }
 
     /// Adds the login of the host, unless the request has credentials.
@@ -226,7 +293,10 @@ where
             BodyDemand::Nothing if extras.needs_chunks() => BodyDemand::Pieces,
             demand => demand,
         };
-        attempt.progress.set_demand(demand);
+        // The demand must not change once a part of the body was read.
+        if !attempt.peeks {
+            attempt.progress.set_demand(demand);
+        }
         if let Some(exchange) = self.exchanges.get(attempt.index) {
             exchange.set_body_mode(mode, extras);
             self.exchanges.wake(attempt.index);
@@ -267,12 +337,16 @@ where
             return;
         };
         let keeps_body = fetch.keeps_body();
+        let fetch_sends_stream = fetch.has_body && fetch.request.body.is_stream();
         let Some(attempt) = fetch.attempt_at(index) else {
             return;
         };
         let (id, now) = (attempt.id, self.clock.now());
         for (phase, at) in attempt.progress.take_phases(&mut attempt.reported) {
             report(id, Input::Mark(phase, at), now);
+        }
+        for input in update.hooks {
+            report(id, input, now);
         }
         if let Some(parts) = update.head {
             #[cfg(feature = "cache")]
@@ -282,13 +356,26 @@ where
                 cookies.store(url, &parts.headers);
             }
             #[cfg(feature = "cache")]
-            take_head(self.cache.as_deref_mut(), attempt, &mut parts);
+            if !is_rejected(update.verdict.as_ref()) {
+                take_head(self.cache.as_deref_mut(), attempt, &mut parts);
+            }
             attempt.span.record_status(parts.status.as_u16());
             let head = engine_head(&parts, keeps_body);
+            let head = match attempt.is_authenticated {
+                true => with_authentication(head, &parts, fetch_sends_stream),
+                false => head,
+            };
             let head = match &self.hsts {
                 Some(hsts) => {
                     hsts.store(&attempt.url, &parts.headers);
                     with_upgraded_location(head, &parts, &attempt.url, hsts)
+                }
+                None => head,
+            };
+            let head = match update.verdict {
+                Some(verdict) => {
+                    attempt.result.detail = verdict.reason;
+                    head.verdict(verdict.decided)
                 }
                 None => head,
             };
@@ -328,7 +415,8 @@ where
                 Err(kind)
             }
             (None, AttemptPoll::Panicked(message)) => {
-                attempt.result.detail = Some(format!("the transport panicked: {message}"));
+                attempt.result.detail =
+                    Some(format!("the transport or a hook panicked: {message}"));
                 Err(FailureKind::Dropped)
             }
             (None, AttemptPoll::Pending | AttemptPoll::Ready) => return,
@@ -361,17 +449,24 @@ where
     }
 }
 
+fn attempt_context(attempt: &Attempt, fetch: &ActiveFetch) -> AttemptContext {
+    AttemptContext {
+        attached: fetch.request.attached.clone(),
+        number: attempt.id.number(),
+        tag: fetch.request.tag,
+    }
+}
+
+/// Whether a hook has rejected the response, so that it is not stored.
+#[cfg(feature = "cache")]
+fn is_rejected(verdict: Option<&Verdict>) -> bool {
+    let decided = verdict.and_then(|verdict| verdict.decided);
+    matches!(decided, Some(ResponseVerdict::Reject(_)))
+}
+
 #[cfg(feature = "traceparent")]
 fn with_trace_context(mut request: OutgoingRequest, span: &FetchSpan) -> OutgoingRequest {
     crate::telemetry::trace_context::add_trace_context(&mut request.headers, span);
-    request
-}
-
-/// Adds the token, unless the request has credentials.
-fn with_token(mut request: OutgoingRequest, token: Option<&HeaderValue>) -> OutgoingRequest {
-    if let Some(token) = token.filter(|_| !request.headers.contains_key(header::AUTHORIZATION)) {
-        Arc::make_mut(&mut request.headers).insert(header::AUTHORIZATION, token.clone());
-    }
     request
 }
 

@@ -33,6 +33,7 @@ use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::progress::AttemptProgress;
 use crate::transport::timer::Timer;
+use crate::transport::timer::yield_now;
 
 /// After this many steps the loop lets other tasks run.
 const STEPS_PER_YIELD: usize = 256;
@@ -89,7 +90,7 @@ impl<T, F, S> Driver<T, F, S>
 where
     T: Transport,
     F: AttemptExchange,
-    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
+    S: Fn(&Arc<T>, ExchangeStart, AttemptProgress) -> F,
 {
     /// Runs until all handles are dropped and all fetches have ended.
     pub(super) async fn run(mut self, commands: Receiver<DriverCommand>, mut timer: impl Timer) {
@@ -97,7 +98,7 @@ where
         let mut timer_at = None;
         let mut is_connected = true;
         loop {
-            let idle = self.settle().await;
+            let idle = self.settle(&mut timer).await;
             if !is_connected && idle.live == 0 && !self.waits_in_cache() {
                 break;
             }
@@ -113,7 +114,7 @@ where
                 event
             };
             match poll_fn(wait).await {
-                WakeEvent::Attempts(list) => self.poll_attempts(list).await,
+                WakeEvent::Attempts(list) => self.poll_attempts(list, &mut timer).await,
                 #[cfg(feature = "cache")]
                 WakeEvent::Cache(list) => self.run_cache_tasks(list),
                 WakeEvent::Commands(commands) => {
@@ -209,10 +210,10 @@ where
 
     /// Carries out the engine's outputs and submits requests, until the engine is idle and has no
     /// room or no request waits.
-    async fn settle(&mut self) -> IdleState {
+    async fn settle(&mut self, timer: &mut impl Timer) -> IdleState {
         let mut steps = 0;
         loop {
-            let idle = self.drain_outputs(&mut steps).await;
+            let idle = self.drain_outputs(&mut steps, timer).await;
             self.attempts.release_permits(&mut self.fetches);
             #[cfg(feature = "cache")]
             self.settle_cache();
@@ -270,7 +271,7 @@ where
     }
 
     /// Carries out the engine's outputs until it is idle.
-    async fn drain_outputs(&mut self, steps: &mut usize) -> IdleState {
+    async fn drain_outputs(&mut self, steps: &mut usize, timer: &mut impl Timer) -> IdleState {
         let mut now = self.clock.now();
         loop {
             match self.poll_engine(now) {
@@ -291,7 +292,7 @@ where
             *steps += 1;
             if steps.is_multiple_of(STEPS_PER_YIELD) {
                 self.outcomes.wake_consumers();
-                futures_lite::future::yield_now().await;
+                yield_now(timer).await;
             }
             if steps.is_multiple_of(STEPS_PER_CLOCK_READ) {
                 now = self.clock.now();
@@ -304,9 +305,7 @@ where
             return;
         };
         let permit = fetch.take_permit().or_else(|| self.permits.take());
-        let token = attempt
-            .token
-            .and_then(|token| self.tokens.authorization(token));
+        let token = attempt.token.and_then(|token| self.tokens.secret(token));
         self.attempts.start(attempt, token, fetch, permit);
         if !self.permits.refill() {
             self.engine.pause_starts();
@@ -346,7 +345,10 @@ where
             let Some((fetch, end)) = self.replace_failure(fetch, end) else {
                 return;
             };
-            let result = self.outcomes.finish(fetch, end);
+            let auth = end
+                .auth_profile
+                .and_then(|profile| self.tokens.shared_name(profile));
+            let result = self.outcomes.finish(fetch, end, auth);
             self.attempts.recycle_result(result);
         }
     }
@@ -371,7 +373,7 @@ where
     }
 
     /// Polls the exchanges that were woken and reports to the engine what happened.
-    async fn poll_attempts(&mut self, list: Vec<usize>) {
+    async fn poll_attempts(&mut self, list: Vec<usize>, timer: &mut impl Timer) {
         for index in &list {
             let (engine, siblings) = (&mut self.engine, self.siblings.as_ref());
             self.attempts
@@ -379,7 +381,7 @@ where
                     call_engine(engine, siblings, |engine| engine.handle(id, input, now));
                 });
             if self.turn.is_over_after_poll(self.clock) {
-                futures_lite::future::yield_now().await;
+                yield_now(timer).await;
             }
         }
         self.attempts.recycle_list(list);

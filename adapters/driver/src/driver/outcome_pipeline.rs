@@ -1,5 +1,7 @@
 //! What happens to each fetch that the engine has ended: fallbacks, telemetry, delivery.
 
+use std::sync::Arc;
+
 use fetch_proto::{EngineStats, Timestamp, WaitingHost};
 
 use crate::driver::fetches::active::ActiveFetch;
@@ -36,14 +38,16 @@ impl OutcomePipeline {
     }
 
     /// Sends the outcome of a fetch. Its consumer is woken by [`OutcomePipeline::wake_consumers`].
-    /// Returns the memory of the fetch's result.
+    /// `auth` is the name of its profile. Returns the memory of the fetch's result.
     pub(super) fn finish(
         &mut self,
         mut fetch: ActiveFetch,
         end: fetch_proto::FetchOutcome,
+        auth: Option<Arc<str>>,
     ) -> Option<Box<AttemptResult>> {
         let needs_fallback_value = end.needs_fallback_value;
         let (mut outcome, permit) = fetch.build_outcome(end, self.sees_connection);
+        outcome.auth = auth;
         self.fallbacks
             .apply(&mut outcome, &fetch.request, needs_fallback_value);
         match &outcome.result {
@@ -118,7 +122,7 @@ mod tests {
         let mut outcomes = OutcomePipeline::new(Fallbacks::new(0, None), true);
         let (mut engine, mut fetches) =
             (test_engine(EngineConfig::default()), FetchTable::default());
-        let consumer = submit("http://a.test/", &mut engine, &mut fetches);
+        let mut consumer = submit("http://a.test/", &mut engine, &mut fetches);
         let flag = Arc::new(WakeFlag(AtomicBool::new(false)));
         let waker = Waker::from(flag.clone());
         let cx = Context::from_waker(&waker);
@@ -126,7 +130,7 @@ mod tests {
         let id = fetches.iter().next().unwrap().id();
         engine.cancel(id, NOW);
         let (id, end) = next_end(&mut engine);
-        let result = outcomes.finish(fetches.remove(id).unwrap(), end);
+        let result = outcomes.finish(fetches.remove(id).unwrap(), end, None);
         assert!(result.is_none(), "no attempt was made");
         assert!(!flag.0.load(Ordering::SeqCst));
         outcomes.wake_consumers();

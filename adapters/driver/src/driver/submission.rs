@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn only_the_requests_of_one_group_are_cancelled() {
         let mut submissions = submissions();
-        let ((first, cancelled), (second, _waiting)) =
+        let ((first, mut cancelled), (second, _waiting)) =
             (job(1, "http://a.test/"), job(2, "http://a.test/"));
         submissions.extend(vec![first, second]);
         submissions.cancel(1);
@@ -187,7 +187,7 @@ mod tests {
         as_is.request.path_as_is = Some(http::uri::PathAndQuery::from_static("/a//b"));
         submissions.extend(vec![limited, patched, as_is]);
         submissions.submit(3, &mut engine, &mut fetches, NOW);
-        for (receiver, expected) in [
+        for (mut receiver, expected) in [
             (limited_outcome, "`first_byte`"),
             (patched_outcome, "`first_byte`"),
             (as_is_outcome, "normalizes paths"),

@@ -2,15 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fetch_proto::{EngineConfig, TokenUse};
-use http::HeaderValue;
 use log::warn;
 
 use crate::auth::shared::{SharedCredential, SharedToken};
-use crate::auth::source::CredentialError;
+use crate::auth::source::{CredentialError, TokenSecret};
 
 type Acquisition = Pin<Box<dyn Future<Output = Result<SharedToken, CredentialError>> + Send>>;
 
@@ -24,6 +24,8 @@ pub(super) struct TokenKeeper {
 struct KeptToken {
     credential: SharedCredential,
     latest: Option<SharedToken>,
+    /// Of the profile, for outcomes.
+    name: Arc<str>,
 }
 
 /// The end of an acquisition: the rest of the token's life, if that is known.
@@ -34,6 +36,7 @@ impl TokenKeeper {
         let kept = credentials.iter().map(|credential| KeptToken {
             credential: credential.clone(),
             latest: None,
+            name: credential.profile.name().into(),
         });
         Self {
             acquisitions: Vec::new(),
@@ -92,10 +95,16 @@ impl TokenKeeper {
         Poll::Pending
     }
 
-    /// The value of `Authorization` for an attempt with this token.
-    pub(super) fn authorization(&self, token: TokenUse) -> Option<&HeaderValue> {
+    /// What authenticates an attempt with this token.
+    pub(super) fn secret(&self, token: TokenUse) -> Option<&TokenSecret> {
         let kept = self.profiles.get(usize::from(token.profile))?;
-        Some(&kept.latest.as_ref()?.authorization)
+        Some(&kept.latest.as_ref()?.secret)
+    }
+
+    /// The name of the profile, if there is such a profile.
+    pub(super) fn shared_name(&self, profile: u16) -> Option<Arc<str>> {
+        let kept = self.profiles.get(usize::from(profile))?;
+        Some(kept.name.clone())
     }
 
     /// The name of the profile.
@@ -130,6 +139,6 @@ mod tests {
         let (profile, ended) = block_on(poll_fn(|cx| tokens.poll_ended(cx)));
         assert_eq!(profile, 0);
         assert!(ended.unwrap_err().failure().is_final());
-        assert!(tokens.authorization(token).is_none());
+        assert!(tokens.secret(token).is_none());
     }
 }

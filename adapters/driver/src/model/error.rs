@@ -132,7 +132,13 @@ impl Error {
             source: last.source,
             step: attempts
                 .last()
-                .filter(|last| last.end != AttemptEnd::Failed(FailureKind::Disallowed))
+                .filter(|last| {
+                    let is_refused = matches!(
+                        last.end,
+                        AttemptEnd::Failed(FailureKind::Disallowed | FailureKind::Hook)
+                    );
+                    !is_refused && last.verdict.is_none()
+                })
                 .map(|last| step(last, sees_connection)),
             url,
         }))
@@ -199,8 +205,8 @@ impl Error {
     /// `sending the request`, `waiting for the response` or `reading the body`.
     ///
     /// Clients that do not report their connections have one step before the response:
-    /// `connecting or waiting for the response`. `None` without an attempt, and if a
-    /// [`RedirectCheck`](crate::RedirectCheck) refused the target of a redirect.
+    /// `connecting or waiting for the response`. `None` without an attempt, if a
+    /// [`RedirectCheck`](crate::RedirectCheck) refused the target of a redirect, and if a hook decided.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;
@@ -266,6 +272,7 @@ impl Error {
                 F::Exhausted => {
                     "raise the limit on open files (ulimit -n) or lower the concurrency"
                 }
+                F::Rejected => "look at the hook that classifies responses, and at the response",
                 F::Resolve | F::UnknownHost if self.0.reason == Some(FailureReason::ProxyName) => {
                     "check the host name of the proxy"
                 }

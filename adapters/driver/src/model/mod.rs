@@ -3,6 +3,7 @@
 pub(crate) mod attachment;
 pub(crate) mod error;
 pub(crate) mod fallback_value;
+pub(crate) mod hook;
 pub(crate) mod outcome;
 pub(crate) mod redirect_check;
 pub(crate) mod request;

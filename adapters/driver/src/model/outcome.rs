@@ -1,6 +1,7 @@
 //! How a fetch ended, with its response.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_proto::{AttemptReport, FetchTimings, GiveUpReason, Method, ShortDuration, plural};
@@ -21,6 +22,11 @@ pub struct Outcome {
     pub attached: Option<Attachment>,
     /// Every attempt, in order, redirects and retries included.
     pub attempts: Vec<AttemptReport>,
+    /// The name of the [`AuthProfile`](fetch_proto::AuthProfile) for the last URL, if there is one.
+    pub auth: Option<Arc<str>>,
+    /// How often the request was sent again because a server refused its token. These are no
+    /// [`retries`](Self::retries).
+    pub auth_retries: u16,
     /// The connection that served the last attempt.
     pub connection: Option<ConnectionInfo>,
     /// Where the response comes from, if it replaces a failure.

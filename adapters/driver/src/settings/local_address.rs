@@ -76,6 +76,12 @@ impl FromStr for LocalAddress {
     }
 }
 
+impl From<IpAddr> for LocalAddress {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
 impl fmt::Display for LocalAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,7 +3,9 @@
 pub(crate) mod adapter;
 pub(crate) mod build_error;
 pub(crate) mod connect_to;
+pub(crate) mod dns_resolver;
 pub(crate) mod fallback;
+mod hooks;
 pub(crate) mod local_address;
 pub(crate) mod no_proxy;
 pub(crate) mod pool;
@@ -31,6 +33,7 @@ use crate::cache::handle::Cache;
 use crate::fields::cookies::jar::CookieJar;
 use crate::fields::hsts::HstsStore;
 use crate::fields::netrc::Netrc;
+use crate::model::hook::Hooks;
 use crate::transport::shared_state::SharedState;
 
 /// How long a body waits for `100 Continue` by default: 1 s.
@@ -63,6 +66,8 @@ pub struct Settings {
     pub fallback: FallbackSettings,
     /// Header fields of every request.
     pub headers: HeaderMap,
+    /// Functions that decide about attempts and responses.
+    pub(crate) hooks: Hooks,
     /// The hosts that are reached by https only. Default: `None`, `Strict-Transport-Security` is ignored.
     /// Clones of the settings share the store.
     pub hsts: Option<HstsStore>,
@@ -112,6 +117,7 @@ impl Default for Settings {
             expect_timeout: DEFAULT_EXPECT_TIMEOUT,
             fallback: FallbackSettings::default(),
             headers,
+            hooks: Hooks::default(),
             hsts: None,
             http2: Http2Mode::default(),
             netrc: None,

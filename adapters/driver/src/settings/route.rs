@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
 
 use super::connect_to::ConnectTo;
+use super::dns_resolver::DnsResolver;
 use super::local_address::{AddressFamily, LocalAddress};
 use super::proxy_rules::ProxyRules;
 
@@ -36,6 +38,8 @@ pub struct RouteSettings {
     pub proxy_tunnel: bool,
     /// Addresses to use for a host name and port instead of asking DNS.
     pub resolve: Vec<(String, u16, Vec<IpAddr>)>,
+    /// What looks names up. Default: `None`, the system.
+    pub resolver: Option<Arc<dyn DnsResolver>>,
     /// The Unix socket that all requests go to.
     pub unix_socket: Option<PathBuf>,
 }
@@ -52,6 +56,7 @@ impl Default for RouteSettings {
             proxy_headers: HeaderMap::new(),
             proxy_tunnel: false,
             resolve: Vec::new(),
+            resolver: None,
             unix_socket: None,
         }
     }
@@ -77,6 +82,7 @@ impl RouteSettings {
             ("proxy_headers", !self.proxy_headers.is_empty()),
             ("proxy_tunnel", self.proxy_tunnel),
             ("resolve", !self.resolve.is_empty()),
+            ("resolver", self.resolver.is_some()),
             ("unix_socket", self.unix_socket.is_some()),
         ];
         let first = changed.into_iter().find(|(_, changed)| *changed);
@@ -89,10 +95,20 @@ mod tests {
     use super::super::proxy::Proxy;
     use super::*;
 
+    #[derive(Debug)]
+    struct NoNames;
+
+    impl DnsResolver for NoNames {
+        fn resolve(&self, _: &str) -> super::super::dns_resolver::ResolvedAddresses {
+            Box::pin(std::future::ready(Ok(Vec::new())))
+        }
+    }
+
     #[test]
     fn every_changed_setting_is_found_by_its_name() {
         type Change = fn(&mut RouteSettings);
-        let table: [(Change, &str); 10] = [
+        let table: [(Change, &str); 11] = [
+            (|route| route.resolver = Some(Arc::new(NoNames)), "resolver"),
             (
                 |route| route.address_family = AddressFamily::Ipv4,
                 "address_family",

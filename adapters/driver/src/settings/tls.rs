@@ -1,17 +1,28 @@
 //! TLS: trusted certificates, the client's certificate, and the choice of HTTP/2.
 
+use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 /// Which certificates are trusted, and which one is presented.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TlsSettings {
+    /// Whether Mozilla's CAs are trusted besides [`ca_certificates`](Self::ca_certificates). Default yes.
+    pub built_in_roots: bool,
     /// PEM certificates of CAs that are trusted besides the built-in ones.
     pub ca_certificates: Vec<Vec<u8>>,
     /// The certificate that is presented to servers that request one. Default: none.
     pub client_certificate: Option<ClientIdentity>,
+    /// A `rustls::ClientConfig` that replaces all other settings here. Default: none.
+    pub client_config: Option<CustomTlsConfig>,
     /// Accepts any server certificate. Default no.
     pub insecure: bool,
+    /// Whether the secrets of connections are written to the file that the environment variable
+    /// `SSLKEYLOGFILE` names, so that Wireshark can decrypt them. Default no.
+    pub key_log: bool,
+    /// The oldest version that is used. Default: 1.2.
+    pub min_version: TlsVersion,
     /// The public keys of which a server must have one, also with [`insecure`](Self::insecure): SHA-256
     /// digests of the certificate's `SubjectPublicKeyInfo` in DER. Default: any.
     pub pinned_keys: Vec<[u8; 32]>,
@@ -26,10 +37,11 @@ pub struct TlsSettings {
 /// settings.tls.version = Some(fetch_driver::TlsVersion::Tls13);
 /// assert_eq!(settings.tls.first_changed(), Some("version"));
 /// ```
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum TlsVersion {
     /// TLS 1.2.
+    #[default]
     Tls12,
     /// TLS 1.3.
     Tls13,
@@ -43,17 +55,73 @@ impl TlsSettings {
     /// ```
     #[must_use]
     pub fn first_changed(&self) -> Option<&'static str> {
-        if !self.ca_certificates.is_empty() {
-            Some("ca_certificates")
-        } else if self.client_certificate.is_some() {
-            Some("client_certificate")
-        } else if self.insecure {
-            Some("insecure")
-        } else if !self.pinned_keys.is_empty() {
-            Some("pinned_keys")
-        } else {
-            self.version.map(|_| "version")
+        let default = Self::default();
+        let changed = [
+            (
+                "built_in_roots",
+                self.built_in_roots != default.built_in_roots,
+            ),
+            ("ca_certificates", !self.ca_certificates.is_empty()),
+            ("client_config", self.client_config.is_some()),
+            ("client_certificate", self.client_certificate.is_some()),
+            ("insecure", self.insecure),
+            ("key_log", self.key_log),
+            ("min_version", self.min_version != default.min_version),
+            ("pinned_keys", !self.pinned_keys.is_empty()),
+            ("version", self.version.is_some()),
+        ];
+        let first = changed.into_iter().find(|(_, changed)| *changed);
+        first.map(|(name, _)| name)
+    }
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self {
+            built_in_roots: true,
+            ca_certificates: Vec::new(),
+            client_certificate: None,
+            client_config: None,
+            insecure: false,
+            key_log: false,
+            min_version: TlsVersion::default(),
+            pinned_keys: Vec::new(),
+            version: None,
         }
+    }
+}
+
+/// A `rustls::ClientConfig` of the caller, whose type only the adapters know.
+#[derive(Clone)]
+pub struct CustomTlsConfig(Arc<dyn Any + Send + Sync>);
+
+impl CustomTlsConfig {
+    /// Holds this configuration, a `rustls::ClientConfig` of rustls 0.23.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().tls_config("no configuration");
+    /// let error = builder.build().unwrap_err();
+    /// assert!(error.to_string().contains("rustls::ClientConfig"));
+    /// ```
+    pub fn new(config: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(config))
+    }
+
+    /// The configuration, if it is of this type.
+    ///
+    /// ```
+    /// let config = fetch_driver::CustomTlsConfig::new(7_u8);
+    /// assert_eq!(config.downcast::<u8>().as_deref(), Some(&7));
+    /// ```
+    #[must_use]
+    pub fn downcast<C: Any + Send + Sync>(&self) -> Option<Arc<C>> {
+        self.0.clone().downcast().ok()
+    }
+}
+
+impl fmt::Debug for CustomTlsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomTlsConfig")
     }
 }
 
@@ -111,18 +179,38 @@ mod tests {
             cert_pem: b"cert".to_vec(),
             key_pem: b"secret".to_vec(),
         };
-        let mut tls = TlsSettings::default();
-        assert_eq!(tls.first_changed(), None);
-        tls.version = Some(TlsVersion::Tls12);
-        assert_eq!(tls.first_changed(), Some("version"));
-        tls.pinned_keys.push([0; 32]);
-        assert_eq!(tls.first_changed(), Some("pinned_keys"));
-        tls.insecure = true;
-        assert_eq!(tls.first_changed(), Some("insecure"));
-        tls.client_certificate = Some(identity);
-        assert_eq!(tls.first_changed(), Some("client_certificate"));
-        assert!(!format!("{tls:?}").contains(&format!("{:?}", b"secret")));
-        tls.ca_certificates.push(Vec::new());
-        assert_eq!(tls.first_changed(), Some("ca_certificates"));
+        type Change = fn(&mut TlsSettings);
+        let table: [(Change, &str); 9] = [
+            (|tls| tls.built_in_roots = false, "built_in_roots"),
+            (
+                |tls| tls.ca_certificates.push(Vec::new()),
+                "ca_certificates",
+            ),
+            (
+                |tls| tls.client_config = Some(CustomTlsConfig::new(())),
+                "client_config",
+            ),
+            (
+                |tls| {
+                    tls.client_certificate = Some(ClientIdentity {
+                        cert_pem: Vec::new(),
+                        key_pem: Vec::new(),
+                    });
+                },
+                "client_certificate",
+            ),
+            (|tls| tls.insecure = true, "insecure"),
+            (|tls| tls.key_log = true, "key_log"),
+            (|tls| tls.min_version = TlsVersion::Tls13, "min_version"),
+            (|tls| tls.pinned_keys.push([0; 32]), "pinned_keys"),
+            (|tls| tls.version = Some(TlsVersion::Tls12), "version"),
+        ];
+        assert_eq!(TlsSettings::default().first_changed(), None);
+        for (change, name) in table {
+            let mut tls = TlsSettings::default();
+            change(&mut tls);
+            assert_eq!(tls.first_changed(), Some(name));
+        }
+        assert!(!format!("{identity:?}").contains(&format!("{:?}", b"secret")));
     }
 }

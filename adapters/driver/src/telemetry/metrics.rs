@@ -71,6 +71,7 @@ mod on {
     /// name.
     pub(crate) struct FetchMetrics {
         attempts: HashMap<AttemptLabels, Histogram>,
+        auth_retries: Counter,
         /// The statistics that were recorded last.
         before: EngineStats,
         circuits: [Counter; 2],
@@ -83,6 +84,7 @@ mod on {
         redirects: Counter,
         retries: Counter,
         shared: Counter,
+        tokens: Counter,
         waiting: [Gauge; 3],
         waiting_hosts: WaitingHostMetrics,
     }
@@ -100,6 +102,7 @@ mod on {
             describe();
             Self {
                 attempts: HashMap::new(),
+                auth_retries: metrics::counter!("fetch.auth_retries"),
                 before: EngineStats::default(),
                 circuits: [
                     metrics::counter!("fetch.circuits.closed"),
@@ -114,6 +117,7 @@ mod on {
                 redirects: metrics::counter!("fetch.redirects"),
                 retries: metrics::counter!("fetch.retries"),
                 shared: metrics::counter!("fetch.shared"),
+                tokens: metrics::counter!("fetch.tokens.acquired"),
                 waiting: [
                     metrics::gauge!("fetch.hosts.down"),
                     metrics::gauge!("fetch.hosts.given_up"),
@@ -215,9 +219,11 @@ mod on {
                     stats.circuits_opened,
                     before.circuits_opened,
                 ),
+                (&self.auth_retries, stats.auth_retries, before.auth_retries),
                 (&self.redirects, stats.redirects, before.redirects),
                 (&self.retries, stats.retries, before.retries),
                 (&self.shared, stats.shared, before.shared),
+                (&self.tokens, stats.tokens_acquired, before.tokens_acquired),
             ] {
                 if new > old {
                     counter.increment(new - old);
@@ -321,6 +327,11 @@ mod on {
             "fetch.shared",
             "Fetches that shared the response of an identical request"
         );
+        describe_counter!(
+            "fetch.auth_retries",
+            "Requests that were sent again because a server refused their token"
+        );
+        describe_counter!("fetch.tokens.acquired", "Tokens that were acquired");
         describe_counter!("fetch.circuits.closed", "Circuit breakers closed again");
         describe_counter!(
             "fetch.gave_up",

@@ -163,6 +163,15 @@ impl RequestBody {
         }
     }
 
+    /// The bytes, if it is not a stream.
+    pub(crate) fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Empty => Some(&[]),
+            Self::Stream { .. } => None,
+        }
+    }
+
     /// The whole body, for a client that cannot send a stream.
     ///
     /// # Errors

@@ -7,6 +7,8 @@ pub(crate) mod failure_reason;
 pub(crate) mod message;
 pub(crate) mod message_sizes;
 pub(crate) mod progress;
+#[cfg(feature = "tower")]
+pub(crate) mod service_transport;
 pub(crate) mod shared_state;
 pub(crate) mod timer;
 pub(crate) mod transport_fn;

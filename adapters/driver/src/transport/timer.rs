@@ -13,6 +13,28 @@ pub trait Timer: Send + 'static {
 
     /// Ready once the timer has fired, which wakes the task.
     fn poll_fired(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Wakes the task again once other tasks, and the events that the runtime waits for, had their turn.
+    /// The driver calls it before it is pending with work left.
+    ///
+    /// By default it wakes the task at once, which suits a runtime that looks for events after each
+    /// round of tasks, or on another thread.
+    fn yield_now(&mut self, cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
+}
+
+/// Waits until others had their turn.
+pub(crate) async fn yield_now(timer: &mut impl Timer) {
+    let mut has_yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        timer.yield_now(cx);
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(feature = "async-io")]

@@ -99,6 +99,9 @@ fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig
     if let Some(agent) = settings.headers.get(USER_AGENT) {
         connect.insert(USER_AGENT, agent.clone());
     }
+    if let Some(resolver) = &settings.route.resolver {
+        config.resolver = resolver.clone();
+    }
     config
         .local_address
         .clone_from(&settings.route.local_address);
@@ -134,7 +137,16 @@ fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
 
 #[cfg(feature = "tls")]
 fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
+    let tls = &settings.tls;
+    if !tls.built_in_roots && tls.ca_certificates.is_empty() && !tls.insecure {
+        let why = "without the built-in CAs none is trusted: add one with `ca_certificate`";
+        return Err(BuildError::new("built_in_roots", why));
+    }
     let mut options = crate::connect::tls::TlsOptions::new()
+        .client_config(custom_config(settings)?)
+        .key_log(tls.key_log)
+        .min_version(tls.min_version)
+        .only_extra_roots(!tls.built_in_roots)
         .insecure(settings.tls.insecure)
         .pinned_keys(settings.tls.pinned_keys.iter().copied())
         .version(settings.tls.version);
@@ -148,6 +160,26 @@ fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, Build
             added.map_err(|error| BuildError::new("client_certificate", error.to_string()))?;
     }
     Ok(config.tls(options))
+}
+
+/// The caller's own configuration of rustls, which leaves no room for other settings.
+#[cfg(feature = "tls")]
+fn custom_config(settings: &Settings) -> Result<Option<Arc<rustls::ClientConfig>>, BuildError> {
+    let mut others = settings.tls.clone();
+    let Some(custom) = others.client_config.take() else {
+        return Ok(None);
+    };
+    if let Some(setting) = others.first_changed() {
+        let why = "`tls_config` replaces it: set only one of them";
+        return Err(BuildError::new(setting, why));
+    }
+    match custom.downcast() {
+        Some(config) => Ok(Some(config)),
+        None => {
+            let why = "it is not a `rustls::ClientConfig` of rustls 0.23";
+            Err(BuildError::new("tls_config", why))
+        }
+    }
 }
 
 #[cfg(not(feature = "tls"))]

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch_driver::{AddressFamily, ConnectTo, Http2Mode, LocalAddress, ProxyRules};
+use fetch_driver::{AddressFamily, ConnectTo, DnsResolver, Http2Mode, LocalAddress, ProxyRules};
 use hashbrown::HashMap;
 use http::HeaderMap;
 
-use crate::connect::dns::{DnsResolver, SystemResolver};
+use crate::connect::dns::SystemResolver;
 use crate::connect::route::RouteRules;
 #[cfg(feature = "tls")]
 use crate::connect::tls::TlsOptions;

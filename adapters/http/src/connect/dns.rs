@@ -1,13 +1,16 @@
 //! Name lookups: a bounded number at once, one at a time per name, cached.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use event_listener::Event;
+use fetch_driver::{DnsResolver, ResolvedAddresses};
+use futures_lite::FutureExt;
 use hashbrown::HashMap;
 
 use fetch_transport_util::lock;
@@ -19,34 +22,6 @@ const NEGATIVE_TTL: Duration = Duration::from_secs(5);
 /// The most cached names.
 const MAX_NAMES: usize = 16 * 1024;
 
-/// Finds a name's addresses. It may block: it is called on a separate thread pool.
-///
-/// ```
-/// use std::net::{IpAddr, Ipv4Addr};
-///
-/// #[derive(Debug)]
-/// struct FixedResolver(IpAddr);
-///
-/// impl fetch_http::DnsResolver for FixedResolver {
-///     fn resolve(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
-///         Ok(vec![self.0])
-///     }
-/// }
-///
-/// let resolver = FixedResolver(Ipv4Addr::LOCALHOST.into());
-/// let config = fetch_http::HttpConfig::new().resolver(resolver);
-/// ```
-pub trait DnsResolver: fmt::Debug + Send + Sync + 'static {
-    /// The addresses of `host`, best first.
-    ///
-    /// # Errors
-    ///
-    /// If the host has no address. The error is cached for at most 5 s. An error of the kind
-    /// [`NotFound`](io::ErrorKind::NotFound) without an OS error code says that the name does not
-    /// exist: by default it is not retried, other errors are.
-    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
-}
-
 /// The system's resolver, `getaddrinfo`: the default.
 ///
 /// On Linux, a name that does not exist is an error of the kind
@@ -54,24 +29,32 @@ pub trait DnsResolver: fmt::Debug + Send + Sync + 'static {
 /// is offline, so it is not distinguished from other failures there.
 ///
 /// ```
-/// use fetch_http::{DnsResolver, SystemResolver};
+/// use fetch_driver::DnsResolver;
+/// use fetch_http::SystemResolver;
 ///
-/// assert!(SystemResolver.resolve("127.0.0.1")?[0].is_loopback());
+/// let found = smol::block_on(SystemResolver.resolve("127.0.0.1"))?;
+/// assert!(found[0].is_loopback());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
 
 impl DnsResolver for SystemResolver {
-    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        let mut addrs = Vec::new();
-        for addr in (host, 0).to_socket_addrs().map_err(mark_unknown_host)? {
-            if !addrs.contains(&addr.ip()) {
-                addrs.push(addr.ip());
-            }
-        }
-        Ok(addrs)
+    fn resolve(&self, host: &str) -> ResolvedAddresses {
+        let host = host.to_owned();
+        Box::pin(blocking::unblock(move || getaddrinfo(&host)))
     }
+}
+
+/// Asks the system. This blocks.
+fn getaddrinfo(host: &str) -> io::Result<Vec<IpAddr>> {
+    let mut addrs = Vec::new();
+    for addr in (host, 0).to_socket_addrs().map_err(mark_unknown_host)? {
+        if !addrs.contains(&addr.ip()) {
+            addrs.push(addr.ip());
+        }
+    }
+    Ok(addrs)
 }
 
 /// The texts of `gai_strerror` for `EAI_NONAME` in glibc and in musl.
@@ -96,11 +79,15 @@ pub(crate) fn is_unknown_host(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound && error.raw_os_error().is_none()
 }
 
+/// Runs a lookup in the background.
+pub(crate) type SpawnLookup = Box<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
+
 type LookupResult = Result<Arc<[IpAddr]>, Arc<io::Error>>;
 
 /// A cache in front of a resolver. Concurrent lookups of one name share one call.
 pub(crate) struct DnsCache {
     resolver: Arc<dyn DnsResolver>,
+    spawn: SpawnLookup,
     state: Mutex<DnsState>,
     ttl: Duration,
 }
@@ -133,9 +120,10 @@ struct PendingLookup {
 }
 
 impl DnsCache {
-    pub(crate) fn new(resolver: Arc<dyn DnsResolver>, ttl: Duration) -> Self {
+    pub(crate) fn new(resolver: Arc<dyn DnsResolver>, ttl: Duration, spawn: SpawnLookup) -> Self {
         Self {
             resolver,
+            spawn,
             state: Mutex::default(),
             ttl,
         }
@@ -182,17 +170,17 @@ impl DnsCache {
             state.workers += 1;
             let this = self.clone();
             // Detached: the request that started the lookup may be cancelled while others wait.
-            blocking::unblock(move || this.run_worker()).detach();
+            (self.spawn)(Box::pin(async move { this.run_worker().await }));
         }
         Err(pending)
     }
 
-    /// Performs queued lookups on a thread that may block, until none is left.
-    fn run_worker(&self) {
+    /// Performs queued lookups until none is left.
+    async fn run_worker(&self) {
         while let Some((host, pending)) = self.next_lookup() {
             // If the resolver panics, the waiting requests must fail, not hang.
-            let resolve = std::panic::AssertUnwindSafe(|| self.resolver.resolve(&host));
-            let result = match std::panic::catch_unwind(resolve) {
+            let resolve = async { self.resolver.resolve(&host).await };
+            let result = match AssertUnwindSafe(resolve).catch_unwind().await {
                 Ok(Ok(addrs)) if addrs.is_empty() => {
                     Err(io::Error::other("the name has no address"))
                 }
@@ -268,6 +256,11 @@ impl DnsState {
 mod tests {
     use super::*;
 
+    /// A cache that looks nothing up.
+    fn test_cache(ttl: Duration) -> DnsCache {
+        DnsCache::new(Arc::new(SystemResolver), ttl, Box::new(drop))
+    }
+
     #[test]
     #[cfg(target_os = "linux")]
     fn only_a_name_that_does_not_exist_is_marked_as_unknown() {
@@ -293,7 +286,7 @@ mod tests {
 
     /// How long a result is cached at a TTL: at least, and at most.
     fn cached_for(ttl: Duration, result: LookupResult) -> Option<(Duration, Duration)> {
-        let cache = DnsCache::new(Arc::new(SystemResolver), ttl);
+        let cache = test_cache(ttl);
         let before = Instant::now();
         cache.store("a.test".into(), result);
         let after = Instant::now();
@@ -332,7 +325,7 @@ mod tests {
             (Duration::from_secs(300), true),
             (Duration::from_nanos(1), false),
         ] {
-            let cache = Arc::new(DnsCache::new(Arc::new(SystemResolver), ttl));
+            let cache = Arc::new(test_cache(ttl));
             cache.store("127.0.0.1".into(), failure.clone());
             let stored = Instant::now();
             while stored.elapsed().is_zero() {}
@@ -346,10 +339,7 @@ mod tests {
 
     #[test]
     fn the_cache_is_bounded_and_keeps_names_in_use() {
-        let cache = Arc::new(DnsCache::new(
-            Arc::new(SystemResolver),
-            Duration::from_secs(300),
-        ));
+        let cache = Arc::new(test_cache(Duration::from_secs(300)));
         let result: LookupResult = Ok(Arc::from([IpAddr::from([127, 0, 0, 1])]));
         for n in 0..MAX_NAMES {
             cache.store(format!("n{n}").into(), result.clone());

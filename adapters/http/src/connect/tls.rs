@@ -36,9 +36,13 @@ const ALPN_HTTP2: &[u8] = b"h2";
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct TlsOptions {
+    custom: Option<Arc<ClientConfig>>,
     client: Option<Arc<SingleCertAndKey>>,
     extra_roots: Vec<CertificateDer<'static>>,
     insecure: bool,
+    key_log: bool,
+    min_version: TlsVersion,
+    only_extra_roots: bool,
     pinned_keys: Vec<[u8; 32]>,
     version: Option<TlsVersion>,
 }
@@ -129,6 +133,61 @@ impl TlsOptions {
         self
     }
 
+    /// Uses this configuration in place of all other options. The protocols that it offers (ALPN) are
+    /// replaced.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use rustls::{ClientConfig, RootCertStore, crypto::ring};
+    ///
+    /// let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    ///     .with_safe_default_protocol_versions()?
+    ///     .with_root_certificates(RootCertStore::empty())
+    ///     .with_no_client_auth();
+    /// let options = fetch_http::TlsOptions::new().client_config(Arc::new(config));
+    /// # Ok::<(), rustls::Error>(())
+    /// ```
+    #[must_use]
+    pub fn client_config(mut self, config: impl Into<Option<Arc<ClientConfig>>>) -> Self {
+        self.custom = config.into();
+        self
+    }
+
+    /// Sets whether the secrets of connections are written to the file that `SSLKEYLOGFILE` names; off by
+    /// default.
+    ///
+    /// ```
+    /// let options = fetch_http::TlsOptions::new().key_log(true);
+    /// ```
+    #[must_use]
+    pub fn key_log(mut self, on: bool) -> Self {
+        self.key_log = on;
+        self
+    }
+
+    /// Sets the oldest version of TLS; by default 1.2.
+    ///
+    /// ```
+    /// let options = fetch_http::TlsOptions::new().min_version(fetch_driver::TlsVersion::Tls13);
+    /// ```
+    #[must_use]
+    pub fn min_version(mut self, version: TlsVersion) -> Self {
+        self.min_version = version;
+        self
+    }
+
+    /// Trusts only the authorities that [`add_root_pem`](Self::add_root_pem) adds; off by default. Without
+    /// any, no server is trusted.
+    ///
+    /// ```
+    /// let options = fetch_http::TlsOptions::new().only_extra_roots(true);
+    /// ```
+    #[must_use]
+    pub fn only_extra_roots(mut self, on: bool) -> Self {
+        self.only_extra_roots = on;
+        self
+    }
+
     /// Accepts only servers with one of these public keys, also if certificates are not checked. They are
     /// given as SHA-256 digests of the certificate's `SubjectPublicKeyInfo` in DER; by default any key is
     /// accepted.
@@ -158,12 +217,26 @@ impl TlsOptions {
         match self.version {
             Some(TlsVersion::Tls12) => vec![&TLS12],
             Some(TlsVersion::Tls13) => vec![&TLS13],
+            _ if self.min_version == TlsVersion::Tls13 => vec![&TLS13],
             _ => rustls::DEFAULT_VERSIONS.to_vec(),
         }
     }
 
     /// One configuration for all connections, so that they share TLS sessions.
     pub(crate) fn connector(&self, http2: bool) -> TlsConnector {
+        let mut config = match &self.custom {
+            Some(custom) => (**custom).clone(),
+            None => self.build_config(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if http2 && cfg!(feature = "http2") {
+            config.alpn_protocols.insert(0, ALPN_HTTP2.to_vec());
+        }
+        TlsConnector::from(Arc::new(config))
+    }
+
+    /// The configuration that these options describe.
+    fn build_config(&self) -> ClientConfig {
         let provider = Arc::new(ring_provider::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&self.versions())
@@ -171,18 +244,24 @@ impl TlsOptions {
         let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
             Arc::new(AcceptAnyCertificate(provider))
         } else {
-            let mut roots = RootCertStore {
-                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-            };
+            let mut roots = RootCertStore::empty();
+            if !self.only_extra_roots || self.extra_roots.is_empty() {
+                roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
             roots.add_parsable_certificates(self.extra_roots.iter().cloned());
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
                 .build()
                 .expect("there are trusted authorities")
         };
-        let verifier = match self.pinned_keys.is_empty() {
+        // Without any authority, no key is accepted.
+        let trusts_none = self.only_extra_roots && self.extra_roots.is_empty() && !self.insecure;
+        let verifier = match self.pinned_keys.is_empty() && !trusts_none {
             true => verifier,
             false => Arc::new(PinnedKeys {
-                digests: self.pinned_keys.clone(),
+                digests: match trusts_none {
+                    true => Vec::new(),
+                    false => self.pinned_keys.clone(),
+                },
                 verifier,
             }),
         };
@@ -193,11 +272,10 @@ impl TlsOptions {
             Some(client) => builder.with_client_cert_resolver(client.clone()),
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        if http2 && cfg!(feature = "http2") {
-            config.alpn_protocols.insert(0, ALPN_HTTP2.to_vec());
+        if self.key_log {
+            config.key_log = Arc::new(rustls::KeyLogFile::new());
         }
-        TlsConnector::from(Arc::new(config))
+        config
     }
 }
 

@@ -17,7 +17,7 @@ use futures_lite::future;
 
 use crate::config::HttpConfig;
 use crate::connect::addresses::FailedAddresses;
-use crate::connect::dns::DnsCache;
+use crate::connect::dns::{DnsCache, SpawnLookup};
 use crate::connect::settling::AnswerTimes;
 use crate::connect::verdicts::ProxyVerdicts;
 use crate::http1::{ContinueTimer, ExpectRefusals, H1Connection};
@@ -42,6 +42,12 @@ pub(crate) struct Connector<R> {
     tls_http1: OnceLock<futures_rustls::TlsConnector>,
 }
 
+/// Spawns lookups on the runtime.
+fn spawner<R: HttpRuntime>(runtime: &R) -> SpawnLookup {
+    let runtime = runtime.clone();
+    Box::new(move |lookup| runtime.spawn(lookup))
+}
+
 /// A connection that the server may have dropped silently. Nothing was sent on it.
 #[derive(Debug)]
 pub(super) struct SuspectConnection;
@@ -50,7 +56,11 @@ impl<R: HttpRuntime> Connector<R> {
     pub(crate) fn new(runtime: R, config: HttpConfig) -> Self {
         Self {
             answer_times: AnswerTimes::default(),
-            dns: Arc::new(DnsCache::new(config.resolver.clone(), config.dns_ttl)),
+            dns: Arc::new(DnsCache::new(
+                config.resolver.clone(),
+                config.dns_ttl,
+                spawner(&runtime),
+            )),
             pool: ConnectionPool::new(config.connection_limit(), config.idle_timeout),
             failed_addresses: Arc::default(),
             verdicts: config.proxy_verdicts(),

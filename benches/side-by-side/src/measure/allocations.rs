@@ -40,6 +40,9 @@ impl AllocationCounter {
         case: &BenchmarkCase,
         site: &ServerProcess,
     ) -> Option<f64> {
+        if client == ClientKind::Command {
+            return None; // its allocator is its own, which valgrind does not know
+        }
         let is_too_many = case.concurrency > MAX_CONCURRENCY_IN_VALGRIND;
         let count_in_run: &dyn Fn(usize) -> Option<i64> =
             match (allocates_only_in_rust(client, case.kind), is_too_many) {
@@ -77,7 +80,7 @@ impl AllocationCounter {
 /// program.
 fn allocates_only_in_rust(client: ClientKind, kind: LoadKind) -> bool {
     match client {
-        ClientKind::Aiohttp | ClientKind::Command | ClientKind::Curl | ClientKind::Isahc => false,
+        ClientKind::Aiohttp | ClientKind::Curl | ClientKind::Isahc => false,
         _ => !matches!(kind, LoadKind::Coded | LoadKind::Http2 | LoadKind::Https),
     }
 }

@@ -128,7 +128,8 @@ fn run_once(runtime: Runtime, servers: &Servers, kinds: &[Flood]) -> Result<f64>
             pin_to(PinnedCore::Client)?;
             match runtime {
                 Runtime::Smol => {
-                    let adapter = Smol::on(&Arc::new(smol::Executor::new()));
+                    let executor = Arc::new(smol::Executor::new());
+                    let adapter = Smol::on(&executor);
                     let fetcher = Builder::new(adapter.clone()).http2(mode).build()?;
                     adapter.run(fetch(&fetcher, urls))
                 }

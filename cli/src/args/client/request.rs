@@ -28,7 +28,10 @@ pub(crate) struct RequestArgs {
     #[arg(short = 'A', long, value_name = "NAME")]
     pub(crate) user_agent: Option<String>,
 
-    /// User name and password for basic authentication
+    /// User name and password, for Basic unless --digest, --anyauth or --aws-sigv4 is given
+    ///
+    /// Other users of this machine can see it in the list of processes: write it in the configuration
+    /// file, or use --netrc or a profile of --policy.
     #[arg(short, long, value_name = "USER:PASSWORD", value_parser = values::user)]
     pub(crate) user: Option<String>,
 

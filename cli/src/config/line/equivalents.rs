@@ -21,7 +21,7 @@ const EQUIVALENTS: &[(&[&str], Equivalent)] = &[
         &["1", "tlsv1", "tlsv1.0", "tlsv1.1", "tlsv1.2"],
         Equivalent::Always,
     ),
-    (&["create-dirs", "basic", "tcp-nodelay"], Equivalent::Always),
+    (&["create-dirs", "tcp-nodelay"], Equivalent::Always),
     (&["proxy-basic", "socks5-basic"], Equivalent::Always),
     (
         &[

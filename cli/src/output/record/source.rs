@@ -224,6 +224,11 @@ impl<'a> RecordSource<'a> {
         method.unwrap_or(&self.builder.method)
     }
 
+    /// The name of the profile that authenticates its last URL.
+    pub(super) fn auth(&self) -> Option<&'a str> {
+        self.fetch?.outcome.auth.as_deref()
+    }
+
     /// What the cache did, if there is one.
     pub(super) fn cache(&self) -> Option<CacheStatus> {
         self.response()?.cache_status()

@@ -88,6 +88,8 @@ record_table! {
         time_redirect: f64 = source.fetched(|outcome| seconds(outcome.timings.redirecting));
         time_total: Option<f64> = source.time_total();
         num_retries: u16 = source.fetched(|outcome| outcome.retries);
+        auth: IfPresent<&'a str> = IfPresent(source.auth());
+        auth_retries: IfPresent<u16> = IfPresent(source.auth().map(|_| source.fetched(|o| o.auth_retries)));
         withheld_fields: IfPresent<FieldNames<'a>> = IfPresent(source.withheld().map(FieldNames));
         num_redirects: u16 = source.fetched(|outcome| outcome.redirects);
         num_connects: usize = source.attempts().iter().filter(|a| is_new_connection(a)).count();

@@ -320,7 +320,7 @@ mod tests {
             response_code scheme size_download size_header size_request size_upload speed_download \
             speed_upload ssl_verify_result time_appconnect time_connect time_namelookup \
             time_pretransfer time_redirect time_starttransfer time_total url url_effective urlnum";
-        let of_records = "withheld_fields body body_error row checksum error_type host_key id num_retries outcome resumed_from seq sha256 \
+        let of_records = "auth auth_retries withheld_fields body body_error row checksum error_type host_key id num_retries outcome resumed_from seq sha256 \
             size_delivered started_at time_posttransfer time_queue";
         for name in of_curl
             .split_whitespace()

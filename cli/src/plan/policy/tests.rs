@@ -114,6 +114,7 @@ const SETTINGS: &[Setting] = &[
         &["--connect-timeout", "9"],
     ),
     ("timeouts.first_byte", "'7s'", "8s", &[]),
+    ("timeouts.hook", "'7s'", "8s", &[]),
     ("timeouts.idle_read", "'7s'", "8s", &["--read-timeout", "9"]),
     ("timeouts.queue", "'7s'", "8s", &[]),
     (

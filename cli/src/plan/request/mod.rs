@@ -14,6 +14,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
+use super::login;
 use crate::args::CliArgs;
 use crate::args::values::HeaderSource;
 use crate::exit::CliError;
@@ -98,7 +99,7 @@ pub(super) fn set_headers(args: &CliArgs, settings: &mut Settings) -> Result<(),
         headers.insert(USER_AGENT, field("--contact", &agent)?);
     }
     conditions::set_conditions(args, headers)?;
-    if let Some(user) = &request.user {
+    if let Some(user) = request.user.as_ref().filter(|_| login::is_basic(args)) {
         headers.insert(AUTHORIZATION, basic(user));
     }
     if let Some(token) = &args.request_detail.oauth2_bearer {

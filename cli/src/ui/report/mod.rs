@@ -6,7 +6,7 @@ mod tables;
 
 use std::time::SystemTime;
 
-use fetch_proto::{EngineStats, WaitingHost};
+use fetch_proto::WaitingHost;
 
 use crate::config::SetOptions;
 use crate::exit::CliError;
@@ -17,7 +17,6 @@ use crate::ui::summary::RunSummary;
 pub(crate) struct RunReport<'a> {
     /// The exit code.
     pub(crate) code: u8,
-    pub(crate) engine: EngineStats,
     pub(crate) options: &'a SetOptions,
     pub(crate) started: SystemTime,
     pub(crate) summary: &'a RunSummary<'a>,

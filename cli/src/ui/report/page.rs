@@ -149,12 +149,17 @@ fn add_overview(html: &mut String, report: &RunReport<'_>) {
         ("redirects", stats.redirects().to_string()),
         (
             "circuit breakers opened",
-            report.engine.circuits_opened.to_string(),
+            summary.engine.circuits_opened.to_string(),
         ),
     ] {
         let _ = write!(html, "<li><b>{count}</b>{name}</li>");
     }
     for (name, count) in [
+        ("tokens acquired", summary.engine.tokens_acquired),
+        (
+            "requests sent again with a new token",
+            summary.engine.auth_retries,
+        ),
         ("malformed lines", summary.malformed),
         ("duplicates", summary.duplicates),
         ("disallowed by robots.txt", summary.disallowed),
@@ -197,6 +202,7 @@ mod tests {
             disallowed: 0,
             duplicates: 0,
             elapsed: Duration::from_secs(1),
+            engine: EngineStats::default(),
             existing: 0,
             host_waits: &waits,
             long_downloads: &downloads,
@@ -211,7 +217,6 @@ mod tests {
         let (partial, complete) = (summary(2), summary(0));
         let mut report = RunReport {
             code: 0,
-            engine: EngineStats::default(),
             options: &crate::config::SetOptions::default(),
             started: SystemTime::UNIX_EPOCH,
             summary: &partial,

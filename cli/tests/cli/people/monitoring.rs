@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::*;
 
-fn get(address: &str, path: &str) -> String {
+pub(crate) fn get(address: &str, path: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
     write!(
         socket,

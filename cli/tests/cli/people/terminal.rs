@@ -14,7 +14,7 @@ use crate::support::*;
 const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l";
 
 /// Runs the command on a terminal of this size. Returns all that it wrote.
-fn run_on_terminal(columns: u16, rows: u16, arguments: &[&str]) -> Vec<u8> {
+pub(crate) fn run_on_terminal(columns: u16, rows: u16, arguments: &[&str]) -> Vec<u8> {
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&controller).unwrap();
     unlockpt(&controller).unwrap();

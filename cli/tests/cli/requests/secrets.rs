@@ -1,8 +1,16 @@
 //! One marked secret goes in by every way, and is looked for in every output.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
 use std::path::Path;
 
+use fetch_testbed::{TokenReply, TokenServer};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use crate::people::monitoring::get;
+#[cfg(target_os = "linux")]
+use crate::people::terminal::run_on_terminal;
 use crate::support::*;
 
 /// The secret. Its form is that of no token, so it is found by its place alone.
@@ -76,7 +84,58 @@ fn leaks_of(arguments: &[&str]) -> Vec<String> {
     );
     note("replay", &fetch_all(&["replay", &trace]));
     found.extend(leaking(outputs.path()));
+    found.extend(leaks_in_records(arguments));
     found
+}
+
+/// Runs with each format of records and with StatsD, and returns the columns that have the secret but
+/// are not what the caller asked for.
+fn leaks_in_records(arguments: &[&str]) -> Vec<String> {
+    let outputs = tempfile::tempdir().unwrap();
+    let parquet = outputs.path().join("out.parquet");
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let run =
+        |options: &[&str]| fetch_all(&[options, &["--retry", "0"], arguments].concat()).stdout;
+    let mut cells: Vec<(String, String)> = Vec::new();
+    for record in run(&["--format", "jsonl", "--statsd", &address]).lines() {
+        let Ok(serde_json::Value::Object(record)) = serde_json::from_str(record) else {
+            continue; // no record, because the command line was refused
+        };
+        cells.extend(
+            record
+                .iter()
+                .map(|(name, value)| (name.clone(), value.to_string())),
+        );
+    }
+    let table = run(&["--format", "csv"]);
+    let mut table = csv::Reader::from_reader(table.as_bytes());
+    let names = table.headers().unwrap().clone();
+    for row in table.records().map(Result::unwrap) {
+        let pairs = names.iter().zip(&row);
+        cells.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    run(&["--format", "parquet", "-o", parquet.to_str().unwrap()]);
+    if let Ok(file) = File::open(&parquet) {
+        let reader = SerializedFileReader::new(file).unwrap();
+        for row in reader.get_row_iter(None).unwrap().map(Result::unwrap) {
+            let columns = row.get_column_iter();
+            cells.extend(columns.map(|(name, value)| (name.clone(), value.to_string())));
+        }
+    }
+    let mut packet = [0; 65536];
+    while let Ok(length) = server.recv(&mut packet) {
+        let metrics = String::from_utf8_lossy(&packet[..length]).into_owned();
+        cells.push(("StatsD".to_owned(), metrics));
+    }
+    let is_asked_for = |name: &str| matches!(name, "url" | "url_effective" | "row");
+    let leaks = cells
+        .into_iter()
+        .filter(|(name, value)| value.contains(MARK) && !is_asked_for(name));
+    leaks
+        .map(|(name, value)| format!("column {name}: {value}"))
+        .collect()
 }
 
 #[test]
@@ -162,6 +221,15 @@ fn a_secret_is_in_no_output_by_whichever_way_it_came() {
         &["-H", &format!("@{fields}"), &url],
         &["-u", &format!("me:{MARK}"), &url],
         &["--oauth2-bearer", MARK, &url],
+        &[
+            "--token-url",
+            &url,
+            "--client-id",
+            "a",
+            "--client-secret",
+            MARK,
+            &url,
+        ],
         &["--netrc-file", &netrc, &url],
         &["-b", &format!("k={MARK}"), &url],
         &["-b", &jar, &url],
@@ -177,6 +245,102 @@ fn a_secret_is_in_no_output_by_whichever_way_it_came() {
         .filter(|(_, leaks)| !leaks.is_empty())
         .collect();
     assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+#[test]
+fn a_token_and_what_it_is_acquired_with_are_in_no_output() {
+    let list = List::new("");
+    fs::write(list.file("secret"), MARK).unwrap();
+    let place = format!("file:{}", list.path("secret"));
+    let token = format!(r#"{{"access_token": "{MARK}", "token_type": "Bearer"}}"#);
+    let echo = format!(r#"{{"error": "invalid_client", "error_description": "not {MARK}"}}"#);
+    for (status, body) in [(200, token), (401, echo)] {
+        let mut server = TokenServer::builder();
+        for _ in 0..20 {
+            server = server.reply(TokenReply::new(status, "application/json", &body));
+        }
+        let (server, site) = (server.start().unwrap(), site());
+        let (token_url, url) = (server.url(), site.url("/status/404"));
+        let leaks = leaks_of(&[
+            "--token-url",
+            &token_url,
+            "--client-id",
+            "me",
+            "--client-secret",
+            &place,
+            &url,
+        ]);
+        assert!(leaks.is_empty(), "{leaks:#?}");
+        assert!(!server.requests().is_empty());
+        if status == 200 {
+            let sent = site.last_request("/status/404").unwrap();
+            assert!(sent.header("authorization").unwrap().contains(MARK));
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_in_no_metric_and_on_no_page_of_a_run() {
+    let site = site();
+    let stalled = site.url(&format!("/delay/10?token={MARK}"));
+    let failed = site.url(&format!("/status/404?api_key={MARK}"));
+    let refused = format!("http://me:{MARK}@127.0.0.1:1/?token={MARK}");
+    let options = [
+        "--metrics-listen",
+        "0",
+        "-m",
+        "20",
+        "--retry",
+        "0",
+        "-u",
+        &format!("me:{MARK}"),
+    ];
+    let mut run = command(&[&options[..], &[&stalled, &failed, &refused]].concat());
+    let mut child = run.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    let address = line.trim().split("http://").nth(1).unwrap();
+    let address = address.trim_end_matches('/');
+    while !get(address, "/metrics").contains("http_response_status_code=\"404\"") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    for page in ["/", "/metrics"] {
+        let text = get(address, page);
+        assert!(!text.contains(MARK), "{page}: {text}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_secret_is_not_on_the_screen() {
+    let site = site();
+    let list = List::new(format!(
+        "{}\n{}\nhttp://me:{MARK}@127.0.0.1:1/?token={MARK}\nhttp://h st/?token={MARK}\n",
+        site.url(&format!("/get?access_token={MARK}")),
+        site.url(&format!("/status/404;sid={MARK}")),
+    ));
+    let list = list.path("list");
+    let common = [
+        "--host-rate",
+        "1/50ms",
+        "-u",
+        &format!("me:{MARK}"),
+        "-o",
+        "/dev/null",
+        "-i",
+        &list,
+    ];
+    for view in [&["--tui"][..], &[]] {
+        let output = run_on_terminal(200, 50, &[&common[..], view].concat());
+        let text = String::from_utf8_lossy(&output);
+        assert!(
+            text.contains("404") && !text.contains(MARK),
+            "{view:?}: {text}"
+        );
+    }
 }
 
 #[test]

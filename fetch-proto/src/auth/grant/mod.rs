@@ -351,6 +351,9 @@ impl TokenGrant {
     /// assert_eq!(grant.reject(2, now), TokenRejection::Final);
     /// ```
     pub fn reject(&mut self, generation: u32, now: Timestamp) -> TokenRejection {
+        if self.policy.is_fixed && self.token.is_some() {
+            return TokenRejection::Final;
+        }
         if generation != self.generation || self.token.is_none() {
             return match self.broken {
                 Some(_) if self.usable_token(now).is_none() => TokenRejection::Final,

@@ -20,6 +20,7 @@ use crate::policy::Backoff;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct TokenPolicy {
     pub(super) backoff: Backoff,
+    pub(super) is_fixed: bool,
     pub(super) max_failures: u16,
     pub(super) time_limit: Duration,
 }
@@ -34,6 +35,7 @@ impl TokenPolicy {
     /// requests without a token fail until the pause is over. An acquisition fails after 30 s.
     pub const DEFAULT: Self = Self {
         backoff: Backoff::DEFAULT.cap(Duration::from_secs(60)),
+        is_fixed: false,
         max_failures: 5,
         time_limit: Duration::from_secs(30),
     };
@@ -48,6 +50,18 @@ impl TokenPolicy {
     #[must_use]
     pub const fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
+        self
+    }
+
+    /// Declares that an acquisition would bring the same token again, so that the refusal of one is the
+    /// answer.
+    ///
+    /// ```
+    /// let fixed = fetch_proto::TokenPolicy::default().fixed();
+    /// ```
+    #[must_use]
+    pub const fn fixed(mut self) -> Self {
+        self.is_fixed = true;
         self
     }
 

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
+use crate::challenge::answer::ChallengeAnswer;
 use crate::engine::limits::host_guards::HostGuards;
 use crate::engine::limits::retry_budget::SharedRetryBudget;
 use crate::engine::state::fetch_slab::{ColdState, FetchSlot, RetryCosts};
@@ -21,11 +22,15 @@ use crate::model::token::TokenUse;
 pub(crate) struct EngineContext<'a> {
     /// Stores the costs of the fetch's latest retry or hedge.
     cold: &'a mut Option<Box<ColdState>>,
+    /// Whether the request whose response is handled may be sent again with an answer to its challenge.
+    pub(crate) can_answer_challenge: bool,
     /// Whether the request whose response is handled may be sent again with another token.
     pub(crate) can_send_again: bool,
     guards: Option<&'a mut HostGuards>,
     has_probe: bool,
     is_balanced: bool,
+    /// The answer to the challenge of its target, with which the attempt starts.
+    pub(crate) login: Option<ChallengeAnswer>,
     /// Why the paced host refused the request, if it did.
     pub(crate) refusal: Option<Refusal>,
     max_wait: Option<Duration>,
@@ -42,10 +47,12 @@ pub(crate) fn with_context<'a>(
     outages: Option<OutageWait>,
 ) -> (&'a mut Fetch, EngineContext<'a>) {
     let context = EngineContext {
+        can_answer_challenge: false,
         can_send_again: false,
         guards: hosts.guards_mut(slot.host),
         has_probe: slot.has_probe(),
         is_balanced: slot.is_balanced(),
+        login: None,
         refusal: None,
         max_wait: outages.map(|wait| wait.max),
         token: None,
@@ -85,8 +92,16 @@ impl FetchContext for EngineContext<'_> {
         self.refusal
     }
 
+    fn can_answer_challenge(&self) -> bool {
+        self.can_answer_challenge
+    }
+
     fn can_send_again(&self) -> bool {
         self.can_send_again
+    }
+
+    fn take_login(&mut self) -> Option<ChallengeAnswer> {
+        self.login.take()
     }
 
     fn token(&self) -> Option<TokenUse> {

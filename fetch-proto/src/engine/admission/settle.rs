@@ -13,6 +13,7 @@ use crate::model::event::{CircuitTransition, DecisionEvent};
 use crate::model::failure::{FailureCause, FailureKind, TimeLimit};
 use crate::model::outcome::{AttemptEnd, AttemptReport, GiveUpReason};
 use crate::model::time::Timestamp;
+use crate::model::verdict::ResponseVerdict;
 use crate::policy::{Policy, RetryClass};
 
 /// The data of an ended attempt that limits and guards need.
@@ -80,6 +81,10 @@ impl EndedAttempt {
 }
 
 impl EndedAttempt {
+    pub(crate) fn permit(&self) -> AttemptPermit {
+        self.permit
+    }
+
     /// What the attempt says about the host with this health. A URL that failed before, when the
     /// host answered others, says nothing if it fails again.
     fn signal_at(&self, health: &HostHealth) -> HostSignal {
@@ -96,13 +101,15 @@ impl EndedAttempt {
 /// The evidence of an ended attempt about the server's health, and whether it shows overload.
 fn assess(report: &AttemptReport, policy: &Policy) -> (CallResult, bool) {
     let cause = match (report.end, report.status) {
-        (AttemptEnd::Responded | AttemptEnd::Redirected, Some(status)) => {
-            FailureCause::Status(status)
-        }
+        (AttemptEnd::Responded | AttemptEnd::Redirected, Some(status)) => match report.verdict {
+            Some(ResponseVerdict::Accept) => return (CallResult::Success, false),
+            Some(ResponseVerdict::Reject(class)) => FailureCause::Rejected(class),
+            None => FailureCause::Status(status),
+        },
         (AttemptEnd::BodyTooLarge | AttemptEnd::Failed(FailureKind::BodyTooLarge), _) => {
             return (CallResult::Success, false);
         }
-        (AttemptEnd::TimedOut(TimeLimit::Total | TimeLimit::Queue), _) => {
+        (AttemptEnd::TimedOut(TimeLimit::Hook | TimeLimit::Total | TimeLimit::Queue), _) => {
             return (CallResult::Neutral, false);
         }
         (AttemptEnd::TimedOut(limit), _) => FailureCause::Timeout(limit),

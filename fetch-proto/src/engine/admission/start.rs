@@ -155,13 +155,21 @@ impl Engine {
         None
     }
 
-    /// Gives the first fetch of the host's queue its turn.
+    /// Gives this fetch of the host's queue its turn.
     fn take_turn(&mut self, host: u32, index: u32, now: Timestamp) -> TurnResult {
         if self.throttles(host, index, now) {
             return TurnResult::NotStarted;
         }
         self.hosts.dequeue(host, &mut self.fetches, index);
-        self.mark_for_poll(index);
+        let result = self.start_or_reject(host, index, now);
+        self.update_fetch(index, now);
+        if matches!(result, TurnResult::Started(_) | TurnResult::HeldBack) {
+            self.offer_turn(host, now);
+        }
+        result
+    }
+
+    fn start_or_reject(&mut self, host: u32, index: u32, now: Timestamp) -> TurnResult {
         if let Some(error) = self.host_down_error(host, now)
             && let Some(slot) = self.fetches.get_mut(index)
         {
@@ -188,11 +196,7 @@ impl Engine {
         if self.hold_start(host, index, false) {
             return TurnResult::Held;
         }
-        let result = self.start_attempt(host, index, now);
-        if !matches!(result, TurnResult::NotStarted) {
-            self.offer_turn(host, now);
-        }
-        result
+        self.start_attempt(host, index, now)
     }
 
     /// Whether the throttle holds this request back because the host rejects too many. If so,
@@ -271,6 +275,11 @@ impl Engine {
             None if self.hosts.get(host).target.is_some() => return TurnResult::NotStarted,
             None => (host, NO_ENDPOINT, None),
         };
+        let target = url
+            .clone()
+            .or_else(|| Some(self.fetches.get(index)?.fetch.target().clone()));
+        let id = self.fetches.id(index);
+        let login = target.and_then(|target| self.login_for(token, (serving, &target), id));
         let guards = self.hosts.guards_mut(serving);
         let call = guards.and_then(|guards| guards.circuit.as_mut()?.admit(now).ok());
         let Some(slot) = self.fetches.get_mut(index) else {
@@ -280,12 +289,14 @@ impl Engine {
         let outages = self.config.effective_outage_wait();
         let (fetch, mut context) =
             with_context(slot, &mut self.hosts, &mut self.retry_budget, outages);
-        context.token = token;
+        let (login_use, answer) = login.unzip();
+        (context.token, context.login) = (token, answer);
         let attempt = fetch.start_with(now, url, &mut context);
         let mut permit = AttemptPermit::new(fetch.latest_attempt(), serving).with_token(token);
-        (permit.call, permit.endpoint) = (call, endpoint);
+        (permit.call, permit.endpoint, permit.login) = (call, endpoint, login_use);
         if permit.number == before {
             self.undo_start(host, permit, now);
+            self.end_login_probe(permit, id, now);
             return TurnResult::NotStarted;
         }
         if endpoint != NO_ENDPOINT {

@@ -3,13 +3,16 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::auth::logins::LoginUse;
 use crate::fetch::Fetch;
 use crate::fetch::request::ShareKey;
 use crate::guards::breaker::BreakerCall;
 use crate::guards::budget::RetryCost;
 use crate::inline_vec::InlineVec;
 use crate::model::id::{FetchId, first_generation, next_generation};
+use crate::model::time::Timestamp;
 use crate::model::token::TokenUse;
+use crate::model::wake::NextWake;
 
 /// No slot, no host, or no rule.
 pub(crate) const NO_INDEX: u32 = u32::MAX;
@@ -57,6 +60,9 @@ pub(crate) struct AttemptPermit {
     token_generation: u32,
     #[cfg_attr(feature = "serde", serde(default))]
     token_profile: u16,
+    /// The login that it is sent with, if its token is one and the server has asked for it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) login: Option<LoginUse>,
 }
 
 impl AttemptPermit {
@@ -69,6 +75,7 @@ impl AttemptPermit {
             number,
             token_generation: 0,
             token_profile: 0,
+            login: None,
         }
     }
 
@@ -110,6 +117,16 @@ pub(crate) struct RetryCosts {
 }
 
 impl FetchSlot {
+    /// The deadline of a fetch that need not be polled now: it has no step, and no ended attempt to
+    /// settle. `None` if it must be polled.
+    pub(crate) fn rest(&self, now: Timestamp) -> Option<Option<NextWake>> {
+        if self.fetch.has_step() || usize::from(self.settled) < self.fetch.ended_attempts().len() {
+            return None;
+        }
+        let wake = self.fetch.next_wake();
+        wake.is_none_or(|wake| wake.at > now).then_some(wake)
+    }
+
     pub(crate) fn new(fetch: Fetch, host: u32, rule: u32, priority: i8) -> Self {
         Self {
             fetch,

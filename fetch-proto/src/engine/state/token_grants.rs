@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::auth::grant::TokenGrant;
+use crate::auth::logins::Logins;
 use crate::auth::profile::AuthProfile;
 use crate::model::id::FetchId;
 use crate::model::time::Timestamp;
@@ -20,6 +21,9 @@ pub(crate) struct TokenGrants {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct ProfileTokens {
     pub(crate) grant: TokenGrant,
+    /// What servers have asked for, if the token is a login.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) logins: Logins,
     /// Fetches that wait for the token. Some may have ended since.
     waiting: Vec<FetchId>,
 }
@@ -30,7 +34,11 @@ impl TokenGrants {
         let grants = profiles.iter().zip(1..).map(|(profile, number)| {
             let grant = TokenGrant::new(profile.token_policy(), mix(seed, number));
             let waiting = Vec::new();
-            ProfileTokens { grant, waiting }
+            ProfileTokens {
+                grant,
+                logins: Logins::default(),
+                waiting,
+            }
         });
         Self {
             profiles: grants.collect(),
@@ -62,8 +70,10 @@ impl ProfileTokens {
         self.waiting.push(id);
     }
 
-    /// Removes and returns all fetches that wait.
+    /// Removes and returns all fetches that wait, for the token or for the first answer to a login.
     pub(crate) fn take_waiting(&mut self) -> Vec<FetchId> {
-        core::mem::take(&mut self.waiting)
+        let mut all = core::mem::take(&mut self.waiting);
+        all.extend(self.logins.take_waiting());
+        all
     }
 }

@@ -3,6 +3,7 @@
 mod basics;
 mod breakers;
 mod limits;
+mod logins;
 mod outages;
 mod pacing;
 mod properties;

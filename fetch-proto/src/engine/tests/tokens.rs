@@ -101,9 +101,11 @@ fn refused_tokens_are_replaced_once_and_their_requests_are_sent_again() {
         polled
             .done
             .iter()
-            .all(|one| one.is_success() && one.retries == 0)
+            .all(|one| one.is_success() && (one.retries, one.auth_retries) == (0, 1))
     );
-    assert_eq!(engine.stats().tokens_acquired, 2);
+    assert!(polled.done.iter().all(|one| one.auth_profile == Some(0)));
+    let stats = engine.stats();
+    assert_eq!((stats.tokens_acquired, stats.auth_retries), (2, 100));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod downloads;
 mod hedging_and_faults;
+mod hooks;
 mod redirects;
 mod repeats;
 

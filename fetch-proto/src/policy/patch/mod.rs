@@ -264,6 +264,7 @@ patch! {
             attempt: Duration,
             connect: Duration,
             first_byte: Duration,
+            hook: Duration,
             idle_read: Duration,
             queue: Duration,
             total: Duration,

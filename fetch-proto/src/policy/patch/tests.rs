@@ -183,6 +183,7 @@ fn timeouts() -> Vec<Setting> {
         ("timeouts.attempt", both(TimeoutsPatch::attempt)),
         ("timeouts.connect", both(TimeoutsPatch::connect)),
         ("timeouts.first_byte", both(TimeoutsPatch::first_byte)),
+        ("timeouts.hook", both(TimeoutsPatch::hook)),
         ("timeouts.idle_read", both(TimeoutsPatch::idle_read)),
         ("timeouts.queue", both(TimeoutsPatch::queue)),
         ("timeouts.total", both(TimeoutsPatch::total)),

@@ -370,6 +370,7 @@ fn name(limit: TimeLimit) -> &'static str {
         TimeLimit::Attempt => "attempt",
         TimeLimit::Connect => "connect",
         TimeLimit::FirstByte => "first_byte",
+        TimeLimit::Hook => "hook",
         TimeLimit::IdleRead => "idle_read",
         TimeLimit::Queue => "queue",
         TimeLimit::Throughput => "throughput",

@@ -4,9 +4,24 @@ use std::time::Duration;
 
 use super::Builder;
 use crate::settings::adapter::Adapter;
-use crate::settings::tls::{ClientIdentity, Http2Mode};
+use crate::settings::tls::{ClientIdentity, CustomTlsConfig, Http2Mode, TlsVersion};
 
 impl<A: Adapter> Builder<A> {
+    /// Sets whether Mozilla's CAs are trusted besides those that [`ca_certificate`](Self::ca_certificate)
+    /// adds. Default yes. Without them, there must be at least one of the latter.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::builder().tls(fetch_testbed::Certificate::Good).start()?;
+    /// # let pem = site.ca_pem().unwrap();
+    /// let builder = fetch_smol::Fetcher::builder().built_in_roots(false).ca_certificate(pem);
+    /// assert!(smol::block_on(builder.build()?.get(site.url("/get"))).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn built_in_roots(mut self, trusted: bool) -> Self {
+        self.settings.tls.built_in_roots = trusted;
+        self
+    }
+
     /// Trusts the CA certificates in this PEM text besides the built-in ones.
     ///
     /// ```
@@ -49,6 +64,18 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
+    /// Sets how long the body of a request with `Expect: 100-continue` waits for the answer before it is
+    /// sent without. Default 1 s.
+    ///
+    /// ```
+    /// let limit = std::time::Duration::from_secs(3);
+    /// let builder = fetch_smol::Fetcher::builder().expect_timeout(limit);
+    /// ```
+    pub fn expect_timeout(mut self, limit: Duration) -> Self {
+        self.settings.expect_timeout = limit;
+        self
+    }
+
     /// Sets when HTTP/2 is used. Default [`Http2Mode::Auto`]: where client and server agree on it.
     ///
     /// ```
@@ -78,6 +105,71 @@ impl<A: Adapter> Builder<A> {
     /// ```
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.pool.max_connections = Some(connections);
+        self
+    }
+
+    /// Sets the oldest version of TLS that is used. Default: 1.2.
+    ///
+    /// ```
+    /// use fetch_driver::TlsVersion;
+    /// let builder = fetch_smol::Fetcher::builder().min_tls_version(TlsVersion::Tls13);
+    /// ```
+    pub fn min_tls_version(mut self, version: TlsVersion) -> Self {
+        self.settings.tls.min_version = version;
+        self
+    }
+
+    /// Accepts only servers whose public key has this SHA-256 digest, that of the `SubjectPublicKeyInfo` in
+    /// DER, or one of those that other calls add. Default: any key.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().pinned_key([7; 32]).pinned_key([8; 32]);
+    /// ```
+    pub fn pinned_key(mut self, digest: [u8; 32]) -> Self {
+        self.settings.tls.pinned_keys.push(digest);
+        self
+    }
+
+    /// Uses this `rustls::ClientConfig` (rustls 0.23) in place of all other settings of TLS: other
+    /// cryptography, a verifier of your own, session storage. The protocols that it offers (ALPN) are
+    /// replaced by those of [`http2`](Self::http2). On smol, tokio and async-std.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use rustls::{ClientConfig, RootCertStore, crypto::ring};
+    ///
+    /// let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    ///     .with_safe_default_protocol_versions()?
+    ///     .with_root_certificates(RootCertStore::empty())
+    ///     .with_no_client_auth();
+    /// let fetcher = fetch_smol::Fetcher::builder().tls_config(config).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tls_config(mut self, config: impl std::any::Any + Send + Sync) -> Self {
+        self.settings.tls.client_config = Some(CustomTlsConfig::new(config));
+        self
+    }
+
+    /// Sets whether the secrets of connections are written to the file that the environment variable
+    /// `SSLKEYLOGFILE` names, so that Wireshark can decrypt what is recorded. Default no.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().tls_key_log(true);
+    /// ```
+    pub fn tls_key_log(mut self, enabled: bool) -> Self {
+        self.settings.tls.key_log = enabled;
+        self
+    }
+
+    /// Uses only this version of TLS. Default: from [`min_tls_version`](Self::min_tls_version) to 1.3.
+    ///
+    /// ```
+    /// use fetch_driver::TlsVersion;
+    /// let builder = fetch_smol::Fetcher::builder().tls_version(TlsVersion::Tls12);
+    /// ```
+    pub fn tls_version(mut self, version: TlsVersion) -> Self {
+        self.settings.tls.version = Some(version);
         self
     }
 }

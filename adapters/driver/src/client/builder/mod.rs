@@ -4,6 +4,7 @@ pub(crate) mod build;
 #[cfg(feature = "cache")]
 mod cache;
 mod connections;
+mod hooks;
 mod limits;
 mod policy;
 mod route;
@@ -11,6 +12,7 @@ mod threads;
 
 use fetch_proto::Quoted;
 use std::fmt;
+use std::sync::Arc;
 
 use fetch_proto::AuthProfile;
 use http::{HeaderName, HeaderValue};
@@ -19,10 +21,14 @@ use self::policy::PolicySettings;
 use crate::auth::source::CredentialSource;
 #[cfg(feature = "cookies")]
 use crate::fields::cookies::jar::CookieJar;
+use crate::fields::hsts::HstsStore;
+use crate::fields::netrc::Netrc;
 use crate::settings::Settings;
 use crate::settings::adapter::Adapter;
 use crate::settings::build_error::BuildError;
+use crate::settings::transport_override::TransportOverride;
 use crate::telemetry::recording::RecordSink;
+use crate::transport::Transport;
 
 /// Builds a [`Fetcher`](crate::Fetcher) on the runtime of `A`.
 #[must_use = "call `build`"]
@@ -141,18 +147,46 @@ impl<A: Adapter> Builder<A> {
     /// let builder = fetch_smol::Fetcher::builder().header("user-agent", "example/1.0 (me@a.test)");
     /// ```
     pub fn header(self, name: &str, value: &str) -> Self {
-        let parsed = HeaderName::try_from(name).map_err(|error| error.to_string());
-        let parsed = parsed.and_then(|name| {
-            let value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
-            Ok((name, value))
-        });
-        let parsed = parsed.map_err(|error| {
-            let name = Quoted(name);
-            BuildError::new("header", format!("{name} is not valid: {error}"))
-        });
-        self.apply(parsed, |settings, (name, value)| {
-            settings.headers.insert(name, value);
-        })
+        self.apply(
+            parse_header("header", name, value),
+            |settings, (name, value)| {
+                settings.headers.insert(name, value);
+            },
+        )
+    }
+
+    /// Reaches the hosts in this store by https only, and adds those whose `Strict-Transport-Security` says
+    /// so. Default: none.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().hsts(fetch_driver::HstsStore::new());
+    /// ```
+    pub fn hsts(mut self, store: HstsStore) -> Self {
+        self.settings.hsts = Some(store);
+        self
+    }
+
+    /// Sends the logins of this file to their hosts, unless a request has a field `Authorization`. Default:
+    /// none.
+    ///
+    /// ```
+    /// let (netrc, _) = fetch_driver::Netrc::parse(b"machine a.test login me password secret")?;
+    /// let builder = fetch_smol::Fetcher::builder().netrc(netrc);
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn netrc(mut self, netrc: Netrc) -> Self {
+        self.settings.netrc = Some(Arc::new(netrc));
+        self
+    }
+
+    /// Sets whether compressed bodies are requested where they are decoded. Default yes.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().request_codings(false);
+    /// ```
+    pub fn request_codings(mut self, requested: bool) -> Self {
+        self.settings.request_codings = requested;
+        self
     }
 
     /// Records the inputs of the core, without bodies and secrets, so that `fetch-trace` can replay
@@ -204,6 +238,33 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
+    /// Sends requests through this transport in place of the adapter's HTTP client, whose settings then
+    /// cannot be changed: a function ([`transport_fn`](crate::transport_fn)), or with the feature `tower` any
+    /// service.
+    ///
+    /// ```
+    /// use fetch_driver::http::{HeaderMap, StatusCode, Version};
+    /// use fetch_driver::{IncomingResponse, transport_fn};
+    ///
+    /// let teapot = transport_fn(|_request, _progress| async {
+    ///     let (status, version) = (StatusCode::IM_A_TEAPOT, Version::HTTP_11);
+    ///     let body = fetch_smol::stream::empty();
+    ///     Ok(IncomingResponse::new(status, version, HeaderMap::new(), body))
+    /// });
+    /// let fetcher = fetch_smol::Fetcher::builder().transport(teapot).build()?;
+    /// assert_eq!(smol::block_on(fetcher.get("http://a.test/"))?.status, 418);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn transport<T: Transport + Clone>(self, transport: T) -> Builder<TransportOverride<A, T>> {
+        Builder {
+            adapter: TransportOverride::new(self.adapter, transport),
+            errors: self.errors,
+            policies: self.policies,
+            record: self.record,
+            settings: self.settings,
+        }
+    }
+
     /// Applies a valid setting, or stores the error for [`build`](Self::build).
     fn apply<T>(
         mut self,
@@ -216,4 +277,21 @@ impl<A: Adapter> Builder<A> {
         }
         self
     }
+}
+
+/// A header field that the builder's method `setting` sets.
+fn parse_header(
+    setting: &'static str,
+    name: &str,
+    value: &str,
+) -> Result<(HeaderName, HeaderValue), BuildError> {
+    let parsed = HeaderName::try_from(name).map_err(|error| error.to_string());
+    let parsed = parsed.and_then(|name| {
+        let value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
+        Ok((name, value))
+    });
+    parsed.map_err(|error| {
+        let name = Quoted(name);
+        BuildError::new(setting, format!("{name} is not valid: {error}"))
+    })
 }

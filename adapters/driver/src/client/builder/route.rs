@@ -2,14 +2,95 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Builder;
+use super::{Builder, parse_header};
 use crate::settings::adapter::Adapter;
+use crate::settings::dns_resolver::DnsResolver;
+use crate::settings::local_address::{AddressFamily, LocalAddress};
 use crate::settings::proxy::Proxy;
 use crate::settings::proxy_rules::ProxyRules;
 
 impl<A: Adapter> Builder<A> {
+    /// Connects to addresses of this family only. Default: any.
+    ///
+    /// ```
+    /// use fetch_driver::AddressFamily;
+    /// let builder = fetch_smol::Fetcher::builder().address_family(AddressFamily::Ipv4);
+    /// ```
+    pub fn address_family(mut self, family: AddressFamily) -> Self {
+        self.settings.route.address_family = family;
+        self
+    }
+
+    /// Connects from this address of this machine, or from this network interface (Linux). Default: the
+    /// system chooses.
+    ///
+    /// ```
+    /// # let site = fetch_testbed::Site::start()?;
+    /// let local = std::net::IpAddr::from([127, 0, 0, 1]);
+    /// let builder = fetch_smol::Fetcher::builder().local_address(local);
+    /// assert!(smol::block_on(builder.build()?.get(site.url("/get"))).is_ok());
+    ///
+    /// let interface = "if!eth0".parse::<fetch_driver::LocalAddress>()?;
+    /// let builder = fetch_smol::Fetcher::builder().local_address(interface);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn local_address(mut self, local: impl Into<LocalAddress>) -> Self {
+        self.settings.route.local_address = Some(local.into());
+        self
+    }
+
+    /// Sends this header field to proxies only. Default: none.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().proxy_header("x-team", "crawl");
+    /// ```
+    pub fn proxy_header(self, name: &str, value: &str) -> Self {
+        let field = parse_header("proxy_header", name, value);
+        self.apply(field, |settings, (name, value)| {
+            settings.route.proxy_headers.insert(name, value);
+        })
+    }
+
+    /// Sets whether proxies are asked for a tunnel (CONNECT) to http servers, too. Default no: only to
+    /// https servers.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().proxy_tunnel(true);
+    /// ```
+    pub fn proxy_tunnel(mut self, tunnel: bool) -> Self {
+        self.settings.route.proxy_tunnel = tunnel;
+        self
+    }
+
+    /// Looks names up with this resolver in place of the system's: on smol, tokio and async-std. It does
+    /// not apply to what [`resolve`](Self::resolve) sets, nor to what a proxy looks up.
+    ///
+    /// ```
+    /// use fetch_driver::{DnsResolver, ResolvedAddresses};
+    ///
+    /// #[derive(Debug)]
+    /// struct EveryNameIsHere;
+    ///
+    /// impl DnsResolver for EveryNameIsHere {
+    ///     fn resolve(&self, _: &str) -> ResolvedAddresses {
+    ///         Box::pin(async { Ok(vec![[127, 0, 0, 1].into()]) })
+    ///     }
+    /// }
+    ///
+    /// # let site = fetch_testbed::Site::start()?;
+    /// let fetcher = fetch_smol::Fetcher::builder().resolver(EveryNameIsHere).build()?;
+    /// let url = format!("http://a.test:{}/get", site.address().port());
+    /// assert!(smol::block_on(fetcher.get(url)).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resolver(mut self, resolver: impl DnsResolver) -> Self {
+        self.settings.route.resolver = Some(Arc::new(resolver));
+        self
+    }
+
     /// Connects to another host or port than the URL's: see [`ConnectTo`](crate::ConnectTo). The first
     /// rule that applies is used.
     ///

@@ -12,7 +12,7 @@ fn poll_all<F, S>(
 ) -> Vec<Input>
 where
     F: AttemptExchange,
-    S: Fn(&FakeTransport, ExchangeStart, AttemptProgress) -> F,
+    S: Fn(&Arc<FakeTransport>, ExchangeStart, AttemptProgress) -> F,
 {
     let cx = Context::from_waker(std::task::Waker::noop());
     let mut inputs = Vec::new();

@@ -39,7 +39,7 @@ impl<T, F, S> Driver<T, F, S>
 where
     T: Transport,
     F: AttemptExchange,
-    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
+    S: Fn(&Arc<T>, ExchangeStart, AttemptProgress) -> F,
 {
     /// Answers jobs from the cache. The others are submitted, now or once the store has answered.
     pub(in crate::driver) fn submit_jobs(&mut self, jobs: Vec<FetchJob>) {

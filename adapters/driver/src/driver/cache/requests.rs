@@ -21,7 +21,7 @@ impl<T, F, S> AttemptRunner<T, F, S>
 where
     T: Transport,
     F: AttemptExchange,
-    S: Fn(&T, ExchangeStart, AttemptProgress) -> F,
+    S: Fn(&Arc<T>, ExchangeStart, AttemptProgress) -> F,
 {
     /// A request before it is in the engine, with the fields of its first attempt, except those of a token.
     pub(in crate::driver) fn request_fields(&self, request: &Request) -> OutgoingRequest {

@@ -353,6 +353,12 @@ fn fetcher_identity(settings: &Settings) -> IdentityBuilder {
     if tls.insecure {
         identity.add("insecure", b"");
     }
+    if !tls.built_in_roots {
+        identity.add("own roots", b"");
+    }
+    if tls.client_config.is_some() {
+        identity.add("tls", b"");
+    }
     if !settings.decode {
         identity.add("coded", b"");
     }

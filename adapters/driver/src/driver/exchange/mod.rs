@@ -4,14 +4,16 @@ pub(crate) mod attempt_set;
 #[cfg(feature = "cache")]
 mod body_copy;
 mod body_reader;
+pub(crate) mod hooks;
 pub(crate) mod wire;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_channel::Sender;
 use bytes::Bytes;
-use fetch_proto::FailureKind;
+use fetch_proto::{HookStage, Input};
 use futures_core::Stream;
 use futures_lite::stream::{self, Empty};
 use http::{HeaderMap, StatusCode, Version};
@@ -20,7 +22,8 @@ use smallvec::SmallVec;
 
 use crate::driver::exchange::attempt_set::PollAttempt;
 use crate::driver::exchange::body_reader::BodyReader;
-use crate::model::redirect_check::RedirectVerdict;
+use crate::driver::exchange::hooks::{Classification, Classifier, PeekedBody, PendingRequest};
+use crate::model::hook::verdict::Verdict;
 use crate::model::save::{BodyWriter, SaveReceipt};
 use crate::transport::Transport;
 use crate::transport::error::TransportError;
@@ -29,32 +32,65 @@ use crate::transport::progress::{AttemptProgress, BodyDemand};
 
 /// Starts the exchange of one attempt.
 pub(crate) fn start_exchange<T: Transport>(
-    transport: &T,
+    transport: &Arc<T>,
     start: ExchangeStart,
     progress: AttemptProgress,
 ) -> impl AttemptExchange + use<T> {
-    let state = match start {
-        ExchangeStart::Request(request) => ExchangeState::Sending {
-            check: None,
-            response: transport.send(request, progress),
+    match start {
+        ExchangeStart::Request {
+            classifier,
+            request,
+        } => TransportExchange {
+            classifier,
+            state: match request {
+                RequestStart::Prepared { has_hooks, request } => {
+                    let transport = transport.clone();
+                    ExchangeState::Preparing {
+                        has_hooks,
+                        is_started: false,
+                        request,
+                        send: Some(Box::new(move |request| transport.send(request, progress))),
+                    }
+                }
+                RequestStart::Ready(request) => ExchangeState::Sending {
+                    response: transport.send(request, progress),
+                },
+            },
         },
         #[cfg(feature = "cache")]
-        ExchangeStart::Stored(parts) => ExchangeState::Deciding {
-            body: None,
-            head: Some(parts),
-            mode: None,
+        ExchangeStart::Stored(parts) => TransportExchange {
+            classifier: None,
+            state: ExchangeState::Deciding {
+                body: None,
+                head: Some(parts),
+                mode: None,
+            },
         },
-    };
-    TransportExchange { state }
+    }
 }
 
 /// With what an exchange begins.
 pub(crate) enum ExchangeStart {
-    /// This request is sent.
-    Request(OutgoingRequest),
+    /// A request is sent, and its response is classified by a hook, if there is one.
+    Request {
+        classifier: Option<Box<Classifier>>,
+        request: RequestStart,
+    },
     /// Nothing is sent: this is the head of a stored response.
     #[cfg(feature = "cache")]
     Stored(ResponseParts),
+}
+
+/// The request with which an exchange begins.
+pub(crate) enum RequestStart {
+    /// It is sent if those who decide about it allow it.
+    Prepared {
+        /// Whether hooks decide, and not only a check of redirects.
+        has_hooks: bool,
+        request: PendingRequest,
+    },
+    /// It is sent as it is.
+    Ready(OutgoingRequest),
 }
 
 /// An exchange as the driver sees it, independent of its transport.
@@ -63,9 +99,6 @@ pub(crate) trait AttemptExchange:
 {
     /// Decides what happens to the response body. The exchange waits for it after the head.
     fn set_body_mode(self: Pin<&mut Self>, mode: BodyMode, extras: BodyExtras);
-
-    /// Lets the request wait until this check allows it.
-    fn set_check(self: Pin<&mut Self>, check: RedirectVerdict);
 
     /// Takes what an exchange that is aborted leaves to the next attempt.
     fn take_unfinished(self: Pin<&mut Self>) -> Option<UnfinishedBody>;
@@ -98,10 +131,14 @@ pub(crate) struct AttemptUpdate {
     pub(crate) body_bytes: u64,
     pub(crate) end: Option<Result<ReceivedBody, TransportError>>,
     pub(crate) head: Option<ResponseParts>,
+    /// What happened to hooks.
+    pub(crate) hooks: Vec<Input>,
     /// What the attempt leaves to the next one, if it failed while its body was received.
     pub(crate) unfinished: Option<UnfinishedBody>,
     /// For each change: whether the exchange now waits for the body's consumer or writer.
     pub(crate) pauses: Vec<bool>,
+    /// What a hook has decided about the response with this head.
+    pub(crate) verdict: Option<Verdict>,
 }
 
 /// The head of a response.
@@ -210,6 +247,7 @@ pin_project! {
     /// Not an async fn, because that would hold the transport's future twice: as its argument and as
     /// the future that it awaits. That future is large, and it is moved for each attempt.
     struct TransportExchange<F, B> {
+        classifier: Option<Box<Classifier>>,
         #[pin]
         state: ExchangeState<F, B>,
     }
@@ -218,12 +256,26 @@ pin_project! {
 pin_project! {
     #[project = ExchangeStateProjection]
     enum ExchangeState<F, B> {
-        Sending { check: Option<RedirectVerdict>, #[pin] response: F },
-        Deciding { body: Option<B>, head: Option<ResponseParts>, mode: Option<(BodyMode, BodyExtras)> },
+        Preparing {
+            has_hooks: bool,
+            is_started: bool,
+            request: PendingRequest,
+            send: Option<SendRequest<F>>,
+        },
+        Sending { #[pin] response: F },
+        Classifying {
+            body: Option<PeekedBody<B>>,
+            classification: Classification,
+            head: Option<ResponseParts>,
+        },
+        Deciding { body: Option<PeekedBody<B>>, head: Option<ResponseParts>, mode: Option<(BodyMode, BodyExtras)> },
         Replaying { reader: BodyReader<Empty<Result<Bytes, TransportError>>> },
-        Reading { reader: BodyReader<B> },
+        Reading { reader: BodyReader<PeekedBody<B>> },
     }
 }
+
+/// Sends a request that was prepared.
+type SendRequest<F> = Box<dyn FnOnce(OutgoingRequest) -> F + Send>;
 
 impl<F, B> PollAttempt for TransportExchange<F, B>
 where
@@ -240,37 +292,81 @@ where
         let mut this = self.as_mut().project();
         loop {
             let next = match this.state.as_mut().project() {
-                ExchangeStateProjection::Sending { check, response } => {
-                    if let Some(verdict) = check {
-                        if let Err(why) = ready!(verdict.as_mut().poll(cx)) {
-                            let error = TransportError::new(FailureKind::Disallowed, why);
-                            return finish(update, Err(error));
-                        }
-                        *check = None;
+                ExchangeStateProjection::Preparing {
+                    has_hooks,
+                    is_started,
+                    request,
+                    send,
+                } => {
+                    if *has_hooks && !std::mem::replace(is_started, true) {
+                        let started = Input::HookStarted(HookStage::BeforeAttempt);
+                        update.hooks.push(started);
                     }
-                    match ready!(response.poll(cx)) {
-                        Ok(IncomingResponse {
-                            body,
+                    let request = match ready!(request.as_mut().poll(cx)) {
+                        Ok(request) => request,
+                        Err(error) => return finish(update, Err(error)),
+                    };
+                    if *has_hooks {
+                        update.hooks.push(Input::HookEnded);
+                    }
+                    let Some(send) = send.take() else {
+                        return Poll::Pending;
+                    };
+                    ExchangeState::Sending {
+                        response: send(request),
+                    }
+                }
+                ExchangeStateProjection::Sending { response } => match ready!(response.poll(cx)) {
+                    Ok(IncomingResponse {
+                        body,
+                        coded_headers,
+                        headers,
+                        status,
+                        version,
+                    }) => {
+                        let head = Some(ResponseParts {
+                            #[cfg(feature = "cache")]
+                            cache: None,
                             coded_headers,
                             headers,
                             status,
                             version,
-                        }) => {
-                            update.head = Some(ResponseParts {
-                                #[cfg(feature = "cache")]
-                                cache: None,
-                                coded_headers,
-                                headers,
-                                status,
-                                version,
-                            });
-                            ExchangeState::Deciding {
-                                body: Some(body),
-                                head: None,
-                                mode: None,
+                        });
+                        let body = Some(PeekedBody::new(body));
+                        let classifier = this.classifier.take();
+                        match classifier.filter(|classifier| classifier.applies_to(status)) {
+                            Some(classifier) => {
+                                let started = Input::HookStarted(HookStage::Classify);
+                                update.hooks.push(started);
+                                ExchangeState::Classifying {
+                                    body,
+                                    classification: Classification::new(classifier),
+                                    head,
+                                }
                             }
+                            None => ExchangeState::Deciding {
+                                body,
+                                head,
+                                mode: None,
+                            },
                         }
-                        Err(error) => return finish(update, Err(error)),
+                    }
+                    Err(error) => return finish(update, Err(error)),
+                },
+                ExchangeStateProjection::Classifying {
+                    body,
+                    classification,
+                    head,
+                } => {
+                    if let (Some(body), Some(head)) = (body.as_mut(), &*head) {
+                        let verdict = ready!(classification.poll(head, body, cx));
+                        update.verdict = Some(verdict);
+                        update.hooks.push(Input::HookEnded);
+                    }
+                    ExchangeState::Deciding {
+                        body: body.take(),
+                        head: head.take(),
+                        mode: None,
                     }
                 }
                 ExchangeStateProjection::Deciding { body, head, mode } => {
@@ -315,12 +411,6 @@ where
     fn set_body_mode(self: Pin<&mut Self>, decided: BodyMode, extras: BodyExtras) {
         if let ExchangeStateProjection::Deciding { mode, .. } = self.project().state.project() {
             *mode = Some((decided, extras));
-        }
-    }
-
-    fn set_check(self: Pin<&mut Self>, verdict: RedirectVerdict) {
-        if let ExchangeStateProjection::Sending { check, .. } = self.project().state.project() {
-            *check = Some(verdict);
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use fetch_proto::{
-    Attempt, ContentRange, HeadSummary, RepresentationSummary, ResumePoint, has_secret,
-    is_sent_to_other_origins, location_text,
+    Attempt, AuthChallenge, ContentRange, DigestChallenge, HeadSummary, RepresentationSummary,
+    ResumePoint, ServerAuthentication, has_secret, is_sent_to_other_origins, location_text,
 };
 use fetch_retry_after::{parse_retry_after, rate_limit_wait};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -52,6 +52,31 @@ pub(crate) fn engine_head(parts: &ResponseParts, keeps_body: bool) -> HeadSummar
     head.location(location)
         .pause(rate_limit_wait(fields, SystemTime::now))
         .retry_after(retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())))
+}
+
+/// The head, with what it says about authentication. `has_stream`: the body of the request cannot be
+/// hashed.
+pub(crate) fn with_authentication(
+    head: HeadSummary,
+    parts: &ResponseParts,
+    has_stream: bool,
+) -> HeadSummary {
+    const INFO: HeaderName = HeaderName::from_static("authentication-info");
+    if head.status == 401 {
+        let values = parts.headers.get_all(header::WWW_AUTHENTICATE).iter();
+        let values = values.filter_map(|value| value.to_str().ok());
+        let mut challenges = AuthChallenge::parse_all(values);
+        challenges.retain(|one| {
+            let digest = DigestChallenge::parse(one);
+            !(has_stream && digest.is_some_and(|digest| digest.hashes_body()))
+        });
+        return head.authentication(ServerAuthentication::challenges(challenges));
+    }
+    let info = parts.headers.get(INFO).and_then(|info| info.to_str().ok());
+    match info {
+        Some(info) => head.authentication(ServerAuthentication::info(info)),
+        None => head,
+    }
 }
 
 /// The head, with an https URL in its `Location` if the target is stored as one of HSTS.

@@ -449,6 +449,8 @@ impl ActiveFetch {
         let outcome = Outcome {
             attached: self.request.attached.take(),
             attempts,
+            auth: None,
+            auth_retries: end.auth_retries,
             connection,
             fallback,
             gave_up: end.gave_up,

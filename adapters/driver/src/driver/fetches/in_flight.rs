@@ -25,10 +25,14 @@ pub(crate) struct InFlightAttempt {
     #[cfg(feature = "cookies")]
     pub(crate) cookie_url: Option<Arc<url::Url>>,
     pub(crate) id: AttemptId,
+    /// Whether the token of a profile authenticates it.
+    pub(crate) is_authenticated: bool,
     /// Whether its response redirects and is kept.
     pub(crate) is_redirect: bool,
     /// Its index in the attempt set.
     pub(crate) index: usize,
+    /// Whether a hook reads the first bytes of the body.
+    pub(crate) peeks: bool,
     pub(crate) permit: Option<AttemptPermit>,
     pub(crate) progress: AttemptProgress,
     /// The phases that were already reported to the engine.

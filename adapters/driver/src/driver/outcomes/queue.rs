@@ -1,34 +1,43 @@
 //! The queue of outcomes from a driver to one consumer.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use atomic_waker::AtomicWaker;
-use concurrent_queue::ConcurrentQueue;
+use crate::lock::lock;
 
 /// The driver's end of the queue. Cheap to clone: each request holds one.
 #[derive(Debug)]
-pub(crate) struct QueueSender<T>(Arc<QueueState<T>>);
+pub(crate) struct QueueSender<T>(Arc<Mutex<QueueState<T>>>);
 
 /// The consumer's end of the queue. Dropping it drops all items, including later ones.
 #[derive(Debug)]
-pub(crate) struct QueueReceiver<T>(Arc<QueueState<T>>);
+pub(crate) struct QueueReceiver<T> {
+    shared: Arc<Mutex<QueueState<T>>>,
+    /// Items taken from the queue and not yet returned. All that are queued are taken at once, so the
+    /// lock is taken once per turn of the driver and not once per item.
+    taken: VecDeque<T>,
+}
 
-/// A queue for one receiver. Neither side ever waits for a lock.
 #[derive(Debug)]
 struct QueueState<T> {
-    queue: ConcurrentQueue<T>,
-    receiver: AtomicWaker,
+    is_closed: bool,
+    items: VecDeque<T>,
+    receiver: Option<Waker>,
 }
 
 /// The two ends of a new queue.
 pub(crate) fn outcome_queue<T>() -> (QueueSender<T>, QueueReceiver<T>) {
-    let state = Arc::new(QueueState {
-        queue: ConcurrentQueue::unbounded(),
-        receiver: AtomicWaker::new(),
-    });
-    (QueueSender(state.clone()), QueueReceiver(state))
+    let shared = Arc::new(Mutex::new(QueueState {
+        is_closed: false,
+        items: VecDeque::new(),
+        receiver: None,
+    }));
+    let sender = QueueSender(shared.clone());
+    let taken = VecDeque::new();
+    (sender, QueueReceiver { shared, taken })
 }
 
 impl<T> QueueSender<T> {
@@ -36,14 +45,20 @@ impl<T> QueueSender<T> {
     /// waits; the caller must wake it.
     #[must_use]
     pub(crate) fn push(&self, item: T) -> Option<Waker> {
-        self.0.queue.push(item).ok()?;
-        self.0.receiver.take()
+        let mut state = lock(&self.0);
+        if state.is_closed {
+            // The item may have a destructor that uses the queue.
+            drop(state);
+            return None;
+        }
+        state.items.push_back(item);
+        state.receiver.take()
     }
 
     /// The waker of the receiver, if it waits; the caller must wake it.
     #[must_use]
     pub(crate) fn take_waker(&self) -> Option<Waker> {
-        self.0.receiver.take()
+        lock(&self.0).receiver.take()
     }
 }
 
@@ -54,27 +69,33 @@ impl<T> Clone for QueueSender<T> {
 }
 
 impl<T> QueueReceiver<T> {
-    pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<T> {
-        if let Ok(item) = self.0.queue.pop() {
-            return Poll::Ready(item);
+    pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<T> {
+        if self.taken.is_empty() {
+            let mut state = lock(&self.shared);
+            if state.items.is_empty() {
+                match &mut state.receiver {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                return Poll::Pending;
+            }
+            mem::swap(&mut state.items, &mut self.taken);
         }
-        self.0.receiver.register(cx.waker());
-        // An item may have come between the check and the registration.
-        match self.0.queue.pop() {
-            Ok(item) => Poll::Ready(item),
-            Err(_) => Poll::Pending,
-        }
+        self.taken.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
 
-    pub(crate) async fn next(&self) -> T {
+    pub(crate) async fn next(&mut self) -> T {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 }
 
 impl<T> Drop for QueueReceiver<T> {
     fn drop(&mut self) {
-        self.0.queue.close();
-        while self.0.queue.pop().is_ok() {}
+        let mut state = lock(&self.shared);
+        state.is_closed = true;
+        let items = mem::take(&mut state.items);
+        drop(state);
+        drop(items);
     }
 }
 
@@ -109,7 +130,7 @@ mod tests {
 
     #[test]
     fn items_of_many_threads_come_out_in_the_order_of_each_thread() {
-        let (sender, receiver) = outcome_queue();
+        let (sender, mut receiver) = outcome_queue();
         let threads = (0..4).map(|thread| {
             let sender = sender.clone();
             thread::spawn(move || {
@@ -143,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_waiting_receiver_is_woken_once_for_several_items() {
-        let (sender, receiver) = outcome_queue();
+        let (sender, mut receiver) = outcome_queue();
         let cx = Context::from_waker(Waker::noop());
         assert!(receiver.poll_next(&cx).is_pending());
         assert!(sender.push(1).is_some());

@@ -169,6 +169,8 @@ pub(crate) fn rejected_outcome(error: Error, url: String, tag: u64) -> Outcome {
     Outcome {
         attached: None,
         attempts: Vec::new(),
+        auth: None,
+        auth_retries: 0,
         connection: None,
         fallback: None,
         gave_up: None,
@@ -203,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_dropped_sender_sends_an_error() {
-        let (sender, receiver) = queued();
+        let (sender, mut receiver) = queued();
         drop(sender);
         let outcome = block_on(receiver.next()).outcome;
         let error = outcome.error().unwrap();
@@ -224,7 +226,7 @@ mod tests {
         for end in ends {
             let request = Request::get("http://a.test/").unwrap();
             let mut request = request.attach(Arc::new(7_u32));
-            let (sender, receiver) = outcome_queue();
+            let (sender, mut receiver) = outcome_queue();
             end(OutcomeSender::to_queue(&mut request, sender));
             let attached = block_on(receiver.next()).outcome.attached.unwrap();
             assert_eq!(*attached.downcast::<u32>().unwrap(), 7);
@@ -233,7 +235,7 @@ mod tests {
 
     #[test]
     fn exactly_one_outcome_is_sent() {
-        let (mut sender, receiver) = queued();
+        let (mut sender, mut receiver) = queued();
         sender.cancel();
         sender.reject("late");
         drop(sender);

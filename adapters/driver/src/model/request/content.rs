@@ -148,6 +148,11 @@ impl RequestContent {
         matches!(self, Self::Once(once) if lock(&once.stream).0.is_some())
     }
 
+    /// Whether its bytes are known only while it is sent.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self, Self::Once(_) | Self::Source(_))
+    }
+
     /// The body of one attempt.
     pub(crate) fn open(&self) -> RequestBody {
         match self {

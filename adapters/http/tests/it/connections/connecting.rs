@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use fetch_driver::{FailureKind, Transport};
-use fetch_http::{DnsResolver, HttpConfig};
+use fetch_driver::{DnsResolver, FailureKind, ResolvedAddresses, Transport};
+use fetch_http::HttpConfig;
 use fetch_testbed::Site;
 use futures_lite::{FutureExt, future};
 use smol::block_on;
@@ -56,7 +56,14 @@ impl TestResolver {
 }
 
 impl DnsResolver for TestResolver {
-    fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+    fn resolve(&self, _: &str) -> ResolvedAddresses {
+        let this = self.clone();
+        Box::pin(blocking::unblock(move || this.lookup()))
+    }
+}
+
+impl TestResolver {
+    fn lookup(&self) -> io::Result<Vec<IpAddr>> {
         self.0.lookups.fetch_add(1, Ordering::SeqCst);
         let blocked = self.0.blocked.lock().unwrap();
         drop(
@@ -133,8 +140,8 @@ fn a_resolver_says_that_a_name_does_not_exist() {
     #[derive(Debug)]
     struct FailingResolver(fn() -> io::Error);
     impl DnsResolver for FailingResolver {
-        fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
-            Err(self.0())
+        fn resolve(&self, _: &str) -> ResolvedAddresses {
+            Box::pin(std::future::ready(Err(self.0())))
         }
     }
     for (error, kind) in [
@@ -244,7 +251,7 @@ fn a_resolver_panic_fails_only_the_lookup() {
     #[derive(Debug)]
     struct PanickingResolver;
     impl DnsResolver for PanickingResolver {
-        fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        fn resolve(&self, _: &str) -> ResolvedAddresses {
             panic!("from the test")
         }
     }

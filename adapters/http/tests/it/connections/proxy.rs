@@ -1,12 +1,14 @@
 //! Requests through small scripted proxies to the test site.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use fetch_driver::{FailureKind, OutgoingRequest, Proxy, ProxyRules};
-use fetch_http::{DnsResolver, HttpConfig, TlsOptions};
+use fetch_driver::{
+    DnsResolver, FailureKind, OutgoingRequest, Proxy, ProxyRules, ResolvedAddresses,
+};
+use fetch_http::{HttpConfig, TlsOptions};
 use fetch_testbed::{Certificate, Site};
 use futures_lite::future;
 use smol::block_on;
@@ -315,9 +317,10 @@ fn all_addresses_of_a_proxy_are_tried() {
     #[derive(Debug)]
     struct TwoAddresses;
     impl DnsResolver for TwoAddresses {
-        fn resolve(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
+        fn resolve(&self, host: &str) -> ResolvedAddresses {
             assert_eq!(host, "proxy.test");
-            Ok(vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()])
+            let found = vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()];
+            Box::pin(std::future::ready(Ok(found)))
         }
     }
     let (proxy, log) = http_proxy(None);

@@ -1,8 +1,10 @@
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use fetch_driver::{AttemptPhase, FailureKind, Transport};
 use fetch_http::{HttpConfig, TlsOptions};
 use fetch_testbed::{Certificate, Site};
+use rustls::pki_types::pem::PemObject;
 use smol::block_on;
 
 use crate::client::{TestClient, client, client_with, failure, fetch, get, progress, read_body};
@@ -130,5 +132,40 @@ fn a_body_truncated_without_close_notify_is_an_io_failure() {
             FailureKind::Io,
             "{path}"
         );
+    }
+}
+
+#[test]
+fn only_the_callers_authorities_are_trusted_without_the_built_in_ones() {
+    let site = site(Certificate::Good);
+    let own = || TlsOptions::new().only_extra_roots(true);
+    let trusting = own()
+        .add_root_pem(site.ca_pem().unwrap().as_bytes())
+        .unwrap();
+    let client = client_with(HttpConfig::new().tls(trusting));
+    assert_eq!(block_on(fetch(&client, &site.url("/get"))).unwrap().0, 200);
+    let client = client_with(HttpConfig::new().tls(own()));
+    let failed = block_on(failure(&client, &site.url("/get")));
+    assert_eq!(failed, FailureKind::Tls);
+}
+
+#[test]
+fn a_configuration_of_rustls_is_used_as_it_is() {
+    let site = site(Certificate::Good);
+    let mut roots = rustls::RootCertStore::empty();
+    let pem = site.ca_pem().unwrap().as_bytes();
+    for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    for (roots, trusts) in [(roots, true), (rustls::RootCertStore::empty(), false)] {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let options = TlsOptions::new().client_config(Arc::new(config));
+        let client = client_with(HttpConfig::new().tls(options));
+        assert_eq!(block_on(fetch(&client, &site.url("/get"))).is_ok(), trusts);
     }
 }

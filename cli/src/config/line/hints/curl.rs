@@ -65,12 +65,9 @@ pub(super) const OPTIONS: &[Hint] = &[
     ),
     (
         &[
-            "digest",
-            "anyauth",
             "ntlm",
             "ntlm-wb",
             "negotiate",
-            "aws-sigv4",
             "delegation",
             "service-name",
             "proxy-digest",
@@ -83,7 +80,7 @@ pub(super) const OPTIONS: &[Hint] = &[
             "socks5-gssapi-service",
             "krb",
         ],
-        "write -u USER:PASSWORD for basic authentication, or --oauth2-bearer TOKEN; no other scheme is \
+        "write -u USER:PASSWORD, with --digest or --anyauth, or --oauth2-bearer TOKEN; no other scheme is \
          supported",
     ),
     (&["ssl", "ssl-reqd"], "write https:// in the URL"),

@@ -19,6 +19,7 @@ const MAX_CHALLENGES: usize = 32;
 /// assert_eq!(found[1].parameter("realm"), Some(r#"a "b""#));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct AuthChallenge {
     /// Names in lower case, values without quotes.

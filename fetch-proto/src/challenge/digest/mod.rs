@@ -1,5 +1,6 @@
 //! The Digest scheme (RFC 7616): which nonce is used how often, and what is hashed.
 
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -8,7 +9,9 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
-use crate::auth::challenge::AuthChallenge;
+use crate::challenge::parse::AuthChallenge;
+
+pub use session::{DigestAnswer, DigestSession};
 
 /// A hash function of the Digest scheme.
 ///
@@ -17,6 +20,7 @@ use crate::auth::challenge::AuthChallenge;
 /// assert!(DigestHash::Sha256 > DigestHash::Md5, "ordered by strength");
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum DigestHash {
     /// MD5, which RFC 7616 keeps for old servers.
     Md5,
@@ -47,7 +51,9 @@ impl fmt::Debug for DigestRequest<'_> {
 /// assert_eq!(found.hash(), DigestHash::Sha256);
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct DigestChallenge {
+    domain: Option<String>,
     hash: DigestHash,
     hash_user: bool,
     is_session: bool,
@@ -63,6 +69,7 @@ pub struct DigestChallenge {
 
 /// What the hash protects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 enum DigestQuality {
     /// The method and the target.
     Auth,
@@ -144,6 +151,7 @@ impl DigestChallenge {
         };
         let charset = challenge.parameter("charset");
         Some(Self {
+            domain: challenge.parameter("domain").map(ToOwned::to_owned),
             hash,
             hash_user: is_true("userhash"),
             is_session,
@@ -180,6 +188,54 @@ impl DigestChallenge {
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.is_stale
+    }
+
+    /// The protection space.
+    ///
+    /// ```
+    /// # use fetch_proto::{AuthChallenge, DigestChallenge};
+    /// let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n""#]);
+    /// assert_eq!(DigestChallenge::parse(&found[0]).unwrap().realm(), "r");
+    /// ```
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// The URLs of the protection space, separated by spaces; `None` if it is the whole origin.
+    ///
+    /// ```
+    /// # use fetch_proto::{AuthChallenge, DigestChallenge};
+    /// let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n", domain="/a /b""#]);
+    /// assert_eq!(DigestChallenge::parse(&found[0]).unwrap().domain(), Some("/a /b"));
+    /// ```
+    #[must_use]
+    pub fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
+    }
+
+    /// The nonce.
+    ///
+    /// ```
+    /// # use fetch_proto::{AuthChallenge, DigestChallenge};
+    /// let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n""#]);
+    /// assert_eq!(DigestChallenge::parse(&found[0]).unwrap().nonce(), "n");
+    /// ```
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// Whether the client nonce of the first request with a nonce belongs to all of them: `-sess`.
+    ///
+    /// ```
+    /// # use fetch_proto::{AuthChallenge, DigestChallenge};
+    /// let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n", algorithm=MD5-sess"#]);
+    /// assert!(DigestChallenge::parse(&found[0]).unwrap().is_session());
+    /// ```
+    #[must_use]
+    pub fn is_session(&self) -> bool {
+        self.is_session
     }
 
     /// Whether the body of the request is hashed.
@@ -248,111 +304,6 @@ impl DigestChallenge {
             value += ", userhash=true";
         }
         value
-    }
-}
-
-/// The Digest state of one protection space: the server's latest challenge, and how many requests
-/// used its nonce.
-///
-/// ```
-/// use fetch_proto::{AuthChallenge, DigestChallenge, DigestRequest, DigestSession};
-///
-/// let fields = [r#"Digest realm="r", nonce="n", qop="auth""#];
-/// let challenge = DigestChallenge::parse(&AuthChallenge::parse_all(fields)[0]).unwrap();
-/// let mut session = DigestSession::new(challenge);
-/// let request = DigestRequest {
-///     body: b"",
-///     client_nonce: "c",
-///     method: "GET",
-///     password: "p",
-///     target: "/",
-///     user: "u",
-/// };
-/// let hash = |_, bytes: &[u8]| format!("{:032x}", bytes.len()); // a real driver hashes
-/// assert!(session.authorize(&request, &hash).contains("nc=00000001"));
-/// assert!(session.authorize(&request, &hash).contains("nc=00000002"));
-/// ```
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DigestSession {
-    challenge: DigestChallenge,
-    /// Requests with this nonce so far.
-    used: u32,
-}
-
-impl DigestSession {
-    /// A session whose nonce was not used yet.
-    ///
-    /// ```
-    /// # use fetch_proto::{AuthChallenge, DigestChallenge, DigestSession};
-    /// # let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n""#]);
-    /// let session = DigestSession::new(DigestChallenge::parse(&found[0]).unwrap());
-    /// ```
-    #[must_use]
-    pub fn new(challenge: DigestChallenge) -> Self {
-        Self { challenge, used: 0 }
-    }
-
-    /// The challenge in use.
-    ///
-    /// ```
-    /// # use fetch_proto::{AuthChallenge, DigestChallenge, DigestSession};
-    /// # let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n""#]);
-    /// let session = DigestSession::new(DigestChallenge::parse(&found[0]).unwrap());
-    /// assert!(!session.challenge().is_stale());
-    /// ```
-    #[must_use]
-    pub fn challenge(&self) -> &DigestChallenge {
-        &self.challenge
-    }
-
-    /// The nonce in use. A refusal of another one says nothing about this one.
-    ///
-    /// ```
-    /// # use fetch_proto::{AuthChallenge, DigestChallenge, DigestSession};
-    /// # let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n""#]);
-    /// let session = DigestSession::new(DigestChallenge::parse(&found[0]).unwrap());
-    /// assert_eq!(session.nonce(), "n");
-    /// ```
-    #[must_use]
-    pub fn nonce(&self) -> &str {
-        &self.challenge.nonce
-    }
-
-    /// The value of `Authorization` for the next request. The count of requests begins at 1 with each
-    /// nonce and grows by 1 with each request.
-    ///
-    /// ```
-    /// # use fetch_proto::{AuthChallenge, DigestChallenge, DigestRequest, DigestSession};
-    /// # let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n""#]);
-    /// # let mut session = DigestSession::new(DigestChallenge::parse(&found[0]).unwrap());
-    /// # let request = DigestRequest { body: b"", client_nonce: "c", method: "GET", password: "p", target: "/", user: "u" };
-    /// # let hash = |_, bytes: &[u8]| format!("{:032x}", bytes.len());
-    /// assert!(session.authorize(&request, &hash).starts_with("Digest username=\"u\""));
-    /// ```
-    #[must_use]
-    pub fn authorize(&mut self, request: &DigestRequest<'_>, hash: HexHash<'_>) -> String {
-        self.used = self.used.saturating_add(1);
-        self.challenge.authorization(request, self.used, hash)
-    }
-
-    /// Takes the nonce that the server announces for later requests by `Authentication-Info` or
-    /// `Proxy-Authentication-Info` (RFC 7616, 3.5).
-    ///
-    /// ```
-    /// # use fetch_proto::{AuthChallenge, DigestChallenge, DigestSession};
-    /// # let found = AuthChallenge::parse_all([r#"Digest realm="r", nonce="n""#]);
-    /// # let mut session = DigestSession::new(DigestChallenge::parse(&found[0]).unwrap());
-    /// session.use_next_nonce(r#"qop=auth, nextnonce="m""#);
-    /// assert_eq!(session.nonce(), "m");
-    /// ```
-    pub fn use_next_nonce(&mut self, authentication_info: &str) {
-        // The field has the form of a challenge without its scheme.
-        let found = AuthChallenge::parse_all([&*format!("Digest {authentication_info}")]);
-        let next = found.first().and_then(|info| info.parameter("nextnonce"));
-        if let Some(next) = next.filter(|next| *next != self.challenge.nonce) {
-            self.challenge.nonce = next.to_owned();
-            self.used = 0;
-        }
     }
 }
 
