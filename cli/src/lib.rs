@@ -64,7 +64,7 @@ fn run(parsed: config::ParsedOptions) -> Result<u8, CliError> {
     let mut args = parsed.args;
     match args.command.take() {
         Some(Command::Cache(command)) => cache::run(&command),
-        Some(Command::Policy(command)) => policy::run(&command),
+        Some(Command::Policy(command)) => policy::run(command),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Simulate(args)) => simulate::run(*args),
         Some(Command::State(command)) => state_command::run(&command),

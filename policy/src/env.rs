@@ -52,6 +52,8 @@ impl PolicyFile {
             let path: Vec<_> = path.split("__").collect();
             let set = set_at_path(&mut table, &path, parse_value(&value));
             set.map_err(|why| variable_error(&name, &value, why))?;
+            let path = path.into_iter().map(str::to_owned).collect();
+            self.variables.push((path, name.clone()));
             names.push(name);
         }
         if names.is_empty() {

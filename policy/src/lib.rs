@@ -55,7 +55,7 @@ pub use auth::{
     AssertionSettings, AuthKind, AuthSettings, ClientSettings, GrantSettings, OAuthSettings,
 };
 pub use cache::CacheSettings;
-pub use explain::PolicyExplanation;
+pub use explain::{ExplainedSetting, OptionSettings, PolicyExplanation, SettingOrigin};
 pub use lint::{PolicyFinding, Severity};
 pub use source::{PolicyError, PolicyErrorKind, Position};
 pub use values::{DurationText, parse_duration};
@@ -71,6 +71,8 @@ pub struct PolicyFile {
     /// The file with overrides from the environment applied.
     overridden: Option<toml::Table>,
     text: SourceText,
+    /// The paths that variables set, and the names of these variables.
+    variables: Vec<(Vec<String>, String)>,
 }
 
 impl PolicyFile {
@@ -93,6 +95,7 @@ impl PolicyFile {
             keys,
             overridden: None,
             text,
+            variables: Vec::new(),
         };
         file.config()?;
         Ok(file)

@@ -312,17 +312,6 @@ fn limits_that_just_fit_are_no_contradiction() {
 }
 
 #[test]
-fn the_share_of_injected_faults_is_explained_in_percent() {
-    let file = parse("default.chaos = [{ percent = 5, fault = \"reset\" }]");
-    let url = "http://a.test/".parse().unwrap();
-    let explained = file.explain(&Method::Get, &url).unwrap().to_string();
-    assert!(
-        explained.contains("injected in 5 % of attempts"),
-        "{explained}"
-    );
-}
-
-#[test]
 fn findings_that_rules_inherit_are_reported_once() {
     let text =
         "[default]\ntimeouts.attempt = \"9m\"\n[[rule]]\nmatch = \"/x\"\n[[rule]]\nmatch = \"/y\"";
@@ -378,32 +367,6 @@ fn a_finding_shows_its_line_with_a_caret() {
     let text = parse("[breaker]\nwindow = \"10s\"").lint()[0].to_string();
     let end = "  --> p.toml:2:10\n2 | window = \"10s\"\n  |          ^";
     assert!(text.ends_with(end), "{text}");
-}
-
-#[test]
-fn a_url_is_explained_from_queue_to_fallback() {
-    let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
-    let text = plan.unwrap().to_string();
-    let expected = "\
-GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 121)
-  answered without a request if it is fresh in the cache of the directory pages, for one user
-  not authenticated: no profile has its origin
-  waits in the queue, at most 3600s: 200 requests at once over all hosts, 8 per host, 500/s over all hosts, 20/s per host
-  attempt 1, within 6s, connect 10s, idle read 30s
-  attempt 2 after 500ms to 1s
-  attempt 3 after 1s to 2s
-  retried after connect, DNS, reset and timeout failures and status 408 425 429 500 502 503 504
-  a Retry-After of up to 60s is honoured
-  takes at most 21s from the start of the first attempt
-  an attempt slower than 95 % of its host's responses is hedged by up to 1 more
-  while the circuit breaker of its host is open, it waits
-  while its host is down, it waits up to 300s, or 30s if the host never answered
-  retries and hedges are paid from the host's retry budget: 20 % of the requests, at least 10 a second
-  retries and hedges are paid from the global retry budget: a bucket of 500
-  a body slower than 100 B/s for 20s is aborted
-  fallback: https://mirror.example/
-  last fallback: the value set by the caller";
-    assert_eq!(text, expected);
 }
 
 #[test]

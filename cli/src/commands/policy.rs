@@ -4,27 +4,45 @@ use std::path::Path;
 
 use fetch_policy::{PolicyFile, Severity};
 
-use crate::args::command::PolicyCommand;
+use crate::args::command::{ExplainArgs, PolicyCommand};
 use crate::display::plural;
 use crate::exit::CliError;
 use crate::output::target::print_stdout;
+use crate::plan;
 use crate::plan::auth::check_profile_secret;
 use crate::plan::policy::file::{self, read};
+use crate::plan::policy::options::option_settings;
 
 /// Runs the subcommand, and returns the exit code.
 ///
 /// # Errors
 ///
 /// If the file cannot be used.
-pub(crate) fn run(command: &PolicyCommand) -> Result<u8, CliError> {
+pub(crate) fn run(command: PolicyCommand) -> Result<u8, CliError> {
     match command {
         PolicyCommand::Check(args) => check(&args.file),
-        PolicyCommand::Explain(args) => {
-            let plan = read(&args.file)?.explain(&args.method, &args.url);
-            print_stdout(format!("{}\n", plan.map_err(file::error)?).as_bytes())?;
-            Ok(0)
-        }
+        PolicyCommand::Explain(args) => explain(*args),
     }
+}
+
+fn explain(args: ExplainArgs) -> Result<u8, CliError> {
+    let file = read(&args.file)?;
+    let options = option_settings(&args.explicit, &args.timeouts);
+    let config = plan::engine_config(
+        Some(&file),
+        args.explicit,
+        args.limits,
+        args.retry,
+        args.timeouts,
+    )?;
+    let plan = file.explain_config(&args.method, &args.url, &config, &options);
+    let plan = plan.map_err(file::error)?;
+    let text = match args.all {
+        true => format!("{plan:#}\n"),
+        false => format!("{plan}\n"),
+    };
+    print_stdout(text.as_bytes())?;
+    Ok(0)
 }
 
 fn check(path: &Path) -> Result<u8, CliError> {

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use clap::Parser;
 use fetch_driver::{ClientIdentity, LocalAddress, Settings, TlsVersion};
+use fetch_policy::PolicyFile;
 use fetch_proto::EngineConfig;
 
-use super::policy::{PolicySources, file};
+use super::policy::PolicySources;
 use super::request;
 use super::{ca_directory, pins};
 use crate::args::explicit::ExplicitOptions;
-use crate::args::{CliArgs, LimitArgs, PolicyArgs, RetryArgs, TimeoutArgs};
+use crate::args::{CliArgs, LimitArgs, RetryArgs, TimeoutArgs};
 use crate::exit::CliError;
 
 /// File descriptors that are reserved for purposes other than connections: reactors, lists, outputs,
@@ -156,7 +157,7 @@ fn check_local(local: &LocalAddress) -> Result<(), CliError> {
 ///
 /// If options contradict each other.
 pub(crate) fn engine_config(
-    policy: &PolicyArgs,
+    file: Option<&PolicyFile>,
     explicit: ExplicitOptions,
     limits: LimitArgs,
     retry: RetryArgs,
@@ -170,8 +171,7 @@ pub(crate) fn engine_config(
         timeouts,
         ..defaults
     };
-    let file = policy.policy.as_deref().map(file::read).transpose()?;
-    PolicySources::new(&args)?.config(file.as_ref())
+    PolicySources::new(&args)?.config(file)
 }
 
 /// The number of cores that this process may use.

@@ -257,7 +257,8 @@ impl ActiveRun {
             + shared.duplicates.load(Relaxed);
         let all = shared.urls.load(Relaxed) + shared.malformed.load(Relaxed) + skipped;
         let (engine, elapsed) = (self.fetcher.stats(), self.started.elapsed());
-        let ended = stats.count() - stats.cancelled();
+        let (tally, ends) = (&self.outcomes.tally, self.outcomes.tally.ends);
+        let ended = ends.all() + tally.disallowed;
         let done = ended + malformed + skipped;
         // After a signal the total is unknown.
         let total = if all_read { Some(all) } else { self.total };
@@ -268,7 +269,7 @@ impl ActiveRun {
             done,
             elapsed,
             in_flight: engine.in_flight as u64,
-            ok: stats.succeeded() + skipped + self.outcomes.tally.disallowed,
+            ok: ends.ok + skipped + tally.disallowed,
             rate: self.eta.rate(),
             retries: engine.retries.max(stats.retries()),
             time_left: self.eta.time_left(left, shared.backlog.as_ref()),

@@ -38,8 +38,6 @@ pub(crate) struct RunOutcomes {
     pub(crate) shared: Arc<SharedProgress>,
     state: Option<StateView>,
     pub(crate) tally: RunTally,
-    /// Successful fetches whose bodies could not be saved.
-    unsaved: u64,
     pub(crate) writer: RecordWriter,
 }
 
@@ -60,7 +58,6 @@ impl RunOutcomes {
             shared,
             state,
             tally: RunTally::default(),
-            unsaved: 0,
             writer,
         }
     }
@@ -98,7 +95,6 @@ impl RunOutcomes {
         if let Some(statsd) = statsd {
             statsd.record(&result);
         }
-        self.unsaved += u64::from(result.save_error().is_some());
         self.writer.push(&RecordInput::Fetched(&result));
         result.class.exit_code.is_some()
     }
@@ -163,13 +159,15 @@ impl RunOutcomes {
             stats,
             stopped,
             tally: &self.tally,
-            unfinished: (self.shared.urls.load(Relaxed) + stats.cancelled())
-                .saturating_sub(stats.count()),
+            unfinished: self
+                .shared
+                .urls
+                .load(Relaxed)
+                .saturating_sub(self.tally.ends.all() + self.tally.disallowed),
             unfinished_hosts: unfinished_hosts
                 .map(|(origin, queue)| (origin, queue.waiting))
                 .filter(|(_, waiting)| *waiting > 0)
                 .collect(),
-            unsaved: self.unsaved,
         }
     }
 }

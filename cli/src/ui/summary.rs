@@ -45,8 +45,6 @@ pub(crate) struct RunSummary<'a> {
     pub(crate) unfinished: u64,
     /// The hosts of them, those with the most first: origin, and number of URLs.
     pub(crate) unfinished_hosts: Vec<(Box<str>, u64)>,
-    /// Successful fetches whose bodies could not be saved.
-    pub(crate) unsaved: u64,
 }
 
 /// How the cache was used.
@@ -119,32 +117,37 @@ impl fmt::Display for RunSummary<'_> {
 }
 
 impl RunSummary<'_> {
-    /// The number of URLs with an outcome. A fetch that was cancelled by a signal has none; a URL that
-    /// redirects to one that robots.txt forbids is skipped.
+    /// The number of URLs that were fetched, or could not be.
     pub(crate) fn count(&self) -> u64 {
-        self.stats.count() - self.stats.cancelled() - self.tally.disallowed
+        self.tally.ends.all()
     }
 
-    /// The numbers of successes, HTTP errors and other failures.
-    pub(crate) fn results(&self) -> (u64, u64, u64) {
-        let ok = self.stats.succeeded().saturating_sub(self.unsaved);
-        let http = self.stats.http_errors();
-        (ok, http, self.count() - ok - http)
+    /// The number of URLs that were read and not fetched, each for one reason.
+    fn skipped(&self) -> u64 {
+        self.completed_before.0 + self.disallowed + self.duplicates + self.existing
+    }
+
+    /// The number of URLs and malformed lines that were read. Each is in one of the other numbers.
+    pub(crate) fn read(&self) -> u64 {
+        self.count() + self.malformed + self.skipped() + self.unfinished
     }
 
     fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ok, http, failed) = self.results();
+        let ends = self.tally.ends;
         let rate = self.count() as f64 / self.elapsed.as_secs_f64().max(1e-6);
-        let urls = plural(self.count(), "URL", "URLs");
+        let urls = plural(self.read(), "URL", "URLs");
         write!(
             f,
-            "fetch-all: {urls} in {} ({rate:.0}/s): {ok} ok",
-            ShortDuration(self.elapsed)
+            "fetch-all: {urls} in {} ({rate:.0}/s): {} ok",
+            ShortDuration(self.elapsed),
+            ends.ok
         )?;
         for (count, one, many) in [
-            (http, "HTTP error", "HTTP errors"),
-            (failed, "failed", "failed"),
+            (ends.http_errors, "HTTP error", "HTTP errors"),
+            (ends.failed, "failed", "failed"),
             (self.malformed, "malformed line", "malformed lines"),
+            (self.skipped(), "skipped", "skipped"),
+            (self.unfinished, "not finished", "not finished"),
         ] {
             if count > 0 {
                 write!(f, ", {}", plural(count, one, many))?;
@@ -153,18 +156,14 @@ impl RunSummary<'_> {
         writeln!(f)?;
         if let Some(why) = self.stopped {
             write!(f, "  stopped early: {why}")?;
-            if self.unfinished > 0 {
-                let urls = plural(self.unfinished, "URL", "URLs");
-                write!(f, "; {urls} not finished")?;
-            }
             if self.can_resume {
                 write!(f, "; run the same command again to resume")?;
             }
             writeln!(f)?;
-            if self.unfinished > 0 && !self.unfinished_hosts.is_empty() {
-                let waits = self.host_waits;
-                waits.write_unfinished(f, self.unfinished, &self.unfinished_hosts)?;
-            }
+        }
+        if self.unfinished > 0 && !self.unfinished_hosts.is_empty() {
+            let waits = self.host_waits;
+            waits.write_unfinished(f, self.unfinished, &self.unfinished_hosts)?;
         }
         self.write_skipped(f)
     }
@@ -354,6 +353,7 @@ mod tests {
     use super::*;
     use crate::outcome::errors::ErrorExample;
     use crate::outcome::hosts::HostTally;
+    use crate::outcome::tally::EndCounts;
 
     #[test]
     fn the_summary_has_counts_and_fixes() {
@@ -366,7 +366,13 @@ mod tests {
             SampleEnd::Status(404),
             Duration::from_millis(20),
         ));
+        let ends = EndCounts {
+            failed: 0,
+            http_errors: 1,
+            ok: 1,
+        };
         let mut tally = RunTally {
+            ends,
             wire_bytes: 2048,
             ..RunTally::default()
         };
@@ -396,7 +402,6 @@ mod tests {
             redirects: &RedirectNotes::default(),
             existing: 1,
             host_waits: &HostWaits::default(),
-            unsaved: 0,
             stats: &stats,
             stopped: Some("Ctrl-C"),
             tally: &tally,
@@ -405,8 +410,8 @@ mod tests {
         };
         let text = summary.to_string();
         for part in [
-            "2 URLs in 1 s (2/s): 1 ok, 1 HTTP error, 1 malformed line\n",
-            "stopped early: Ctrl-C; 3 URLs not finished; run the same command again to resume\n",
+            "14 URLs in 1 s (2/s): 1 ok, 1 HTTP error, 1 malformed line, 8 skipped, 3 not finished\n",
+            "stopped early: Ctrl-C; run the same command again to resume\n",
             "no record 3 URLs: a.test 3 (queued or in flight)\n",
             "skipped   1 URL: file exists\n",
             "skipped   7 URLs: completed by an earlier run, 2 with a failure: --retry-failed",

@@ -132,8 +132,9 @@ impl FieldOptions {
                         && !is_key(key.trim_start())
                         && !key.contains(';')
                     {
+                        let space = &more[..more.len() - more.trim_ascii_start().len()];
                         *rest = more;
-                        found = format!("{found};{}", word(rest, &stops));
+                        found = format!("{found};{space}{}", word(rest, &stops));
                     }
                     let is_type = found.split(';').next().is_some_and(|kind| {
                         kind.split_once('/')
@@ -174,11 +175,12 @@ fn encoding(name: &str) -> Result<TransferEncoding, String> {
     })
 }
 
-/// Takes a word that ends before one of `stops`. In quotes, these have no meaning, and a backslash
-/// stands before a quote or a backslash.
+/// Takes a word that ends before one of `stops`, without the spaces around it. In quotes, these have no
+/// meaning, and a backslash stands before a quote or a backslash.
 fn word(rest: &mut &str, stops: &str) -> String {
-    if let Some(quoted) = rest.strip_prefix('"')
+    if let Some(quoted) = rest.trim_ascii_start().strip_prefix('"')
         && let Some((text, after)) = quoted_word(quoted)
+        && let after = after.trim_ascii_start()
         && (after.is_empty() || after.starts_with(|c| stops.contains(c)))
     {
         *rest = after;
@@ -187,7 +189,7 @@ fn word(rest: &mut &str, stops: &str) -> String {
     let end = rest.find(|c| stops.contains(c)).unwrap_or(rest.len());
     let (text, after) = rest.split_at(end);
     *rest = after;
-    text.to_owned()
+    text.trim_ascii().to_owned()
 }
 
 /// The text up to the closing quote, and what follows it.
@@ -224,6 +226,9 @@ mod tests {
             ("a=b", text("a", "b")),
             ("a=b=c", text("a", "b=c")),
             ("a=", text("a", "")),
+            ("a= <b> ", text("a", "<b>")),
+            ("a= \" b \" ", text("a", " b ")),
+            ("a= @f", text("a", "@f")),
             ("a=\"b;c\\\"\"", text("a", "b;c\"")),
             ("a=say \"x\"", text("a", "say \"x\"")),
             ("=)", FormField::End),
@@ -240,6 +245,17 @@ mod tests {
             FormField::parse_string("a=@b;type=c"),
             Ok(text("a", "@b;type=c"))
         );
+    }
+
+    #[test]
+    fn spaces_around_attributes_are_dropped() {
+        let parsed = FormField::parse("a=b ; type=text/foo; charset=utf-8 ; filename= c ");
+        let expected = FieldOptions {
+            filename: Some("c".to_owned()),
+            media_type: Some("text/foo; charset=utf-8".to_owned()),
+            ..options("a")
+        };
+        assert_eq!(parsed, Ok(FormField::Text(expected, "b".to_owned())));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod people {
 }
 
 mod records {
+    mod counts;
     mod exitcodes;
     mod fields;
     mod formats;

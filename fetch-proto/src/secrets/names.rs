@@ -84,6 +84,28 @@ const KEYS: [&str; 22] = [
     "user",
 ];
 
+/// Words before `token` that make it a position in a list: it authorizes nothing, and the pages of a list
+/// differ only in it.
+const POSITIONS: [&str; 17] = [
+    "continuation",
+    "continue",
+    "cursor",
+    "delta",
+    "next",
+    "offset",
+    "page",
+    "pagination",
+    "paging",
+    "prev",
+    "previous",
+    "scroll",
+    "skip",
+    "start",
+    "starting",
+    "sync",
+    "watermark",
+];
+
 /// Parts of the names of header fields that are secret.
 const SECRET_FIELD_PARTS: [&str; 11] = [
     "auth",
@@ -119,11 +141,22 @@ pub fn is_secret_parameter(name: &str) -> bool {
     words(name).any(|word| {
         let bare = word.trim_end_matches(|c: char| c.is_ascii_digit());
         let is_secret = is_one(bare, &SECRET_WORDS)
-            || SECRET_ENDS.iter().any(|end| has_end(bare, end))
+            || SECRET_ENDS.iter().any(|end| has_end(bare, end)) && !is_position(before, bare)
             || bare.eq_ignore_ascii_case("key") && is_one(before, &KEYS);
         before = word;
         is_secret
     })
+}
+
+/// Whether `page token`, or `pagetoken` as one word, is a position in a list.
+fn is_position(before: &str, word: &str) -> bool {
+    let at = word.len().saturating_sub("token".len());
+    let Some((start, end)) = word.split_at_checked(at) else {
+        return false;
+    };
+    let position = if start.is_empty() { before } else { start };
+    let mut positions = POSITIONS.iter();
+    end.eq_ignore_ascii_case("token") && positions.any(|one| one.eq_ignore_ascii_case(position))
 }
 
 /// Whether the value of a header field with this name is not to be shown or archived. Case is ignored.
@@ -190,6 +223,7 @@ mod tests {
             "ocp-apim-subscription-key",
             "passwd",
             "PHPSESSID",
+            "page_access_token",
             "private_token",
             "pwd",
             "secretAccessKey",
@@ -221,9 +255,15 @@ mod tests {
             "design",
             "encode",
             "keyword",
+            "$skiptoken",
+            "continuation-token",
             "max_tokens",
             "monkey",
+            "nextPageToken",
             "page",
+            "page_token",
+            "pagetoken",
+            "syncToken",
             "passage",
             "pinned",
             "postcode",

@@ -11,7 +11,7 @@ mod state;
 use clap::Subcommand;
 
 pub(crate) use cache::{CacheCommand, ListArgs, PurgeArgs, ShowArgs, StatsArgs, VerifyArgs};
-pub(crate) use policy::PolicyCommand;
+pub(crate) use policy::{ExplainArgs, PolicyCommand};
 pub(crate) use replay::{RECORDED_OPTIONS, ReplayArgs};
 #[cfg(feature = "scale")]
 pub(crate) use scale::{CollectArgs, PlanArgs, StatusArgs, WorkArgs};

@@ -6,13 +6,16 @@ use clap::{Args, Subcommand};
 use fetch_proto::Method;
 use url::Url;
 
+use crate::args::explicit::ExplicitOptions;
+use crate::args::{LimitArgs, RetryArgs, TimeoutArgs};
+
 /// The subcommands of `fetch-all policy`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     /// Report errors and contradictions; exits 1 if there is an error
     Check(CheckArgs),
-    /// Show the rule that a URL matches, and all its attempts, delays and timeouts
-    Explain(ExplainArgs),
+    /// Show the rule that a URL matches, all its attempts, delays and timeouts, and where they come from
+    Explain(Box<ExplainArgs>),
 }
 
 #[derive(Args, Debug)]
@@ -40,4 +43,17 @@ pub(crate) struct ExplainArgs {
         default_value = "GET"
     )]
     pub(crate) method: Method,
+
+    /// Show all settings, those with default values too
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) explicit: ExplicitOptions,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    #[command(flatten)]
+    pub(crate) retry: RetryArgs,
+    #[command(flatten)]
+    pub(crate) timeouts: TimeoutArgs,
 }

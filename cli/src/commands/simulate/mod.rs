@@ -15,6 +15,7 @@ use crate::config::toml_file::TomlDocument;
 use crate::exit::{CliError, ExitStatus};
 use crate::output::target::print_stdout;
 use crate::plan;
+use crate::plan::policy::file;
 use list::SimulatedUrls;
 use model::SiteModel;
 
@@ -41,8 +42,9 @@ pub(crate) fn run(args: SimulateArgs) -> Result<u8, CliError> {
     let mut urls = SimulatedUrls::new(&model, args.site.input_file)?;
     let seed = args.retry.seed.or(model.seed).unwrap_or(1);
     let deadline = args.timeouts.deadline.filter(|limit| !limit.is_zero());
+    let policy = args.policy.policy.as_deref().map(file::read).transpose()?;
     let config = plan::engine_config(
-        &args.policy,
+        policy.as_ref(),
         args.explicit,
         args.limits,
         args.retry,

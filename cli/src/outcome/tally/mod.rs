@@ -20,10 +20,35 @@ pub(crate) use retries::RetryTally;
 pub(crate) use slowest::SlowestFetches;
 pub(crate) use timeline::{RunTimeline, STEPS, TimelineBucket};
 
+/// How many URLs have a record of each kind. Cancelled fetches are not counted: another run repeats them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EndCounts {
+    /// All others: bodies that could not be saved or have another checksum are among them.
+    pub(crate) failed: u64,
+    pub(crate) http_errors: u64,
+    pub(crate) ok: u64,
+}
+
+impl EndCounts {
+    pub(crate) const fn all(self) -> u64 {
+        self.failed + self.http_errors + self.ok
+    }
+
+    const fn record(&mut self, kind: OutcomeKind) {
+        match kind {
+            OutcomeKind::Cancelled | OutcomeKind::Robots => {}
+            OutcomeKind::HttpError => self.http_errors += 1,
+            OutcomeKind::Ok => self.ok += 1,
+            _ => self.failed += 1,
+        }
+    }
+}
+
 /// The numbers that the driver's batch statistics do not have.
 #[derive(Debug, Default)]
 pub(crate) struct RunTally {
     pub(crate) down_hosts: DownHosts,
+    pub(crate) ends: EndCounts,
     pub(crate) errors: ErrorTally,
     /// URLs that redirected to one that robots.txt forbids. They are in none of the numbers of ended
     /// URLs here.
@@ -31,7 +56,7 @@ pub(crate) struct RunTally {
     pub(crate) hosts: HostTallies,
     pub(crate) retries: RetryTally,
     pub(crate) slowest: SlowestFetches,
-    /// The number of complete responses by status.
+    /// The number of complete responses by status, without those whose bodies were not saved.
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) timeline: RunTimeline,
     /// The durations of fetches.
@@ -62,6 +87,7 @@ impl RunTally {
             self.disallowed += 1;
             return;
         }
+        self.ends.record(result.class.kind);
         self.down_hosts.record(outcome);
         self.errors.record_result(result, at);
         if let Some(host) = result.host() {
@@ -70,7 +96,8 @@ impl RunTally {
         }
         self.slowest.record(result);
         self.times.record(outcome.duration());
-        if let Some(status) = outcome.status() {
+        let is_response = is_ok || result.class.kind == OutcomeKind::HttpError;
+        if let Some(status) = outcome.status().filter(|_| is_response) {
             *self.statuses.entry(status.as_u16()).or_default() += 1;
         }
         self.timeline.record_end(at, is_ok);

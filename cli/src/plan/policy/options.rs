@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fetch_policy::OptionSettings;
 use fetch_proto::{
     BackoffPatch, EngineConfig, KeptPostsPatch, OutageWait, OverCap, Pacing, PolicyLayer,
     PolicyPatch, Rate, RedirectPatch, RetryAfterPatch, TimeoutsPatch,
@@ -11,6 +12,55 @@ use super::retry_conditions;
 use crate::args::explicit::ExplicitOptions;
 use crate::args::{CliArgs, LimitArgs, RequestArgs, RetryArgs, TimeoutArgs};
 use crate::exit::CliError;
+
+/// The keys of a policy file that each option sets over it.
+const KEYS: [(&str, &[&str]); 17] = [
+    ("concurrency", &["limits.concurrency"]),
+    ("connect_timeout", &["timeouts.connect"]),
+    ("host_max_wait", &["limits.host_max_wait"]),
+    ("host_rate", &["limits.host_rate"]),
+    ("max_retry_after", &["retry_after.cap", "retry_after.over"]),
+    ("max_time", &["timeouts.attempt"]),
+    ("no_jitter", &["backoff.jitter"]),
+    ("per_host", &["limits.per_host"]),
+    ("rate", &["limits.rate"]),
+    ("read_timeout", &["timeouts.idle_read"]),
+    ("retry", &["attempts"]),
+    ("retry_all_errors", &["classes", "retry_non_idempotent"]),
+    (
+        "retry_delay",
+        &[
+            "backoff.base",
+            "backoff.cap",
+            "backoff.factor",
+            "backoff.step",
+        ],
+    ),
+    ("retry_max_time", &["timeouts.total"]),
+    ("retry_on", &["retry_statuses"]),
+    ("speed_limit", &["stall"]),
+    ("speed_time", &["stall"]),
+];
+
+/// The settings of the options on the command line, to explain them.
+pub(crate) fn option_settings(
+    explicit: &ExplicitOptions,
+    timeouts: &TimeoutArgs,
+) -> OptionSettings {
+    let mut settings = OptionSettings::default();
+    for (option, keys) in KEYS {
+        if explicit.contains_any(&[option]) {
+            let option = format!("--{}", option.replace('_', "-"));
+            settings = keys.iter().fold(settings, |all, key| all.key(key, &option));
+        }
+    }
+    timeouts
+        .timeout
+        .iter()
+        .fold(settings, |all, (pattern, limit)| {
+            all.rule(&format!("--timeout {pattern}={}", limit.as_secs_f64()))
+        })
+}
 
 /// The configuration below the policy file: the command's defaults and its limits.
 ///

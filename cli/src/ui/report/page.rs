@@ -135,14 +135,14 @@ fn add_overview(html: &mut String, report: &RunReport<'_>) {
             plural(summary.unfinished, "URL was", "URLs were")
         );
     }
-    let (ok, http, failed) = summary.results();
+    let ends = summary.tally.ends;
     let per_second = summary.count() as f64 / summary.elapsed.as_secs_f64().max(1e-6);
     html.push_str("<ul class=\"cards\">");
     for (name, count) in [
-        ("URLs", summary.count().to_string()),
-        ("ok", ok.to_string()),
-        ("HTTP errors", http.to_string()),
-        ("failed", failed.to_string()),
+        ("URLs", summary.read().to_string()),
+        ("ok", ends.ok.to_string()),
+        ("HTTP errors", ends.http_errors.to_string()),
+        ("failed", ends.failed.to_string()),
         ("URLs per second", format!("{per_second:.0}")),
         ("requests", stats.attempts().to_string()),
         ("retries", stats.retries().to_string()),
@@ -165,6 +165,7 @@ fn add_overview(html: &mut String, report: &RunReport<'_>) {
         ("disallowed by robots.txt", summary.disallowed),
         ("files that existed", summary.existing),
         ("completed before", summary.completed_before.0),
+        ("not finished", summary.unfinished),
     ] {
         if count > 0 {
             let _ = write!(html, "<li><b>{count}</b>{name}</li>");
@@ -212,7 +213,6 @@ mod tests {
             tally: &tally,
             unfinished,
             unfinished_hosts: Vec::new(),
-            unsaved: 0,
         };
         let (partial, complete) = (summary(2), summary(0));
         let mut report = RunReport {

@@ -128,6 +128,62 @@ fn explain_shows_the_rule_and_the_attempts() {
 }
 
 #[test]
+fn explain_shows_the_settings_of_a_run_and_their_origins() {
+    let (_list, file) = with_policy(FILE);
+    let url = "http://a.test/slow/1";
+    let explain = |options: &[&str]| {
+        let arguments = [&["policy", "explain", &file, url], options].concat();
+        fetch_all(&arguments).stdout
+    };
+    let shown = explain(&["--per-host", "3", "--timeout", "/slow/=90", "-m", "7"]);
+    for part in [
+        "option --timeout /slow/=90, before the file's 1",
+        "waits in the queue, without limit",
+        "attempt 1, within 90s",
+        "a body in memory of more than 64 MiB is an error; one that is saved or streamed may have any size",
+        "limits.per_host = 3 (option --per-host)",
+        &format!("attempts = 4 ({file}:2)"),
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("(default)"), "{shown}");
+    let all = explain(&["--all"]);
+    assert!(all.contains("limits.per_host = 16 (default)"), "{all}");
+}
+
+/// An option that sets a policy is one that a plan can name.
+#[test]
+fn every_option_that_sets_a_policy_is_named_as_an_origin() {
+    let (_list, file) = with_policy(FILE);
+    for (option, value, key) in [
+        ("--connect-timeout", "5", "timeouts.connect"),
+        ("--concurrency", "9", "limits.concurrency"),
+        ("--host-max-wait", "9", "limits.host_max_wait"),
+        ("--host-rate", "9/s", "limits.host_rate"),
+        ("--max-retry-after", "9", "retry_after.cap"),
+        ("--max-time", "9", "timeouts.attempt"),
+        ("--per-host", "9", "limits.per_host"),
+        ("--rate", "9/s", "limits.rate"),
+        ("--read-timeout", "9", "timeouts.idle_read"),
+        ("--retry", "9", "attempts"),
+        ("--retry-all-errors", "", "retry_non_idempotent"),
+        ("--retry-delay", "9", "backoff.base"),
+        ("--retry-max-time", "9", "timeouts.total"),
+        ("--retry-on", "503", "retry_statuses"),
+        ("--speed-limit", "9", "stall"),
+        ("--speed-time", "9", "stall"),
+    ] {
+        let mut arguments = vec!["policy", "explain", &file, "http://a.test/", option];
+        arguments.extend((!value.is_empty()).then_some(value));
+        let ran = fetch_all(&arguments);
+        let named = |line: &str| {
+            line.trim().starts_with(key) && line.ends_with(&format!("(option {option})"))
+        };
+        assert!(ran.stdout.lines().any(named), "{option}: {ran:?}");
+    }
+}
+
+#[test]
 fn simulate_and_replay_use_the_policy_file() {
     let (_list, file) = with_policy("default.attempts = 1");
     let none = fetch_all(&["simulate", "--policy", &file, "--json"]);

@@ -177,7 +177,7 @@ fn urls_refused_after_a_redirect_are_skipped_like_those_refused_at_once() {
     let ran = fetch_all(&[&options[..], &urls].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
     let summary = &ran.stderr;
-    assert!(summary.contains("fetch-all: 1 URL in "), "{summary}");
+    assert!(summary.contains("fetch-all: 3 URLs in "), "{summary}");
     assert!(
         summary.contains("skipped   2 URLs: disallowed by robots.txt"),
         "{summary}"
@@ -185,7 +185,7 @@ fn urls_refused_after_a_redirect_are_skipped_like_those_refused_at_once() {
     assert!(!summary.contains("failed"), "{summary}");
     let html = std::fs::read_to_string(&report).unwrap();
     for part in [
-        "<b>1</b>URLs<",
+        "<b>3</b>URLs<",
         "<b>0</b>failed<",
         "<b>2</b>disallowed by robots.txt<",
         "No failures.",

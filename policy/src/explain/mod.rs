@@ -1,27 +1,64 @@
-//! Describes in words what happens to a URL.
+//! Describes in words what happens to a URL, and where each of its settings comes from.
+
+mod origin;
+mod settings;
 
 use std::fmt;
 use std::time::Duration;
 
 use fetch_proto::{
-    AuthChoice, AuthProfile, EngineConfig, HedgeDelay, Method, OnOpen, Policy, Quoted, RetryBudget,
-    Timeouts, plural,
+    AuthChoice, AuthProfile, EngineConfig, HedgeDelay, Method, OnOpen, OverCap, Policy, Quoted,
+    RetryBudget, Timeouts, plural,
 };
 use url::Url;
 
+use origin::{AppliedRule, OriginFinder};
+pub use origin::{OptionSettings, SettingOrigin};
+
 use crate::{AuthSettings, DurationText, PolicyError, PolicyFile};
 
-/// The rule that a URL matches and the plan of its attempts. Displays as lines of text.
+/// The rule that a URL matches, the plan of its attempts, and its settings. Displays as lines of text, with
+/// the settings that have another origin than the default; with `{:#}` it has all settings.
 #[derive(Clone, Debug)]
 pub struct PolicyExplanation {
     lines: Vec<String>,
-    /// Number of the rule, counted from 1. `None` if the default policy applies.
+    /// Number of the file's rule, counted from 1. `None` if none of the file's rules applies.
     pub rule: Option<usize>,
+    /// All settings of the URL.
+    pub settings: Vec<ExplainedSetting>,
+}
+
+/// A setting of a URL. Displays as `attempts = 5 (policy.toml:2)`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ExplainedSetting {
+    /// The key in a policy file; those of `[default]` and rules are without their table.
+    pub key: &'static str,
+    /// The value that applies.
+    pub value: String,
+    /// Where the value comes from.
+    pub origin: SettingOrigin,
+}
+
+impl fmt::Display for ExplainedSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {} ({})", self.key, self.value, self.origin)
+    }
 }
 
 impl fmt::Display for PolicyExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lines.join("\n"))
+        f.write_str(&self.lines.join("\n"))?;
+        let is_shown =
+            |one: &&ExplainedSetting| f.alternate() || one.origin != SettingOrigin::Default;
+        let shown: Vec<_> = self.settings.iter().filter(is_shown).collect();
+        if !shown.is_empty() {
+            f.write_str("\n  settings:")?;
+        }
+        for setting in shown {
+            write!(f, "\n    {setting}")?;
+        }
+        Ok(())
     }
 }
 
@@ -45,34 +82,101 @@ impl PolicyFile {
     ///
     /// As [`config`](Self::config).
     pub fn explain(&self, method: &Method, url: &Url) -> Result<PolicyExplanation, PolicyError> {
-        let config = self.config()?;
-        let rule = config.rules.matching_rule(method, url);
+        self.explain_config(method, url, &self.config()?, &OptionSettings::default())
+    }
+
+    /// Describes what happens to a request under `config`, which is this file's configuration with options
+    /// over it. The first rules of `config` are those of `options`.
+    ///
+    /// ```
+    /// use fetch_policy::{OptionSettings, PolicyFile};
+    /// let file = PolicyFile::parse("p.toml", "default.attempts = 5")?;
+    /// let config = file.config()?.per_host(2);
+    /// let options = OptionSettings::default().key("limits.per_host", "--per-host");
+    /// let plan = file.explain_config(&"GET".parse().unwrap(), &"http://a.test/".parse().unwrap(), &config, &options)?;
+    /// let shown: Vec<_> = plan.to_string().lines().rev().take(2).map(str::to_owned).collect();
+    /// assert_eq!(shown, ["    attempts = 5 (p.toml:1)", "    limits.per_host = 2 (option --per-host)"]);
+    /// # Ok::<(), fetch_policy::PolicyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`auth_profiles`](Self::auth_profiles).
+    pub fn explain_config(
+        &self,
+        method: &Method,
+        url: &Url,
+        config: &EngineConfig,
+        options: &OptionSettings,
+    ) -> Result<PolicyExplanation, PolicyError> {
+        let rule = self.applied_rule(config.rules.matching_rule(method, url), options);
         let policy = config.rules.policy(method, url).clone();
-        let mut lines = vec![self.describe_rule(method, url, rule)];
+        let mut lines = vec![self.describe_rule(method, url, rule, options)];
         let cache = self.cache()?;
         lines.extend(cache.map(|cache| crate::cache::describe(&cache, method)));
         lines.extend(describe_auth(&self.auth_profiles()?, &policy, url));
-        lines.extend(describe_queue(&config, &policy));
+        lines.extend(describe_queue(config, &policy));
         lines.extend(describe_attempts(method, &policy));
-        lines.extend(describe_last_steps(&config, &policy));
+        lines.extend(describe_last_steps(config, &policy));
+        let origins = OriginFinder::new(self, options, rule);
+        let engine = settings::of_engine(config).into_iter().map(|(key, value)| {
+            let origin = origins.of_engine(key);
+            ExplainedSetting { key, value, origin }
+        });
+        let own = settings::of_policy(&policy).into_iter();
+        let own = own.map(|(key, value)| {
+            let origin = origins.of_policy(key);
+            ExplainedSetting { key, value, origin }
+        });
         Ok(PolicyExplanation {
             lines,
-            rule: rule.map(|index| index + 1),
+            rule: match rule {
+                AppliedRule::File(index) => Some(index + 1),
+                _ => None,
+            },
+            settings: engine.chain(own).collect(),
         })
     }
 
-    fn describe_rule(&self, method: &Method, url: &Url, rule: Option<usize>) -> String {
+    /// Whose rule has this index. The order is that of the sources: options, file, built-in rules.
+    fn applied_rule(&self, index: Option<usize>, options: &OptionSettings) -> AppliedRule {
+        let of_options = options.rules().len();
+        match index {
+            None => AppliedRule::None,
+            Some(index) if index < of_options => AppliedRule::Option(index),
+            Some(index) if index - of_options < self.keys.rule.len() => {
+                AppliedRule::File(index - of_options)
+            }
+            Some(_) => AppliedRule::BuiltIn,
+        }
+    }
+
+    fn describe_rule(
+        &self,
+        method: &Method,
+        url: &Url,
+        rule: AppliedRule,
+        options: &OptionSettings,
+    ) -> String {
         let count = self.keys.rule.len();
         match rule {
-            None if count == 0 => format!("{method} {url}: the default policy; there are no rules"),
-            None if count == 1 => {
+            AppliedRule::None if count == 0 => {
+                format!("{method} {url}: the default policy; there are no rules")
+            }
+            AppliedRule::None if count == 1 => {
                 format!("{method} {url}: the default policy; the one rule does not match")
             }
-            None => format!("{method} {url}: the default policy; none of {count} rules matches"),
-            Some(index) if index >= count => {
+            AppliedRule::None => {
+                format!("{method} {url}: the default policy; none of {count} rules matches")
+            }
+            AppliedRule::BuiltIn => {
                 format!("{method} {url}: a built-in rule for its path, after the file's {count}")
             }
-            Some(index) => {
+            AppliedRule::Option(index) => {
+                let option = options.rules().get(index).map_or("", String::as_str);
+                format!("{method} {url}: option {option}, before the file's {count}")
+            }
+            AppliedRule::File(index) => {
                 let span = self
                     .text
                     .error_at(&["rule", &index.to_string(), "match"], "");
@@ -165,10 +269,16 @@ fn describe_attempts(method: &Method, policy: &Policy) -> Vec<String> {
             "  {whether} after connect, DNS, reset and timeout failures and status {}",
             statuses.join(" ")
         ));
-        let after = policy.retry_after;
+        let cap = DurationText(policy.retry_after.cap);
+        let over = match policy.retry_after.over {
+            OverCap::Clamp => format!("a longer one counts as {cap}"),
+            OverCap::Defer => {
+                "a longer one too, as long as a host that is down is waited for".to_owned()
+            }
+            OverCap::Fail => "with a longer one the response is the result".to_owned(),
+        };
         lines.push(format!(
-            "  a Retry-After of up to {} is honoured",
-            DurationText(after.cap)
+            "  a Retry-After of up to {cap} is honoured; {over}"
         ));
     }
     let worst = [latest, limits.total].into_iter().flatten().min();
@@ -249,12 +359,7 @@ fn describe_last_steps(config: &EngineConfig, policy: &Policy) -> Vec<String> {
             ));
         }
     }
-    if let Some(guard) = policy.stall {
-        let (least, grace) = (guard.min_bytes_per_second, DurationText(guard.grace));
-        lines.push(format!(
-            "  a body slower than {least} B/s for {grace} is aborted"
-        ));
-    }
+    lines.extend(settings::describe_bodies(policy));
     let fallback = &policy.fallback;
     if let Some(url) = fallback.url() {
         lines.push(format!("  fallback: {url}"));
