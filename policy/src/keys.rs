@@ -59,9 +59,11 @@ table! {
     /// A profile of authentication of any kind, with the keys of all kinds: an enum would lose the
     /// position of an error in serde.
     Auth {
+        access_key: String,
         audience: String,
         client_id: String,
         client_secret: String,
+        credentials: String,
         issuer: String,
         key: String,
         key_id: String,
@@ -69,7 +71,11 @@ table! {
         origins: Vec<String>,
         password: String,
         refresh_token: String,
+        region: String,
         scope: String,
+        secret_key: String,
+        service: String,
+        session_token: String,
         style: ClientStyle,
         subject: String,
         token: String,
@@ -85,8 +91,11 @@ pub(crate) enum AuthKindName {
     Basic,
     Bearer,
     ClientCredentials,
+    Digest,
     JwtBearer,
     RefreshToken,
+    #[serde(rename = "sigv4")]
+    SigV4,
 }
 
 /// How a client shows the token server who it is.
@@ -99,12 +108,14 @@ pub(crate) enum ClientStyle {
 }
 
 impl AuthKindName {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Basic,
         Self::Bearer,
         Self::ClientCredentials,
+        Self::Digest,
         Self::JwtBearer,
         Self::RefreshToken,
+        Self::SigV4,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -112,15 +123,17 @@ impl AuthKindName {
             Self::Basic => "basic",
             Self::Bearer => "bearer",
             Self::ClientCredentials => "client_credentials",
+            Self::Digest => "digest",
             Self::JwtBearer => "jwt_bearer",
             Self::RefreshToken => "refresh_token",
+            Self::SigV4 => "sigv4",
         }
     }
 
     /// The keys that a profile of this kind may have.
     pub(crate) const fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Basic => &["kind", "origins", "username", "password"],
+            Self::Basic | Self::Digest => &["kind", "origins", "username", "password"],
             Self::Bearer => &["kind", "origins", "token"],
             Self::ClientCredentials => &[
                 "kind",
@@ -150,6 +163,16 @@ impl AuthKindName {
                 "scope",
                 "token_cache",
             ],
+            Self::SigV4 => &[
+                "kind",
+                "origins",
+                "region",
+                "service",
+                "access_key",
+                "secret_key",
+                "session_token",
+                "credentials",
+            ],
             Self::RefreshToken => &[
                 "kind",
                 "origins",
@@ -172,9 +195,11 @@ impl Auth {
     /// The keys that are set.
     pub(crate) fn given_keys(&self) -> Vec<&'static str> {
         let Self {
+            access_key,
             audience,
             client_id,
             client_secret,
+            credentials,
             issuer,
             key,
             key_id,
@@ -182,7 +207,11 @@ impl Auth {
             origins,
             password,
             refresh_token,
+            region,
             scope,
+            secret_key,
+            service,
+            session_token,
             style,
             subject,
             token,
@@ -191,9 +220,11 @@ impl Auth {
             username,
         } = self;
         let all = [
+            ("access_key", access_key.is_some()),
             ("audience", audience.is_some()),
             ("client_id", client_id.is_some()),
             ("client_secret", client_secret.is_some()),
+            ("credentials", credentials.is_some()),
             ("issuer", issuer.is_some()),
             ("key", key.is_some()),
             ("key_id", key_id.is_some()),
@@ -201,7 +232,11 @@ impl Auth {
             ("origins", origins.is_some()),
             ("password", password.is_some()),
             ("refresh_token", refresh_token.is_some()),
+            ("region", region.is_some()),
             ("scope", scope.is_some()),
+            ("secret_key", secret_key.is_some()),
+            ("service", service.is_some()),
+            ("session_token", session_token.is_some()),
             ("style", style.is_some()),
             ("subject", subject.is_some()),
             ("token", token.is_some()),

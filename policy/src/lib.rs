@@ -53,6 +53,7 @@ use fetch_proto::{EngineConfig, Method, Policy};
 
 pub use auth::{
     AssertionSettings, AuthKind, AuthSettings, ClientSettings, GrantSettings, OAuthSettings,
+    SigV4Keys, SigV4Settings,
 };
 pub use cache::CacheSettings;
 pub use explain::{ExplainedSetting, OptionSettings, PolicyExplanation, SettingOrigin};

@@ -1,7 +1,7 @@
 //! Profiles of authentication in policy files.
 
 use fetch_policy::{AuthKind, AuthSettings, ClientSettings, GrantSettings, PolicyFile};
-use fetch_proto::Method;
+use fetch_proto::{LoginSchemes, Method};
 
 fn parse(text: &str) -> PolicyFile {
     PolicyFile::parse("p.toml", text).unwrap_or_else(|wrong| panic!("{wrong}"))
@@ -242,5 +242,29 @@ fn a_profile_with_a_token_server_that_cannot_be_asked_is_refused() {
         "{error}"
     );
     let error = wrong(&oauth("refresh_token", "refresh_token = 'hunter2'"));
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_digest_profile_is_sent_only_after_a_challenge() {
+    let text = "[auth.a]\nkind = 'digest'\norigins = ['http://a.test']\nusername = 'a'\npassword = 'env:A'";
+    let profile = parse(text).auth_profiles().unwrap().remove(0);
+    assert_eq!(
+        profile.profile().login_schemes(),
+        Some(LoginSchemes::DIGEST)
+    );
+    assert_eq!(profile.kind.name(), "digest");
+}
+
+#[test]
+fn keys_of_aws_are_given_once_and_whole() {
+    let table =
+        |keys: &str| format!("[auth.a]\nkind = 'sigv4'\norigins = ['http://a.test']\n{keys}");
+    let error = wrong(&table("access_key = 'env:A'"));
+    assert!(error.contains("missing field `secret_key`"), "{error}");
+    let both = "credentials = 'exec:a'\naccess_key = 'env:A'\nsecret_key = 'env:B'";
+    let error = wrong(&table(both));
+    assert!(error.contains("it has all keys"), "{error}");
+    let error = wrong(&table("access_key = 'env:A'\nsecret_key = 'hunter2'"));
     assert!(!error.contains("hunter2"), "{error}");
 }

@@ -122,6 +122,26 @@ const TABLES: &[TableCase] = &[
         keys: &[("key", "'env:A'", "'env:B'")],
     },
     TableCase {
+        text: "[auth.a]\nkind = 'sigv4'\norigins = ['http://a.test']",
+        keys: &[
+            ("credentials", "'env:A'", "'exec:A'"),
+            ("region", "'a'", "'b'"),
+            ("service", "'a'", "'b'"),
+        ],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'sigv4'\norigins = ['http://a.test']\nsecret_key = 'env:A'",
+        keys: &[("access_key", "'env:A'", "'env:B'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'sigv4'\norigins = ['http://a.test']\naccess_key = 'env:A'",
+        keys: &[("secret_key", "'env:A'", "'env:B'")],
+    },
+    TableCase {
+        text: "[auth.a]\nkind = 'sigv4'\norigins = ['http://a.test']\naccess_key = 'env:A'\nsecret_key = 'env:A'",
+        keys: &[("session_token", "'env:A'", "'env:B'")],
+    },
+    TableCase {
         text: "[breaker]",
         keys: &[
             ("consecutive", "3", "4"),

@@ -14,7 +14,7 @@ use crate::clock::LeaseClock;
 use crate::error::ScaleError;
 use crate::queue::{Lease, Queue, WorkerReport};
 
-/// The time between two requests for leases, and after a failed call.
+/// The time after a request for leases that gave none, and after a failed call.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How long [`LeaseKeeper::stop`] tries to return partitions to a queue that does not answer.
@@ -131,7 +131,8 @@ impl LeaseKeeper {
         self.shared.gate.clone()
     }
 
-    /// How many more partitions the worker wants now. The keeper asks the queue for them once a second.
+    /// How many more partitions the worker wants now. If the queue has none, the keeper asks again a
+    /// second later.
     pub fn want(&self, partitions: usize) {
         self.shared.lock().wanted = partitions;
         self.shared.changed.notify_one();
@@ -283,7 +284,11 @@ impl<'a> KeeperLoop<'a> {
     fn lease(&mut self, wanted: usize) {
         let requested = self.shared.clock.now();
         let result = self.queue.lease(wanted);
-        self.next_lease = self.shared.clock.now() + RETRY;
+        let has_leases = result
+            .as_ref()
+            .is_ok_and(|answer| !answer.leases.is_empty());
+        let pause = if has_leases { Duration::ZERO } else { RETRY };
+        self.next_lease = self.shared.clock.now() + pause;
         let mut state = self.shared.lock();
         match result {
             Ok(answer) => {

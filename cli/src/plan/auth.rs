@@ -1,8 +1,8 @@
 //! The profiles that authenticate requests.
 
 use fetch_auth::{
-    AssertionSigner, ClientAuthentication, OAuthCredential, SecretError, SecretKind,
-    StoredCredential, check_secret, check_signing_key,
+    AssertionSigner, ClientAuthentication, LoginCredential, OAuthCredential, SecretError,
+    SecretKind, StoredCredential, check_secret, check_signing_key,
 };
 use fetch_driver::Settings;
 use fetch_policy::{
@@ -52,6 +52,8 @@ pub(super) fn set_profiles(
 pub(crate) fn check_profile_secret(key: &str, source: &SecretSource) -> Result<(), SecretError> {
     match key {
         "key" => check_signing_key(source),
+        // JSON.
+        "credentials" => check_secret(source, SecretKind::Text),
         _ => check_secret(source, SecretKind::Line),
     }
 }
@@ -70,6 +72,16 @@ fn add_profile(profile: AuthSettings, settings: &mut Settings) -> Result<(), Cli
         }
         AuthKind::Bearer { token } => {
             settings.add_credentials(scope, StoredCredential::bearer(token));
+        }
+        AuthKind::Digest { password, username } => {
+            settings.add_credentials(scope, LoginCredential::new(&username, password));
+        }
+        AuthKind::SigV4(aws) => {
+            let keys = login::aws_keys(*aws).map_err(|error| {
+                let name = &profile.name;
+                CliError::usage(format!("[auth.{name}]: {error}"))
+            })?;
+            settings.add_credentials(scope, keys);
         }
         AuthKind::OAuth(oauth) => {
             let credential = oauth_credential(*oauth, &profile.name)?;

@@ -32,6 +32,13 @@ const TICK: Duration = Duration::from_millis(50);
 /// The most partitions that are held at a time.
 const MAX_HELD: usize = 64;
 
+/// So many partitions are leased at once. Further ones are leased one by one, while there is room for requests, so
+/// that a worker does not take what others could start.
+const FIRST_HELD: usize = 4;
+
+/// The time between two further partitions.
+const LEASE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The time between two lines about progress, and between two equal messages.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -102,6 +109,7 @@ pub(crate) fn run(args: WorkArgs) -> Result<u8, CliError> {
         executor: executor.clone(),
         held: BTreeMap::new(),
         keeper: &keeper,
+        leased: Instant::now(),
         measured: (Instant::now(), 0),
         printed: Instant::now(),
         rate: 0.0,
@@ -153,6 +161,8 @@ struct Worker<'a> {
     executor: Arc<Executor<'static>>,
     held: BTreeMap<u32, HeldPartition>,
     keeper: &'a LeaseKeeper,
+    /// When a partition was leased last.
+    leased: Instant,
     /// When the rate was measured last, and the lines that had records then.
     measured: (Instant, u64),
     printed: Instant,
@@ -191,12 +201,17 @@ impl Worker<'_> {
                 return;
             }
             let in_flight = self.context.fetcher.stats().in_flight;
-            let has_room = self.held.len() < MAX_HELD && in_flight < self.concurrency;
-            self.keeper.want(usize::from(has_room));
+            let is_due = match self.held.len() {
+                held if held < FIRST_HELD => true,
+                held => held < MAX_HELD && self.leased.elapsed() >= LEASE_INTERVAL,
+            };
+            self.keeper
+                .want(usize::from(is_due && in_flight < self.concurrency));
         }
     }
 
     fn start(&mut self, partition: u32) {
+        self.leased = Instant::now();
         if self.held.contains_key(&partition) {
             // The work on an earlier lease of it has not ended yet.
             self.keeper.finish(partition, true);

@@ -329,8 +329,9 @@ impl EngineConfig {
     /// ```
     #[must_use]
     pub fn effective_outage_wait(&self) -> Option<OutageWait> {
+        let wait = self.outages.filter(|wait| !wait.max.is_zero())?;
         let defers = self.host_breaker().is_some_and(|one| outage::defers(&one));
-        self.outages.filter(|wait| defers && !wait.max.is_zero())
+        defers.then_some(wait)
     }
 
     /// Whether hosts need [guards](super::limits::host_guards::HostGuards).

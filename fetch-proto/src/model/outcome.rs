@@ -37,7 +37,7 @@ pub struct FetchOutcome {
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub auth_profile: Option<u16>,
-    /// How often the request was sent again because a server refused its token. These are no
+    /// How often the request was sent again because a server refused its token or asked for a login. These are no
     /// [`retries`](Self::retries).
     #[cfg_attr(feature = "serde", serde(default))]
     pub auth_retries: u16,

@@ -3,13 +3,15 @@
 mod check;
 mod oauth;
 mod read;
+mod sigv4;
 
-use fetch_proto::{AuthProfile, SecretSource};
+use fetch_proto::{AuthProfile, LoginSchemes, SecretSource};
 use url::Url;
 
 pub(crate) use check::{check_rules, unused_origins};
 pub use oauth::{AssertionSettings, ClientSettings, GrantSettings, OAuthSettings};
 pub(crate) use read::settings;
+pub use sigv4::{SigV4Keys, SigV4Settings};
 
 /// A profile of authentication: `[auth.NAME]` in a policy file.
 ///
@@ -52,7 +54,11 @@ impl AuthSettings {
     pub fn profile(&self) -> AuthProfile {
         let profile = AuthProfile::new(&self.name);
         let origins = self.origins.iter().cloned();
-        origins.fold(profile, AuthProfile::scope)
+        let profile = origins.fold(profile, AuthProfile::scope);
+        match self.kind {
+            AuthKind::Digest { .. } => profile.login(LoginSchemes::DIGEST),
+            _ => profile,
+        }
     }
 }
 
@@ -79,8 +85,17 @@ pub enum AuthKind {
         /// The token.
         token: SecretSource,
     },
+    /// User name and password, by the scheme Digest.
+    Digest {
+        /// The password.
+        password: SecretSource,
+        /// The user name.
+        username: String,
+    },
     /// Tokens from a token server.
     OAuth(Box<OAuthSettings>),
+    /// Signatures of AWS.
+    SigV4(Box<SigV4Settings>),
 }
 
 impl AuthKind {
@@ -97,7 +112,9 @@ impl AuthKind {
         match self {
             Self::Basic { .. } => "basic",
             Self::Bearer { .. } => "bearer",
+            Self::Digest { .. } => "digest",
             Self::OAuth(oauth) => oauth.grant.name(),
+            Self::SigV4(_) => "sigv4",
         }
     }
 
@@ -112,9 +129,15 @@ impl AuthKind {
     /// ```
     pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &SecretSource)> {
         let all = match self {
-            Self::Basic { password, .. } => [Some(("password", password)), None],
-            Self::Bearer { token } => [Some(("token", token)), None],
-            Self::OAuth(oauth) => oauth.secrets(),
+            Self::Basic { password, .. } | Self::Digest { password, .. } => {
+                [Some(("password", password)), None, None]
+            }
+            Self::Bearer { token } => [Some(("token", token)), None, None],
+            Self::OAuth(oauth) => {
+                let [one, other] = oauth.secrets();
+                [one, other, None]
+            }
+            Self::SigV4(settings) => settings.keys.secrets(),
         };
         all.into_iter().flatten()
     }

@@ -52,6 +52,11 @@ impl AuthTable<'_> {
             AuthKindName::Bearer => AuthKind::Bearer {
                 token: self.secret("token", self.auth.token.as_deref())?,
             },
+            AuthKindName::Digest => AuthKind::Digest {
+                password: self.secret("password", self.auth.password.as_deref())?,
+                username: self.string("username", self.auth.username.as_deref())?,
+            },
+            AuthKindName::SigV4 => AuthKind::SigV4(Box::new(self.sigv4()?)),
             AuthKindName::ClientCredentials
             | AuthKindName::JwtBearer
             | AuthKindName::RefreshToken => AuthKind::OAuth(Box::new(self.oauth(kind)?)),

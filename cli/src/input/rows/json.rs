@@ -112,6 +112,7 @@ impl JsonRows {
         let mut result = Ok(());
         let mut has_url = false;
         let mut json_body = None;
+        let mut meanings: Vec<(&str, &str)> = Vec::new();
         for (name, value) in members {
             let known = match is_same(name, &self.url) {
                 true => Some("url"),
@@ -126,6 +127,12 @@ impl JsonRows {
                 }
             }
             let Some(known) = known else { continue };
+            if let Some((_, other)) = meanings.iter().find(|(meaning, _)| *meaning == known) {
+                let (other, name) = (Quoted(other), Quoted(name));
+                let both = format!("{other} and {name} mean the same: leave one out");
+                result = result.and(Err(both));
+            }
+            meanings.push((known, name));
             has_url |= known == "url";
             let set = set_member(row, known, value, &mut json_body);
             result = result.and(set);
@@ -251,6 +258,25 @@ mod tests {
         let mut rows = JsonRows::new(url.as_ref(), ColumnChoice::Others).unwrap();
         let parsed = rows.parse(1, line.as_bytes());
         parsed.error.map_or(Ok(parsed.row), Err)
+    }
+
+    #[test]
+    fn two_members_of_one_meaning_are_refused() {
+        for (line, names) in [
+            (
+                r#"{"url":"http://a/","URL":"http://b/"}"#,
+                "\"url\" and \"URL\"",
+            ),
+            (
+                r#"{"url":"http://a/","Method":"POST","method":"GET"}"#,
+                "\"Method\" and \"method\"",
+            ),
+        ] {
+            let mut rows = JsonRows::new(None, ColumnChoice::default()).unwrap();
+            let error = rows.parse(1, line.as_bytes()).error;
+            let expected = format!("{names} mean the same: leave one out");
+            assert_eq!(error, Some(expected), "{line}");
+        }
     }
 
     #[test]

@@ -6,15 +6,18 @@ use core::time::Duration;
 use crate::challenge::answer::ChallengeAnswer;
 use crate::engine::limits::host_guards::HostGuards;
 use crate::engine::limits::retry_budget::SharedRetryBudget;
-use crate::engine::state::fetch_slab::{ColdState, FetchSlot, RetryCosts};
+use crate::engine::state::fetch_slab::{
+    AttemptPermit, ColdState, FetchSlot, NO_ENDPOINT, RetryCosts,
+};
 use crate::engine::state::host_table::HostTable;
 use crate::fetch::Fetch;
 use crate::fetch::context::{FetchContext, OpenCircuit, OutageView};
-use crate::guards::breaker::OnOpen;
+use crate::guards::breaker::{BreakerCall, OnOpen};
 use crate::guards::budget::{RetryKind, RetryTokens};
 use crate::guards::hedge::Hedge;
 use crate::guards::outage::OutageWait;
 use crate::guards::pacing::Refusal;
+use crate::inline_vec::InlineVec;
 use crate::model::time::Timestamp;
 use crate::model::token::TokenUse;
 
@@ -27,8 +30,8 @@ pub(crate) struct EngineContext<'a> {
     /// Whether the request whose response is handled may be sent again with another token.
     pub(crate) can_send_again: bool,
     guards: Option<&'a mut HostGuards>,
-    has_probe: bool,
-    is_balanced: bool,
+    /// Of its attempts in flight.
+    permits: &'a InlineVec<AttemptPermit>,
     /// The answer to the challenge of its target, with which the attempt starts.
     pub(crate) login: Option<ChallengeAnswer>,
     /// Why the paced host refused the request, if it did.
@@ -50,8 +53,7 @@ pub(crate) fn with_context<'a>(
         can_answer_challenge: false,
         can_send_again: false,
         guards: hosts.guards_mut(slot.host),
-        has_probe: slot.has_probe(),
-        is_balanced: slot.is_balanced(),
+        permits: &slot.permits,
         login: None,
         refusal: None,
         max_wait: outages.map(|wait| wait.max),
@@ -81,11 +83,13 @@ impl FetchContext for EngineContext<'_> {
     }
 
     fn is_probe(&self) -> bool {
-        self.has_probe
+        let calls = self.permits.iter().filter_map(|permit| permit.call);
+        calls.into_iter().any(BreakerCall::is_probe)
     }
 
     fn is_balanced(&self) -> bool {
-        self.is_balanced
+        let mut permits = self.permits.iter();
+        permits.any(|permit| permit.endpoint != NO_ENDPOINT)
     }
 
     fn refusal(&self) -> Option<Refusal> {

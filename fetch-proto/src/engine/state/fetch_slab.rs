@@ -143,18 +143,6 @@ impl FetchSlot {
         }
     }
 
-    /// Whether one of its attempts in flight is a breaker's probe.
-    pub(crate) fn has_probe(&self) -> bool {
-        let calls = self.permits.iter().filter_map(|permit| permit.call);
-        calls.into_iter().any(BreakerCall::is_probe)
-    }
-
-    /// Whether one of its attempts in flight goes to an endpoint of a balanced target.
-    pub(crate) fn is_balanced(&self) -> bool {
-        let mut permits = self.permits.iter();
-        permits.any(|permit| permit.endpoint != NO_ENDPOINT)
-    }
-
     pub(crate) fn cold_mut(&mut self) -> &mut ColdState {
         self.cold.get_or_insert_default()
     }
