@@ -4,30 +4,10 @@ use std::time::Duration;
 
 use fetch_proto::Method;
 use fetch_proto::cache::{CacheMode, CacheRules, CacheScope};
-use serde::Deserialize;
 
+use crate::PolicyFile;
 use crate::keys::FileKeys;
-use crate::lint::Linter;
 use crate::source::{PolicyError, SourceText};
-use crate::values::{DurationText, Percent, table};
-use crate::{PolicyFile, Severity};
-
-table! {
-    CacheKeys {
-        heuristic_max: DurationText,
-        heuristic_percent: Percent,
-        max_body: u64,
-        max_ttl: DurationText,
-        min_ttl: DurationText,
-        mode: String,
-        shared: bool,
-        size: u64,
-        stale_if_error: DurationText,
-        stale_while_revalidate: DurationText,
-        store: String,
-        targeted: Vec<String>,
-    }
-}
 
 /// The cache that a policy file describes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -168,37 +148,6 @@ pub(crate) fn describe(cache: &CacheSettings, method: &Method) -> String {
         (Method::Options | Method::Trace, _) => format!("  not looked up in {cache_text}"),
         _ => {
             format!("  not looked up in {cache_text}; a success removes what is stored for the URL")
-        }
-    }
-}
-
-impl Linter<'_> {
-    pub(crate) fn check_cache(&mut self) {
-        let Some(keys) = &self.file.keys.cache else {
-            return;
-        };
-        let is_shared = keys.shared == Some(true);
-        if is_shared && !self.file.keys.auth.is_empty() {
-            let why = "a shared cache stores responses to authenticated requests only if they say `public`, \
-                       `s-maxage` or `must-revalidate`: remove `shared`, or expect few hits";
-            self.add(Severity::Warning, &["cache", "shared"], why.to_owned());
-        }
-        if !is_shared
-            && keys
-                .targeted
-                .as_ref()
-                .is_some_and(|names| !names.is_empty())
-        {
-            let why = "targeted fields such as CDN-Cache-Control are for shared caches: set `shared`, or remove them";
-            self.add(Severity::Warning, &["cache", "targeted"], why.to_owned());
-        }
-        if let (Some(body), Some(size)) = (keys.max_body, keys.size)
-            && body > size
-        {
-            let why = format!(
-                "a body may have {body} bytes, but the whole cache has {size}: raise `size`"
-            );
-            self.add(Severity::Error, &["cache", "max_body"], why);
         }
     }
 }

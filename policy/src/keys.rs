@@ -7,8 +7,7 @@ use fetch_proto::{FailureKind, OverCap, RetryClass};
 use serde::Deserialize;
 use url::Url;
 
-use crate::cache::CacheKeys;
-use crate::tables::{Breaker, Budget, Limits, Shed, Target, Throttle};
+use crate::tables::{Breaker, Budget, CacheKeys, Limits, Shed, Target, Throttle};
 use crate::values::{DurationText, Percent, RateText, TimeLimit, table};
 
 /// All keys of a file.

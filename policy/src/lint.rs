@@ -110,13 +110,13 @@ impl PolicyFile {
     }
 }
 
-pub(crate) struct Linter<'a> {
-    pub(crate) file: &'a PolicyFile,
+struct Linter<'a> {
+    file: &'a PolicyFile,
     findings: Vec<PolicyFinding>,
 }
 
 impl Linter<'_> {
-    pub(crate) fn add(&mut self, severity: Severity, path: &[&str], why: String) {
+    fn add(&mut self, severity: Severity, path: &[&str], why: String) {
         let wrong = self.file.text.error_at(path, &why);
         let line = wrong
             .position
@@ -169,6 +169,35 @@ impl Linter<'_> {
         for (name, index, why) in crate::auth::unused_origins(&profiles, &self.file.keys) {
             let path = ["auth", &name, "origins", &index.to_string()];
             self.add(Severity::Warning, &path, why);
+        }
+    }
+
+    fn check_cache(&mut self) {
+        let Some(keys) = &self.file.keys.cache else {
+            return;
+        };
+        let is_shared = keys.shared == Some(true);
+        if is_shared && !self.file.keys.auth.is_empty() {
+            let why = "a shared cache stores responses to authenticated requests only if they say `public`, \
+                       `s-maxage` or `must-revalidate`: remove `shared`, or expect few hits";
+            self.add(Severity::Warning, &["cache", "shared"], why.to_owned());
+        }
+        if !is_shared
+            && keys
+                .targeted
+                .as_ref()
+                .is_some_and(|names| !names.is_empty())
+        {
+            let why = "targeted fields such as CDN-Cache-Control are for shared caches: set `shared`, or remove them";
+            self.add(Severity::Warning, &["cache", "targeted"], why.to_owned());
+        }
+        if let (Some(body), Some(size)) = (keys.max_body, keys.size)
+            && body > size
+        {
+            let why = format!(
+                "a body may have {body} bytes, but the whole cache has {size}: raise `size`"
+            );
+            self.add(Severity::Error, &["cache", "max_body"], why);
         }
     }
 
