@@ -13,6 +13,7 @@ pub(crate) fn engine_config(
     base: &EngineConfig,
 ) -> Result<EngineConfig, PolicyError> {
     crate::auth::settings(keys, text)?;
+    crate::cache::settings(keys, text)?;
     if let Some((path, why)) = crate::auth::check_rules(keys) {
         let path: Vec<_> = path.iter().map(String::as_str).collect();
         return Err(text.error_at(&path, &why));

@@ -7,7 +7,7 @@ use fetch_proto::{FailureKind, OverCap, RetryClass};
 use serde::Deserialize;
 use url::Url;
 
-use crate::tables::{Breaker, Budget, Limits, Shed, Target, Throttle};
+use crate::tables::{Breaker, Budget, CacheKeys, Limits, Shed, Target, Throttle};
 use crate::values::{DurationText, Percent, RateText, TimeLimit, table};
 
 /// All keys of a file.
@@ -17,6 +17,7 @@ pub(crate) struct FileKeys {
     pub(crate) auth: BTreeMap<String, Auth>,
     pub(crate) breaker: Option<Breaker>,
     pub(crate) budget: Option<Budget>,
+    pub(crate) cache: Option<CacheKeys>,
     pub(crate) default: Policy,
     pub(crate) host_budget: Option<Budget>,
     pub(crate) limits: Limits,

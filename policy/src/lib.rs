@@ -31,6 +31,7 @@
 //! file has changed.
 
 mod auth;
+mod cache;
 mod config;
 mod diagnostics;
 mod env;
@@ -54,6 +55,7 @@ pub use auth::{
     AssertionSettings, AuthKind, AuthSettings, ClientSettings, GrantSettings, OAuthSettings,
     SigV4Keys, SigV4Settings,
 };
+pub use cache::CacheSettings;
 pub use explain::{ExplainedSetting, OptionSettings, PolicyExplanation, SettingOrigin};
 pub use lint::{PolicyFinding, Severity};
 pub use source::{PolicyError, PolicyErrorKind, Position};

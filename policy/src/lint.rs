@@ -151,6 +151,7 @@ impl Linter<'_> {
         }
         self.check_auth();
         self.check_breaker();
+        self.check_cache();
         self.check_reachability();
         self.check_throttle(config.per_host_limit(), config.concurrency_limit());
         for (key, budget) in [
@@ -168,6 +169,35 @@ impl Linter<'_> {
         for (name, index, why) in crate::auth::unused_origins(&profiles, &self.file.keys) {
             let path = ["auth", &name, "origins", &index.to_string()];
             self.add(Severity::Warning, &path, why);
+        }
+    }
+
+    fn check_cache(&mut self) {
+        let Some(keys) = &self.file.keys.cache else {
+            return;
+        };
+        let is_shared = keys.shared == Some(true);
+        if is_shared && !self.file.keys.auth.is_empty() {
+            let why = "a shared cache stores responses to authenticated requests only if they say `public`, \
+                       `s-maxage` or `must-revalidate`: remove `shared`, or expect few hits";
+            self.add(Severity::Warning, &["cache", "shared"], why.to_owned());
+        }
+        if !is_shared
+            && keys
+                .targeted
+                .as_ref()
+                .is_some_and(|names| !names.is_empty())
+        {
+            let why = "targeted fields such as CDN-Cache-Control are for shared caches: set `shared`, or remove them";
+            self.add(Severity::Warning, &["cache", "targeted"], why.to_owned());
+        }
+        if let (Some(body), Some(size)) = (keys.max_body, keys.size)
+            && body > size
+        {
+            let why = format!(
+                "a body may have {body} bytes, but the whole cache has {size}: raise `size`"
+            );
+            self.add(Severity::Error, &["cache", "max_body"], why);
         }
     }
 

@@ -63,6 +63,23 @@ impl AdaptiveLimit {
 }
 
 table! {
+    CacheKeys {
+        heuristic_max: DurationText,
+        heuristic_percent: Percent,
+        max_body: u64,
+        max_ttl: DurationText,
+        min_ttl: DurationText,
+        mode: String,
+        shared: bool,
+        size: u64,
+        stale_if_error: DurationText,
+        stale_while_revalidate: DurationText,
+        store: String,
+        targeted: Vec<String>,
+    }
+}
+
+table! {
     Breaker {
         consecutive: u32,
         failure_percent: Percent,

@@ -113,7 +113,8 @@ fn a_url_is_explained_from_queue_to_fallback() {
     let plan = parse(EXAMPLE).explain(&Method::Get, &"https://api.example/v1".parse().unwrap());
     let text = plan.unwrap().to_string();
     let expected = "\
-GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 107)
+GET https://api.example/v1: rule 2 of 3 (\"host:api.example\", line 121)
+  answered without a request if it is fresh in the cache of the directory pages, for one user
   not authenticated: no profile has its origin
   waits in the queue, at most 3600s: 200 requests at once over all hosts, 8 per host, 500/s over all hosts, 20/s per host
   attempt 1, within 6s, connect 10s, idle read 30s

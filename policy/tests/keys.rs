@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fetch_policy::{AuthSettings, PolicyFile};
+use fetch_policy::{AuthSettings, CacheSettings, PolicyFile};
 use fetch_proto::EngineConfig;
 
 /// A table, and for each of its keys two values that must make a difference. The table's text has the keys that
@@ -38,6 +38,23 @@ const TABLES: &[TableCase] = &[
     TableCase {
         text: "[limits.adaptive]",
         keys: &[("law", "'gradient2'", "'vegas'")],
+    },
+    TableCase {
+        text: "[cache]",
+        keys: &[
+            ("heuristic_max", "'1h'", "'2h'"),
+            ("heuristic_percent", "5", "6"),
+            ("max_body", "5", "6"),
+            ("max_ttl", "'1h'", "'2h'"),
+            ("min_ttl", "'1h'", "'2h'"),
+            ("mode", "'reload'", "'no-cache'"),
+            ("shared", "true", "false"),
+            ("size", "5", "6"),
+            ("stale_if_error", "'1h'", "'2h'"),
+            ("stale_while_revalidate", "'1h'", "'2h'"),
+            ("store", "'a'", "'b'"),
+            ("targeted", "['A']", "['B']"),
+        ],
     },
     TableCase {
         text: "[auth.a]\nkind = 'bearer'\ntoken = 'env:T'",
@@ -350,9 +367,10 @@ const TABLES: &[TableCase] = &[
     },
 ];
 
-fn config(text: &str) -> (EngineConfig, Vec<AuthSettings>) {
+fn config(text: &str) -> (EngineConfig, Vec<AuthSettings>, Option<CacheSettings>) {
     let file = PolicyFile::parse("p.toml", text).unwrap_or_else(|error| panic!("{text}\n{error}"));
-    (file.config().unwrap(), file.auth_profiles().unwrap())
+    let (profiles, cache) = (file.auth_profiles().unwrap(), file.cache().unwrap());
+    (file.config().unwrap(), profiles, cache)
 }
 
 #[test]

@@ -12,9 +12,10 @@ pub(crate) mod version;
 use clap::{Arg, ArgAction, CommandFactory, Parser};
 
 pub(crate) use client::{
-    AuthArgs, BodyArgs, BodyPartKind, CacheArgs, CachePlace, FormArgs, LimitArgs, NetworkArgs,
-    PolicyArgs, RequestArgs, RequestDetailArgs, RetryArgs, RetryConditionArgs, RetryConditions,
-    RobotsArgs, RouteArgs, SessionArgs, ThreadArgs, TimeoutArgs, UploadArgs,
+    AuthArgs, BodyArgs, BodyPartKind, CacheArgs, CachePlace, ConditionArgs, FormArgs, LimitArgs,
+    NetworkArgs, PolicyArgs, RequestArgs, RequestDetailArgs, RetryArgs, RetryConditionArgs,
+    RetryConditions, RobotsArgs, RouteArgs, SessionArgs, ThreadArgs, TimeoutArgs, UploadArgs,
+    cache_place,
 };
 use command::Command;
 use explicit::ExplicitOptions;
@@ -145,6 +146,8 @@ pub(crate) struct CliArgs {
     pub(crate) upload: UploadArgs,
     #[command(flatten)]
     pub(crate) request_detail: RequestDetailArgs,
+    #[command(flatten)]
+    pub(crate) condition: ConditionArgs,
     #[command(flatten)]
     pub(crate) auth: AuthArgs,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! Records: their fields, formats and destinations, and the buffers in which they are collected.
 
+pub(crate) mod etag_file;
 pub(crate) mod format;
 pub(crate) mod head_dump;
 pub(crate) mod record;

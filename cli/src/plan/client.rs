@@ -5,7 +5,7 @@ use fetch_driver::Settings;
 use super::auth;
 use super::cache;
 use super::hsts::{self, HstsFile};
-use super::policy::{PolicyReload, PolicySources};
+use super::policy::{self, PolicyReload, PolicySources};
 use super::session::{self, CookieFile};
 use super::settings;
 use crate::args::CliArgs;
@@ -31,7 +31,6 @@ impl ClientPlan {
         let cookies = session::set_cookies(args, &mut settings, warnings)?;
         settings.netrc = session::read_netrc(args, &settings.headers, warnings)?;
         let hsts = hsts::set_hsts(args, &mut settings, warnings)?;
-        cache::set_cache(args, &mut settings)?;
         let sources = PolicySources::new(args)?;
         let reload = match args.policy.policy.clone() {
             Some(path) => {
@@ -40,11 +39,14 @@ impl ClientPlan {
                 let (file, config) = reload.read()?;
                 settings.config = config;
                 auth::set_profiles(args, Some(&file), &mut settings)?;
+                let cache = file.cache().map_err(policy::file::error)?;
+                cache::set_cache(args, cache, &mut settings)?;
                 Some(reload)
             }
             None => {
                 settings.config = sources.config(None)?;
                 auth::set_profiles(args, None, &mut settings)?;
+                cache::set_cache(args, None, &mut settings)?;
                 None
             }
         };

@@ -21,6 +21,7 @@ mod stop;
 use crate::args::CliArgs;
 use crate::exit::CliError;
 use crate::input::UrlList;
+use crate::output::etag_file::EtagFile;
 use crate::output::head_dump::HeadDump;
 use crate::save::ContinueAt;
 pub(crate) use client::ClientPlan;
@@ -38,6 +39,8 @@ pub(crate) struct RunPlan {
     pub(crate) client: ClientPlan,
     pub(crate) console: ConsolePlan,
     /// The file of `--dump-header`.
+    /// The file of `--etag-save`.
+    pub(crate) etag: Option<EtagFile>,
     pub(crate) heads: Option<HeadDump>,
     pub(crate) input: InputPlan,
     /// Whether this is `--demo`, whose failures are expected.
@@ -56,6 +59,7 @@ impl RunPlan {
         let mut warnings = Vec::new();
         let client = ClientPlan::new(args, &mut warnings)?;
         check_offset(args, &list)?;
+        let etag = etag_file(args, &list)?;
         let heads = head_dump(args, &list)?;
         let input = InputPlan::new(args, list, &client.settings)?;
         let view = console::view(args);
@@ -63,6 +67,7 @@ impl RunPlan {
         let output = OutputPlan::new(args, view, &input.template, settings, &mut warnings)?;
         Ok(Self {
             client,
+            etag,
             heads,
             console: ConsolePlan::new(args, view, warnings)?,
             input,
@@ -84,6 +89,19 @@ fn check_offset(args: &CliArgs, list: &UrlList) -> Result<(), CliError> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// The file of `--etag-save`, which has room for one URL only.
+fn etag_file(args: &CliArgs, list: &UrlList) -> Result<Option<EtagFile>, CliError> {
+    let condition = &args.condition;
+    if list.total != Some(1) && (condition.etag_save.is_some() || condition.etag_compare.is_some())
+    {
+        return Err(CliError::usage(
+            "--etag-save and --etag-compare are for a single URL: write --cache DIR, which validates all URLs",
+        ));
+    }
+    let path = condition.etag_save.as_deref();
+    path.map(EtagFile::new).transpose()
 }
 
 /// The file of `--dump-header`, which has room for one URL only.

@@ -9,6 +9,7 @@ use fetch_driver::FetchAll;
 
 use super::{ActiveRun, RunEnd};
 use crate::exit::{CliError, ExitStatus};
+use crate::output::etag_file::EtagFile;
 use crate::output::head_dump::HeadDump;
 use crate::output::{FlushResult, RETRY_DELAY};
 use crate::plan::HstsFile;
@@ -41,6 +42,7 @@ impl ActiveRun {
         let saved = self.finish_bodies(end);
         let written = self.finish_records(end, output);
         let heads = self.outcomes.heads.as_ref().map_or(Ok(()), HeadDump::write);
+        let etag = self.outcomes.etag.as_ref().map_or(Ok(()), EtagFile::write);
         let cookies = self.cookies.as_ref().map_or(Ok(()), |cookies| {
             let silent = self.silent;
             cookies.write(|warning| {
@@ -79,7 +81,7 @@ impl ActiveRun {
                 .exit_status
                 .record(ExitStatus::Unfinished);
         }
-        let results = [written.map(drop), saved, cookies, heads, hsts, state];
+        let results = [written.map(drop), saved, cookies, heads, etag, hsts, state];
         let result = results.into_iter().collect::<Result<(), CliError>>();
         let code = match &result {
             Ok(()) => self.exit_code(demo),

@@ -16,6 +16,7 @@ use crate::outcome::result::FetchResult;
 use crate::outcome::saved_body::SavedBody;
 use crate::outcome::tally::RunTally;
 use crate::output::RecordWriter;
+use crate::output::etag_file::EtagFile;
 use crate::output::head_dump::HeadDump;
 use crate::output::record::RecordInput;
 use crate::state::{StateView, state_error};
@@ -31,6 +32,7 @@ const MAX_UNFINISHED_HOSTS: usize = 1_000;
 /// The numbers of a run, and the writer of its records.
 pub(crate) struct RunOutcomes {
     fail: bool,
+    pub(crate) etag: Option<EtagFile>,
     pub(crate) heads: Option<HeadDump>,
     pub(crate) redirects: RedirectNotes,
     pub(crate) shared: Arc<SharedProgress>,
@@ -50,6 +52,7 @@ impl RunOutcomes {
     ) -> Self {
         Self {
             fail,
+            etag: None,
             heads: None,
             redirects: RedirectNotes::new(has_files),
             shared,
@@ -59,9 +62,13 @@ impl RunOutcomes {
         }
     }
 
-    /// The same, with the file of `--dump-header`.
-    pub(crate) fn with_heads(self, heads: Option<HeadDump>) -> Self {
-        Self { heads, ..self }
+    /// The same, with the files of `--dump-header` and `--etag-save`.
+    pub(crate) fn with_files(self, heads: Option<HeadDump>, etag: Option<EtagFile>) -> Self {
+        Self {
+            etag,
+            heads,
+            ..self
+        }
     }
 
     /// Counts an outcome and writes its record. True if it failed.
@@ -76,6 +83,9 @@ impl RunOutcomes {
             self.shared.exit_status.record(code);
         }
         self.tally.record(&result);
+        if let Some(etag) = &mut self.etag {
+            etag.add(outcome);
+        }
         if let Some(heads) = &mut self.heads {
             heads.add(outcome);
         }

@@ -93,8 +93,8 @@ impl Default for CacheRules {
     fn default() -> Self {
         Self {
             scope: CacheScope::Private,
-            heuristic_percent: 10,
-            heuristic_most: Duration::from_secs(24 * 3600),
+            heuristic_percent: Self::HEURISTIC_PERCENT,
+            heuristic_most: Self::HEURISTIC_MAX,
             max_ttl: None,
             min_ttl: Duration::ZERO,
             stale_if_error: None,
@@ -105,6 +105,12 @@ impl Default for CacheRules {
 }
 
 impl CacheRules {
+    /// The longest lifetime by heuristics by default: a day.
+    pub const HEURISTIC_MAX: Duration = Duration::from_secs(24 * 3600);
+
+    /// The lifetime by heuristics by default, in percent of the time since `Last-Modified`: 10.
+    pub const HEURISTIC_PERCENT: u8 = 10;
+
     /// Sets whose responses may be stored. Default: those of one user.
     ///
     /// ```

@@ -112,6 +112,8 @@ impl PolicyFile {
         let rule = self.applied_rule(config.rules.matching_rule(method, url), options);
         let policy = config.rules.policy(method, url).clone();
         let mut lines = vec![self.describe_rule(method, url, rule, options)];
+        let cache = self.cache()?;
+        lines.extend(cache.map(|cache| crate::cache::describe(&cache, method)));
         lines.extend(describe_auth(&self.auth_profiles()?, &policy, url));
         lines.extend(describe_queue(config, &policy));
         lines.extend(describe_attempts(method, &policy));

@@ -24,6 +24,8 @@ struct WriteState {
     failed: u64,
     /// The latest response of each key, as long as it is wanted.
     latest: HashMap<CacheKey, Arc<StoredResponse>>,
+    /// URLs that are being removed, and how often.
+    removals: HashMap<String, usize>,
 }
 
 impl PendingWrites {
@@ -56,6 +58,28 @@ impl PendingWrites {
         }
         self.ended.notify_all();
         is_wanted
+    }
+
+    /// Begins the removal of a URL. Until it has ended, nothing of it may be read.
+    #[cfg(feature = "cache-disk")]
+    pub(crate) fn begin_removal(&self, url: &str) {
+        *lock(&self.state).removals.entry(url.into()).or_default() += 1;
+    }
+
+    #[cfg(feature = "cache-disk")]
+    pub(crate) fn end_removal(&self, url: &str) {
+        let mut state = lock(&self.state);
+        if let Some(count) = state.removals.get_mut(url) {
+            *count -= 1;
+            if *count == 0 {
+                state.removals.remove(url);
+            }
+        }
+    }
+
+    #[cfg(feature = "cache-disk")]
+    pub(crate) fn is_removing(&self, url: &str) -> bool {
+        lock(&self.state).removals.contains_key(url)
     }
 
     /// Notes that nothing of this URL is wanted any more.

@@ -1,5 +1,7 @@
 //! The cache of a fetcher, over a transport that counts what it is asked.
 
+#[cfg(feature = "cache-disk")]
+mod agreement;
 mod delivery;
 #[cfg(feature = "cache-disk")]
 mod disk;

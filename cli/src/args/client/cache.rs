@@ -52,7 +52,8 @@ pub(crate) struct CacheArgs {
     pub(crate) cache_stale_if_error: Option<Duration>,
 }
 
-fn cache_place(text: &str) -> Result<CachePlace, String> {
+/// Reads a place, as `--cache` has it.
+pub(crate) fn cache_place(text: &str) -> Result<CachePlace, String> {
     if text == "memory" {
         return Ok(CachePlace::Memory(None));
     }

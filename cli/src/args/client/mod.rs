@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod cache;
+mod condition;
 mod limits;
 mod network;
 mod request;
@@ -12,7 +13,8 @@ mod upload;
 
 pub(crate) use auth::AuthArgs;
 pub(crate) use body::{BodyArgs, BodyPartKind};
-pub(crate) use cache::{CacheArgs, CachePlace};
+pub(crate) use cache::{CacheArgs, CachePlace, cache_place};
+pub(crate) use condition::ConditionArgs;
 pub(crate) use limits::{LimitArgs, PolicyArgs, RobotsArgs, ThreadArgs};
 pub(crate) use network::{NetworkArgs, RouteArgs};
 pub(crate) use request::{RequestArgs, RequestDetailArgs};

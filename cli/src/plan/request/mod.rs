@@ -1,6 +1,7 @@
 //! The common properties of all requests: method, header fields, body.
 
 mod body;
+mod conditions;
 mod header_file;
 mod payload;
 
@@ -97,6 +98,7 @@ pub(super) fn set_headers(args: &CliArgs, settings: &mut Settings) -> Result<(),
         let agent = format!("{} (+{contact})", agent.unwrap_or_default());
         headers.insert(USER_AGENT, field("--contact", &agent)?);
     }
+    conditions::set_conditions(args, headers)?;
     if let Some(user) = request.user.as_ref().filter(|_| login::is_basic(args)) {
         headers.insert(AUTHORIZATION, basic(user));
     }

@@ -68,6 +68,68 @@ fn the_summary_counts_hits_and_misses() {
 }
 
 #[test]
+fn a_policy_file_may_have_a_cache() {
+    let site = site();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let policy = path("policy.toml");
+    let store = path("pages").replace('\\', "/");
+    let text = format!("[cache]\nstore = '{store}'\nmode = \"force-cache\"\nmax_ttl = \"0s\"");
+    std::fs::write(&policy, text).unwrap();
+    let url = site.url("/cache/1000");
+    let run = |options: &[&str]| {
+        let ran = fetch_all(&[&["--policy", &policy, &url], options].concat());
+        ran.record()["cache"].clone()
+    };
+    assert_eq!(run(&[]), json!("miss"));
+    // By the mode it may be used, although it is never fresh.
+    assert_eq!(run(&[]), json!("stale"));
+    assert_eq!(run(&["--cache-mode", "default"]), json!("revalidated"));
+    assert_eq!(run(&["--cache", "memory"]), json!("miss"));
+}
+
+#[test]
+fn conditions_are_read_from_files_and_options() {
+    let site = site();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("etag");
+    let etag = file.to_str().unwrap();
+    let url = site.url("/cache/0");
+    let run = |options: &[&str]| fetch_all(&[options, &[&url]].concat()).record();
+    let both = ["--etag-save", etag, "--etag-compare", etag];
+    assert_eq!(run(&both)["response_code"], json!(200));
+    let saved = std::fs::read_to_string(&file).unwrap();
+    assert!(saved.starts_with('"') && saved.ends_with("\"\n"), "{saved}");
+    assert_eq!(run(&both)["response_code"], json!(304));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), saved);
+    let get = |options: &[&str]| {
+        let ran = fetch_all(&[options, &["--record-body", "json", &site.url("/headers")]].concat());
+        ran.record()["body"].to_string().to_lowercase()
+    };
+    let date = "sat, 31 jan 2026 00:00:00 gmt";
+    for (option, name) in [
+        ("2026-01-31", "if-modified-since"),
+        ("-2026-01-31", "if-unmodified-since"),
+    ] {
+        let shown = get(&["-z", option]);
+        assert!(shown.contains(name) && shown.contains(date), "{shown}");
+    }
+    assert!(get(&["--time-cond", etag]).contains("if-modified-since"));
+    let refused = fetch_all(&["-z", "some-time", &url]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("neither a date nor a file"),
+        "{}",
+        refused.stderr
+    );
+    let refused = fetch_all(&["--etag-save", etag, &url, &url]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("--cache DIR"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
 fn only_if_cached_sends_nothing() {
     let site = site();
     let url = site.url("/cache/1000");

@@ -63,7 +63,8 @@ impl CacheStore for DiskStore {
         if let Some(response) = self.writes.get(key) {
             return StoreAnswer::Ready(vec![response]);
         }
-        if !self.breaker.allows(Instant::now()) {
+        // The files may still be there.
+        if self.writes.is_removing(key.url()) || !self.breaker.allows(Instant::now()) {
             return StoreAnswer::Ready(Vec::new());
         }
         let (files, key) = (self.files.clone(), key.clone());
@@ -92,10 +93,16 @@ impl CacheStore for DiskStore {
 
     fn remove(&self, url: &str) -> StoreAnswer<()> {
         self.writes.cancel(url);
-        let (files, url) = (self.files.clone(), url.to_owned());
+        self.writes.begin_removal(url);
+        let (files, writes, url) = (self.files.clone(), self.writes.clone(), url.to_owned());
+        // It begins now, before any later lookup.
+        let removal = unblock(move || {
+            let removed = files.remove(&url);
+            writes.end_removal(&url);
+            removed
+        });
         StoreAnswer::Pending(Box::pin(async move {
-            let removed = unblock(move || files.remove(&url)).await;
-            removed.map_err(CacheStoreError::new)
+            removal.await.map_err(CacheStoreError::new)
         }))
     }
 

@@ -83,10 +83,6 @@ pub(super) const OPTIONS: &[Hint] = &[
         "write -u USER:PASSWORD, with --digest or --anyauth, or --oauth2-bearer TOKEN; no other scheme is \
          supported",
     ),
-    (
-        &["etag-save", "etag-compare", "z", "time-cond"],
-        "write -H 'If-None-Match: …' or -H 'If-Modified-Since: …'",
-    ),
     (&["ssl", "ssl-reqd"], "write https:// in the URL"),
     (
         &["ignore-content-length"],
