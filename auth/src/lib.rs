@@ -1,5 +1,5 @@
 //! Credentials for fetch-all: stored ones, and tokens of OAuth 2 (feature `oauth`). Secrets are read from
-//! an environment variable, a file or a command ([`SecretSource`](fetch_proto::SecretSource)), are wiped
+//! an environment variable, a file or a command ([`SecretSource`]), are wiped
 //! from memory after use, and are shown nowhere.
 //!
 //! ```

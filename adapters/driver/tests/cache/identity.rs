@@ -60,6 +60,16 @@ fn no_identity_gets_the_response_of_another() {
 }
 
 #[test]
+fn a_shared_cache_is_refused_beside_a_function_that_may_authorize() {
+    for (scope, is_refused) in [(CacheScope::Private, false), (CacheScope::Shared, true)] {
+        let cache = cache().rules(CacheRules::default().scope(scope));
+        let builder = fetch_smol::Fetcher::builder().cache(cache);
+        let built = builder.before_attempt(async |request| Ok(request)).build();
+        assert_eq!(built.is_err(), is_refused, "{built:?}");
+    }
+}
+
+#[test]
 fn a_shared_cache_stores_nothing_for_one_user() {
     let private: &[(&str, &str)] = &[("cache-control", "private, max-age=9")];
     type Case = (
