@@ -74,6 +74,7 @@ pub(crate) const PREFIX: usize = 24;
 
 /// What is in a file.
 pub(crate) struct DecodedFile {
+    #[cfg(feature = "cache-disk")]
     pub(crate) body_len: u64,
     pub(crate) identity: Vec<u8>,
     /// Without its body, if only the head was decoded.
@@ -93,6 +94,7 @@ pub(crate) fn head_len(prefix: &[u8]) -> Result<usize, &'static str> {
 }
 
 /// Decodes the prefix and the head of a file of `file_len` bytes.
+#[cfg(feature = "cache-disk")]
 pub(crate) fn decode_head(start: &[u8], file_len: u64) -> Result<DecodedFile, &'static str> {
     decode_parts(start, file_len).map(|(file, _)| file)
 }
@@ -140,6 +142,7 @@ fn decode_parts(start: &[u8], file_len: u64) -> Result<(DecodedFile, u64), &'sta
         },
     };
     let file = DecodedFile {
+        #[cfg(feature = "cache-disk")]
         body_len: meta.body_len,
         identity: meta.identity,
         response,

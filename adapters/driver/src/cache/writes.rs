@@ -25,6 +25,7 @@ struct WriteState {
     /// The latest response of each key, as long as it is wanted.
     latest: HashMap<CacheKey, Arc<StoredResponse>>,
     /// URLs that are being removed, and how often.
+    #[cfg(feature = "cache-disk")]
     removals: HashMap<String, usize>,
 }
 
