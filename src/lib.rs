@@ -250,7 +250,7 @@ pub use fetch_driver::{
     ActiveDownload, AttemptEnd, AttemptReport, BatchStats, BodyRetention, ConnectionInfo,
     EngineSnapshot, EngineStats, Error, ErrorKind, FailureKind, FallbackSource, FallbackValue,
     FetchAll, FetchError, FetchTimings, GiveUpReason, HostSnapshot, IntoRequest, Method, Outcome,
-    RedactedUrl, Request, Response, StreamedBody, StreamedResponse,
+    RedactedUrl, Request, Response, ResponseHeaders, StreamedBody, StreamedResponse,
 };
 
 #[cfg(feature = "multipart")]
