@@ -104,9 +104,7 @@ impl<R: HttpRuntime> Connector<R> {
     pub(super) fn tls(&self, origin: OriginRef<'_>) -> &Arc<rustls::ClientConfig> {
         #[cfg(feature = "http2")]
         if self.is_http1_required(origin) {
-            return self
-                .tls_http1
-                .get_or_init(|| self.config.tls.config(false));
+            return self.tls_http1.get_or_init(|| self.config.tls.config(false));
         }
         let _ = origin;
         &self.tls
