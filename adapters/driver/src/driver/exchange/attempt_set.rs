@@ -15,9 +15,9 @@ use atomic_waker::AtomicWaker;
 /// aborted, and the next future reuses the allocation.
 ///
 /// A future that wakes itself while it is polled has used up its turn and could go on at once. It is
-/// busy from then on, until it has not done so for a while. Busy futures wait until the others that were
-/// woken have been polled, and then one of them is. So servers that always have more to send cost the
-/// others one turn, and not a turn for each such server.
+/// busy from then on, until it has not done so for a while. One busy future is polled whenever no other is
+/// woken, and after every [`OTHERS_PER_BUSY`] polls of others. So servers that always have more to send
+/// use the time that is left, and a bounded part of the rest, however many they are.
 pub(crate) struct AttemptSet<F> {
     free: Vec<usize>,
     slots: Vec<AttemptSlot<F>>,
@@ -26,6 +26,8 @@ pub(crate) struct AttemptSet<F> {
     woken: Vec<usize>,
     /// Busy futures that were woken, in order.
     busy: VecDeque<usize>,
+    /// How many others were woken since a busy one had its turn.
+    others: usize,
 }
 
 struct AttemptSlot<F> {
@@ -66,6 +68,10 @@ const LISTED: u8 = 1;
 const POLLED: u8 = 2;
 /// The slot was woken while it was polled, or waits among the busy ones. Only the owner ends this state.
 const YIELDED: u8 = 3;
+
+/// How many polls of others a busy future waits for at most. A turn of reading takes about as long as
+/// thirty exchanges of small responses.
+const OTHERS_PER_BUSY: usize = 64;
 
 /// How many polls in a row that use up no turn end a future's time among the busy ones.
 const BUSY_POLLS: u8 = 16;
@@ -148,6 +154,7 @@ impl<F: PollAttempt> AttemptSet<F> {
             wake_list: Arc::default(),
             woken: Vec::new(),
             busy: VecDeque::new(),
+            others: 0,
         }
     }
 
@@ -203,16 +210,27 @@ impl<F: PollAttempt> AttemptSet<F> {
         self.slots[index].signal.push();
     }
 
-    /// The indices that were woken, in order, and one that is busy. If there are none, wakes `cx` when there are some.
-    pub(crate) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
+    /// Whether a busy future waits for its turn.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.busy.is_empty()
+    }
+
+    /// The indices to poll, in order. If there are none, wakes `cx` when another than a busy one is woken.
+    /// With `includes_busy`, a busy one is returned if no other is woken: the owner has looked whether
+    /// there is any.
+    pub(crate) fn poll_woken(&mut self, cx: &Context<'_>, includes_busy: bool) -> Poll<Vec<usize>> {
         let mut list = core::mem::take(&mut self.woken);
         self.take_woken(&mut list);
-        if list.is_empty() && self.busy.is_empty() {
+        if list.is_empty() && !(includes_busy && self.is_busy()) {
             self.wake_list.owner.register(cx.waker());
             // A wake may have come between the check and the registration.
             self.take_woken(&mut list);
         }
-        list.extend(self.busy.pop_front());
+        self.others += list.len();
+        if self.others >= OTHERS_PER_BUSY || list.is_empty() && includes_busy {
+            list.extend(self.busy.pop_front());
+            self.others = 0;
+        }
         if list.is_empty() {
             self.woken = list;
             return Poll::Pending;
@@ -296,15 +314,31 @@ mod tests {
     }
 
     fn woken(attempts: &mut AttemptSet<BoxedFuture>) -> Vec<usize> {
-        block_on(poll_fn(|cx| attempts.poll_woken(cx)))
+        block_on(poll_fn(|cx| attempts.poll_woken(cx, true)))
+    }
+
+    fn poll_all(attempts: &mut AttemptSet<BoxedFuture>, list: &[usize]) {
+        for index in list {
+            attempts.poll(*index, &mut ());
+        }
+    }
+
+    fn busy() -> BoxedFuture {
+        Box::pin(poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }))
+    }
+
+    fn quiet() -> BoxedFuture {
+        Box::pin(pending())
     }
 
     #[test]
     fn only_woken_futures_are_polled_until_done() {
         let mut attempts = AttemptSet::new();
-        let never: BoxedFuture = Box::pin(pending());
         let soon: BoxedFuture = Box::pin(yield_now());
-        let (a, b) = (attempts.insert(never), attempts.insert(soon));
+        let (a, b) = (attempts.insert(quiet()), attempts.insert(soon));
         assert_eq!(woken(&mut attempts), [a, b]);
         assert_eq!(
             (attempts.poll(a, &mut ()), attempts.poll(b, &mut ())),
@@ -315,39 +349,49 @@ mod tests {
     }
 
     #[test]
-    fn one_busy_future_is_polled_after_all_that_were_woken() {
+    fn busy_futures_are_polled_in_turn_if_no_other_is_woken() {
         let mut attempts = AttemptSet::new();
-        let busy = || -> BoxedFuture {
-            Box::pin(poll_fn(|cx| {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }))
-        };
-        let busy = [0, 1, 2].map(|_| attempts.insert(busy()));
-        let quiet: BoxedFuture = Box::pin(pending());
-        let quiet = attempts.insert(quiet);
+        let [a, b, c] = [0, 1, 2].map(|_| attempts.insert(busy()));
+        let quiet_one = attempts.insert(quiet());
         let mut rounds = Vec::new();
-        for round in 0..6 {
-            if round > 2 {
-                attempts.slots[quiet].waker.wake_by_ref();
-            }
-            let list = woken(&mut attempts);
-            for index in &list {
-                attempts.poll(*index, &mut ());
-            }
-            rounds.push(list);
+        for _ in 0..4 {
+            rounds.push(woken(&mut attempts));
+            poll_all(&mut attempts, &rounds[rounds.len() - 1]);
         }
-        let [a, b, c] = busy;
-        assert_eq!(rounds[0], [a, b, c, quiet]);
-        assert_eq!(rounds[1..3], [vec![a], vec![b]]);
-        assert_eq!(rounds[3..], [[quiet, c], [quiet, a], [quiet, b]]);
+        assert_eq!(
+            rounds,
+            [vec![a, b, c, quiet_one], vec![a], vec![b], vec![c]]
+        );
+        // The owner looks for others first.
+        let cx = Context::from_waker(Waker::noop());
+        assert!(attempts.poll_woken(&cx, false).is_pending() && attempts.is_busy());
+        attempts.slots[quiet_one].waker.wake_by_ref();
+        assert_eq!(woken(&mut attempts), [quiet_one]);
         // One that is removed is not polled, and its slot has no turn left.
         attempts.remove(c);
+        poll_all(&mut attempts, &[quiet_one]);
         assert_eq!(woken(&mut attempts), [a]);
-        attempts.poll(a, &mut ());
-        let next: BoxedFuture = Box::pin(pending());
-        assert_eq!(attempts.insert(next), c);
-        assert_eq!(woken(&mut attempts), [c, b]);
+        poll_all(&mut attempts, &[a]);
+        assert_eq!(attempts.insert(quiet()), c);
+        assert_eq!([woken(&mut attempts), woken(&mut attempts)], [[c], [b]]);
+    }
+
+    #[test]
+    fn a_busy_future_has_its_turn_however_often_others_are_woken() {
+        let mut attempts = AttemptSet::new();
+        let others: Vec<_> = (0..8).map(|_| attempts.insert(quiet())).collect();
+        let busy = attempts.insert(busy());
+        let (mut polls, mut busy_polls) = (0, 0);
+        while polls < 10 * OTHERS_PER_BUSY {
+            let list = woken(&mut attempts);
+            polls += list.len();
+            busy_polls += list.iter().filter(|index| **index == busy).count();
+            poll_all(&mut attempts, &list);
+            for other in &others {
+                attempts.slots[*other].waker.wake_by_ref();
+            }
+        }
+        assert!((9..=11).contains(&busy_polls), "{busy_polls}");
     }
 
     #[test]
@@ -361,22 +405,24 @@ mod tests {
             }
             Poll::Pending
         }));
-        let quiet: BoxedFuture = Box::pin(pending());
-        let (once, quiet) = (attempts.insert(once), attempts.insert(quiet));
+        let (once, other) = (attempts.insert(once), attempts.insert(quiet()));
         let mut lists = Vec::new();
         for _ in 0..=BUSY_POLLS + 1 {
-            for index in [once, quiet] {
+            for index in [once, other] {
                 attempts.slots[index].waker.wake_by_ref();
             }
-            let list = woken(&mut attempts);
-            for index in &list {
-                attempts.poll(*index, &mut ());
+            let mut list = woken(&mut attempts);
+            poll_all(&mut attempts, &list);
+            if list == [other] {
+                let rest = woken(&mut attempts);
+                poll_all(&mut attempts, &rest);
+                list.extend(rest);
             }
             lists.push(list);
         }
         let (last, while_busy) = lists[1..].split_last().unwrap();
-        assert!(while_busy.iter().all(|list| *list == [quiet, once]));
-        assert_eq!(*last, [once, quiet]);
+        assert!(while_busy.iter().all(|list| *list == [other, once]));
+        assert_eq!(*last, [once, other]);
     }
 
     #[test]
