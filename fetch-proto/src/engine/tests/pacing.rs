@@ -97,20 +97,6 @@ fn a_pause_that_the_host_asks_for_is_honoured_and_the_pace_learned() {
 }
 
 #[test]
-fn a_host_that_accepts_one_request_per_pause_is_asked_that_often() {
-    for (limit, pause) in [("1/s", 1), ("12/m", 5)] {
-        let limit = rate(limit).strict();
-        for status in [429, 503] {
-            let model = server().throttle(limit).throttle_status(status);
-            let summary = run(model.retry_after(SECOND * pause), 10);
-            assert_eq!(summary.batch.succeeded(), 10);
-            let most = SECOND * pause * 10 * 13 / 10;
-            assert!(summary.took <= most, "{status}: {:?}", summary.took);
-        }
-    }
-}
-
-#[test]
 fn few_requests_are_sent_in_vain() {
     for model in [
         server().throttle(rate("200/s")),

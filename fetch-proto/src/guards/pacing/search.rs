@@ -257,15 +257,6 @@ impl PaceSearch {
         // Each failed attempt to exceed the limit costs the pause, too.
         let least = (HOLD.0 + 20 * self.pause).min(HOLD_WITH_PAUSE);
         let least = least.max((32 * refused).min(HOLD.1));
-        if self.pause > 0 && recent <= 1 && self.sample.accepted <= 1 {
-            // It accepts one request, and the next after the pause. A little more than the pause, because
-            // each refusal costs another one.
-            let pause = self.pause / 16 * 17;
-            self.interval = pause.clamp(refused, MAX_INTERVAL.max(refused));
-            (self.good, self.growth, self.hold) = (None, 0, least);
-            self.hold_until = now + Duration::from_nanos(self.hold);
-            return;
-        }
         if let Some(good) = self.good {
             let failed_probe = self.growth == 1;
             self.growth = 2;
