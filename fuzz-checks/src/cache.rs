@@ -76,7 +76,13 @@ pub fn check_cache_control(input: &[u8]) {
         }
         if let Ok(head) = store(&nothing, &with((CONTROL, b"no-cache")), &rules) {
             assert!(!is_served(&nothing, &head, Duration::ZERO, &rules));
-            assert!(!may_replace_error(get(&nothing), &head, None, at(YEAR), &rules));
+            assert!(!may_replace_error(
+                get(&nothing),
+                &head,
+                None,
+                at(YEAR),
+                &rules
+            ));
         }
         if let Ok(head) = store(&nothing, &with((CONTROL, b"must-revalidate")), &rules) {
             assert!(!is_served(&nothing, &head, head.lifetime(), &rules));
@@ -182,12 +188,17 @@ pub fn check_vary(input: &[u8]) {
     };
     assert!(of_first.answers(&first) && is_served(&first, &of_first, Duration::ZERO, &rules));
     assert_eq!(of_first.answers(&second), of_second.answers(&first));
-    assert_eq!(of_first.answers(&second), of_first.is_same_variant(&of_second));
+    assert_eq!(
+        of_first.answers(&second),
+        of_first.is_same_variant(&of_second)
+    );
     let is_named = of_first.vary().any(|(name, _)| name == "x-unnamed");
     let more = [&first[..], &[("x-unnamed", &b"1"[..])]].concat();
     assert!(is_named || of_first.answers(&more));
     for (name, value) in of_first.vary() {
-        let is_sent = first.iter().any(|(sent, _)| sent.eq_ignore_ascii_case(name));
+        let is_sent = first
+            .iter()
+            .any(|(sent, _)| sent.eq_ignore_ascii_case(name));
         assert_eq!(value.is_some(), is_sent, "{name}");
     }
 }
@@ -217,10 +228,16 @@ pub fn check_stored_head(input: &[u8]) {
             assert!(!is_fresh || kept > Duration::ZERO);
             let judged = judge_use(get(&nothing), &[&head], now, &rules);
             match judged {
-                CacheUse::Serve { age, revalidate, .. } => {
+                CacheUse::Serve {
+                    age, revalidate, ..
+                } => {
                     assert!(age <= OLDEST && (is_fresh || revalidate), "{head:?}");
                 }
-                CacheUse::Validate { if_none_match, if_modified_since, .. } => {
+                CacheUse::Validate {
+                    if_none_match,
+                    if_modified_since,
+                    ..
+                } => {
                     assert!(if_none_match.is_some() || if_modified_since.is_some());
                 }
                 CacheUse::Forward(_) => {}
