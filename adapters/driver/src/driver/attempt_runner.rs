@@ -357,10 +357,10 @@ where
             #[cfg(feature = "cache")]
             let mut parts = parts;
             #[cfg(feature = "cookies")]
-            if let (Some(cookies), Some(url)) = (&self.cookies, &attempt.cookie_url) {
-                if parts.headers.first_value(&header::SET_COOKIE).is_some() {
-                    cookies.store(url, &parts.headers);
-                }
+            if let (Some(cookies), Some(url)) = (&self.cookies, &attempt.cookie_url)
+                && parts.headers.first_value(&header::SET_COOKIE).is_some()
+            {
+                cookies.store(url, &parts.headers);
             }
             #[cfg(feature = "cache")]
             if !is_rejected(update.verdict.as_ref()) {
