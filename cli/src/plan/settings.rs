@@ -15,6 +15,7 @@ use super::request;
 use super::{ca_directory, pins};
 use crate::args::explicit::ExplicitOptions;
 use crate::args::{CliArgs, LimitArgs, RetryArgs, TimeoutArgs};
+use crate::config::redact;
 use crate::exit::CliError;
 
 /// File descriptors that are reserved for purposes other than connections: reactors, lists, outputs,
@@ -114,10 +115,8 @@ pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), C
     if let Some(path) = &route.cert {
         let read = |option: &str, path: &Path| {
             fs::read(path).map_err(|error| {
-                CliError::file(format!(
-                    "{option} {}: cannot be read: {error}",
-                    path.display()
-                ))
+                let file = redact("cert", &path.to_string_lossy());
+                CliError::file(format!("{option} {file}: cannot be read: {error}"))
             })
         };
         settings.tls.client_certificate = Some(ClientIdentity {
