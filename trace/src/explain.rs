@@ -251,6 +251,11 @@ impl HistoryBuilder {
 
     fn add_output(&mut self, output: EngineOutput, now: Timestamp) {
         match output {
+            EngineOutput::AcquireToken(token) => {
+                let profile = self.config.auth.get(usize::from(token.profile));
+                let name = profile.map_or("", |profile| profile.name());
+                self.add_line_to_all(now, &format!("a token of profile {name} is acquired"));
+            }
             EngineOutput::Abort(id) => self.add_line(id.fetch, now, || {
                 format!("attempt {}: aborted by the policy", id.number())
             }),

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::state::fetch_slab::ChosenProfile;
 use super::state::token_grants::TokenGrants;
 use super::{Engine, EngineOutput};
 use crate::auth::grant::{TokenAnswer, TokenRejection};
@@ -92,14 +93,11 @@ impl Engine {
     /// Whether the fetch has to wait for a token before it may queue or start. If so, it is queued when
     /// the token is there, or has ended because there will be none.
     pub(crate) fn waits_for_token(&mut self, index: u32, now: Timestamp) -> bool {
-        let slot = self.fetches.get_mut(index);
-        let Some((slot, profile)) = slot.and_then(|slot| {
-            let profile = profile_of(&slot.fetch, &self.config.auth)?;
-            Some((slot, profile))
-        }) else {
+        let Some(profile) = self.profile_of(index) else {
             return false;
         };
-        let Some(tokens) = self.tokens.get_mut(profile) else {
+        let (slot, tokens) = (self.fetches.get_mut(index), self.tokens.get_mut(profile));
+        let (Some(slot), Some(tokens)) = (slot, tokens) else {
             return false;
         };
         let waits = match tokens.grant.request_token(now) {
@@ -121,15 +119,32 @@ impl Engine {
         waits
     }
 
-    /// The profile that authenticates the last URL of the fetch.
-    pub(super) fn profile_of(&self, index: u32) -> Option<u16> {
-        let slot = self.fetches.get(index)?;
-        profile_of(&slot.fetch, &self.config.auth)
+    /// The profile that authenticates the fetch since it was queued last.
+    pub(super) fn profile_of(&mut self, index: u32) -> Option<u16> {
+        if self.config.auth.is_empty() {
+            return None;
+        }
+        let slot = self.fetches.get_mut(index)?;
+        match slot.auth {
+            ChosenProfile::Number(number) => Some(number),
+            ChosenProfile::Nothing => None,
+            ChosenProfile::Unknown => {
+                let chosen = profile_of(&slot.fetch, &self.config.auth);
+                slot.auth = chosen.map_or(ChosenProfile::Nothing, ChosenProfile::Number);
+                chosen
+            }
+        }
     }
 
-    /// The token for an attempt of `fetch` that starts now; `Err` if there is none that may be used.
-    pub(crate) fn token_for(&self, fetch: &Fetch, now: Timestamp) -> Result<Option<TokenUse>, ()> {
-        let Some(profile) = profile_of(fetch, &self.config.auth) else {
+    /// The token for an attempt of the fetch that starts now; `Err` if there is none that may be used.
+    pub(crate) fn token_for(&mut self, index: u32, now: Timestamp) -> Result<Option<TokenUse>, ()> {
+        let chosen = self.profile_of(index);
+        debug_assert_eq!(
+            chosen,
+            (self.fetches.get(index)).and_then(|slot| profile_of(&slot.fetch, &self.config.auth)),
+            "the profile was chosen for another URL"
+        );
+        let Some(profile) = chosen else {
             return Ok(None);
         };
         let tokens = self.tokens.get(profile).ok_or(())?;
@@ -187,6 +202,11 @@ impl Engine {
     pub(super) fn restart_grants(&mut self, now: Timestamp) {
         let grants = TokenGrants::new(&self.config.auth, self.random.seed());
         let mut before = core::mem::replace(&mut self.tokens, grants);
+        for index in self.fetches.indices() {
+            if let Some(slot) = self.fetches.get_mut(index) {
+                slot.auth = ChosenProfile::Unknown;
+            }
+        }
         for profile in before.numbers() {
             let waiting = before.get_mut(profile).map(|tokens| tokens.take_waiting());
             for id in waiting.into_iter().flatten() {

@@ -35,6 +35,7 @@ use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::table::FetchTable;
 use crate::driver::permits::AttemptPermit;
+use crate::driver::token_keeper::AttemptToken;
 #[cfg(feature = "cookies")]
 use crate::fields::cookies::jar::CookieJar;
 use crate::fields::hsts::HstsStore;
@@ -120,7 +121,7 @@ where
     pub(super) fn start(
         &mut self,
         attempt: Attempt,
-        token: Option<&TokenSecret>,
+        token: Option<AttemptToken<'_>>,
         fetch: &mut ActiveFetch,
         permit: Option<AttemptPermit>,
     ) {
@@ -134,12 +135,14 @@ where
             .note_request(&attempt.method, &fetch.request.method, withheld);
         let (request, is_authenticated) = match token {
             None => (self.with_login(request), false),
-            Some(token) => with_token(request, token, &attempt),
+            Some(token) => with_token(request, token, &attempt, &self.headers),
         };
+        let signs = matches!(token, Some(token) if matches!(token.secret, TokenSecret::Signer(_)));
         #[cfg(feature = "cache")]
-        let value = request.headers.get(header::AUTHORIZATION).cloned();
-        #[cfg(feature = "cache")]
-        let value = value.filter(|_| is_authenticated);
+        let value = match self.cache.is_some() && is_authenticated {
+            true => request.headers.get(header::AUTHORIZATION).cloned(),
+            false => None,
+        };
         #[cfg(feature = "cookies")]
         let (request, cookie_url) = self.with_cookies(request);
         #[cfg(feature = "cache")]
@@ -173,8 +176,8 @@ where
             cache,
             #[cfg(feature = "cookies")]
             cookie_url,
+            answers_challenges: signs && is_authenticated,
             id: attempt.id,
-            is_authenticated,
             is_redirect: false,
             index,
             peeks,
@@ -361,7 +364,7 @@ where
             }
             attempt.span.record_status(parts.status.as_u16());
             let head = engine_head(&parts, keeps_body);
-            let head = match attempt.is_authenticated {
+            let head = match attempt.answers_challenges {
                 true => with_authentication(head, &parts, fetch_sends_stream),
                 false => head,
             };

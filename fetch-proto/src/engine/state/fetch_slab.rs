@@ -24,6 +24,9 @@ pub(crate) const NO_ENDPOINT: u16 = u16::MAX;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct FetchSlot {
     pub(crate) fetch: Fetch,
+    /// What authenticates it at its present URL. Unknown again after each redirect and fallback.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) auth: ChosenProfile,
     pub(crate) cold: Option<Box<ColdState>>,
     /// The host that it belongs to now.
     pub(crate) host: u32,
@@ -95,6 +98,16 @@ impl AttemptPermit {
     }
 }
 
+/// The profile that authenticates a fetch, so that it is chosen once for each URL.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) enum ChosenProfile {
+    #[default]
+    Unknown,
+    Nothing,
+    Number(u16),
+}
+
 /// State that few fetches need.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -130,6 +143,7 @@ impl FetchSlot {
     pub(crate) fn new(fetch: Fetch, host: u32, rule: u32, priority: i8) -> Self {
         Self {
             fetch,
+            auth: ChosenProfile::Unknown,
             cold: None,
             host,
             in_poll_queue: false,
