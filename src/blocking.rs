@@ -17,13 +17,14 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use fetch_driver::bytes::{Buf, Bytes};
-use fetch_driver::http::{HeaderMap, StatusCode, Version};
+use fetch_driver::http::{StatusCode, Version};
 use fetch_driver::url::Url;
 use fetch_smol::stream::{self, StreamExt};
 use futures_lite::future::block_on;
 
 use crate::{
-    BatchStats, BuildError, Error, FetchAll, IntoRequest, Outcome, Response, StreamedBody, smol,
+    BatchStats, BuildError, Error, FetchAll, IntoRequest, Outcome, Response, ResponseHeaders,
+    StreamedBody, smol,
 };
 
 /// Fetches all `urls` with the default settings: 100 attempts at once, three attempts each, and attempt
@@ -214,7 +215,7 @@ impl<I: Iterator<Item: IntoRequest>> Iterator for Outcomes<I> {
 pub struct OpenResponse {
     body: StreamedBody,
     /// The header fields.
-    pub headers: HeaderMap,
+    pub headers: ResponseHeaders,
     /// What was received and not read.
     rest: Bytes,
     /// The status.

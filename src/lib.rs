@@ -156,7 +156,7 @@
 //! | `cookies` | storing cookies and sending them back |
 //! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
 //! | `gzip`, `brotli`, `zstd` (default) | content codings |
-//! | `digest`, `sigv4` | [`auth`]: Digest, and signatures of AWS |
+//! | `digest`, `oauth`, `sigv4` | [`auth`]: Digest, grants of OAuth 2, and signatures of AWS |
 //! | `testing` | [`proto::testing`]: fake clock, scripted server, simulator |
 //! | `policy-file` | [`policy_file`]: limits, rules and policies from a TOML file |
 //! | `record` | [`trace`]: recording of what the core sees, replay, what-if |
@@ -191,6 +191,10 @@
 //!
 // A link to a module that this build does not have leads to the section that explains why.
 #![cfg_attr(not(feature = "async-std"), doc = "[`async_std`]: #without-a-runtime")]
+#![cfg_attr(
+    not(any(feature = "digest", feature = "oauth", feature = "sigv4")),
+    doc = "[`auth`]: #without-a-runtime"
+)]
 #![cfg_attr(not(feature = "blocking"), doc = "[`blocking`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "isahc"), doc = "[`isahc`]: #without-a-runtime")]
 #![cfg_attr(not(feature = "logging"), doc = "[`logging`]: #without-a-runtime")]
@@ -246,7 +250,7 @@ pub use fetch_driver::{
     ActiveDownload, AttemptEnd, AttemptReport, BatchStats, BodyRetention, ConnectionInfo,
     EngineSnapshot, EngineStats, Error, ErrorKind, FailureKind, FallbackSource, FallbackValue,
     FetchAll, FetchError, FetchTimings, GiveUpReason, HostSnapshot, IntoRequest, Method, Outcome,
-    RedactedUrl, Request, Response, StreamedBody, StreamedResponse,
+    RedactedUrl, Request, Response, ResponseHeaders, StreamedBody, StreamedResponse,
 };
 
 #[cfg(feature = "multipart")]

@@ -4,6 +4,7 @@
 //! The fuzz targets in `fuzz` run the checks on inputs that libFuzzer invents. `tests/short_run.rs` runs them
 //! in every test run on the seeds in `fuzz/corpus` and on random changes of these.
 
+mod cache;
 mod codings;
 mod fields;
 mod files;
@@ -16,6 +17,7 @@ mod proxies;
 mod state;
 mod trace;
 
+pub use cache::{check_cache_control, check_http_date, check_stored_head, check_vary};
 pub use codings::check_content_coding;
 pub use fields::{
     check_cookie_file, check_location, check_netrc, check_retry_after, check_set_cookie,
@@ -35,6 +37,7 @@ pub type Check = fn(&[u8]);
 /// All checks, by the name of their fuzz target and of the folder with its seeds.
 pub const CHECKS: &[(&str, Check)] = &[
     ("body_path", check_body_path),
+    ("cache_control", check_cache_control),
     ("config_file", check_config_file),
     ("connect_answer", check_connect_answer),
     ("content_coding", check_content_coding),
@@ -45,6 +48,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("hsts_file", check_hsts_file),
     ("http1", check_http1),
     ("http2", check_http2),
+    ("http_date", check_http_date),
     ("json_rows", check_json_rows),
     ("lines", check_lines),
     ("location", check_location),
@@ -57,7 +61,9 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("socks_answer", check_socks_answer),
     ("state", check_state),
     ("state_manifest", check_state_manifest),
+    ("stored_head", check_stored_head),
     ("trace", check_trace),
     ("trace_frames", check_trace_frames),
+    ("vary", check_vary),
     ("write_out", check_write_out),
 ];

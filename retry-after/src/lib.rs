@@ -15,7 +15,7 @@
 mod rate_limit;
 mod retry_after;
 
-pub use rate_limit::rate_limit_wait;
+pub use rate_limit::{RATE_LIMIT_FIELDS, rate_limit_wait};
 pub use retry_after::parse_retry_after;
 
 /// Compiles and runs the README's example.

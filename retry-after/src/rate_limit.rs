@@ -8,6 +8,19 @@ use sfv::{BareItem, Dictionary, List, ListEntry, Parser};
 /// A reset from this value on is a date in Unix seconds; a smaller one is a wait in seconds.
 const MIN_UNIX_TIME: u64 = 1_000_000_000;
 
+/// The names of the fields that [`rate_limit_wait`] reads, in lower case.
+///
+/// ```
+/// assert!(fetch_retry_after::RATE_LIMIT_FIELDS.contains(&"x-ratelimit-reset"));
+/// ```
+pub const RATE_LIMIT_FIELDS: [&str; 5] = [
+    "ratelimit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+];
+
 /// The time to the reset, if the quota is used up. Accepts all forms in use: the structured field
 /// `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10, and the dictionary of draft 07), the pair
 /// `RateLimit-Remaining` and `RateLimit-Reset` of earlier drafts, and the same with the prefix `X-`.

@@ -110,6 +110,7 @@ pub use transport::failure_reason::FailureReason;
 pub use transport::message::{BodyStream, IncomingResponse, OutgoingRequest, RequestBody};
 pub use transport::message_sizes::MessageSizes;
 pub use transport::progress::{AttemptProgress, BodyDemand};
+pub use transport::response_headers::ResponseHeaders;
 #[cfg(feature = "tower")]
 pub use transport::service_transport::{ReceivedServiceBody, ServiceBody, ServiceTransport};
 pub use transport::shared_state::SharedState;

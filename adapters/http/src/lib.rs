@@ -21,7 +21,7 @@ pub use connect::dns::SystemResolver;
 pub use connect::exhaustion::raise_fd_limit;
 #[cfg(feature = "tls")]
 pub use connect::tls::TlsOptions;
-pub use io::local::bind_socket;
+pub use io::local::{bind_socket, set_tcp_options};
 #[cfg(all(feature = "async-io", target_os = "linux"))]
 pub use io::reactor::{Reactor, ReactorTask};
 pub use io::runtime::{HttpRuntime, HttpStream};

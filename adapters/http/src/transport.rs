@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fetch_driver::{
-    AttemptProgress, BuildError, FailureKind, IncomingResponse, OutgoingRequest, Settings,
-    Transport, TransportError,
+    AttemptProgress, BuildError, FailureKind, IncomingResponse, OutgoingRequest, ResponseHeaders,
+    Settings, Transport, TransportError,
 };
 use fetch_transport_util::{ContentCoding, coded_headers};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, Method, StatusCode, Version};
 
 use crate::body::{RawBody, ResponseBody};
 use crate::config::HttpConfig;
@@ -71,7 +72,7 @@ struct TransportInner<R> {
 }
 
 /// Status, version and header fields of a response.
-type ResponseParts = (StatusCode, Version, HeaderMap);
+type ResponseParts = (StatusCode, Version, ResponseHeaders);
 
 impl<R: HttpRuntime> HttpTransport<R> {
     /// A transport whose connections live on `runtime`.
@@ -231,7 +232,7 @@ impl<R: HttpRuntime> TransportInner<R> {
                 let accept = self.accept.clone();
                 let exchange = http2::exchange(lease, request, accept, reused, max_head, progress);
                 let (head, body) = exchange.await?;
-                let parts = (head.status, head.version, head.headers);
+                let parts = (head.status, head.version, head.headers.into());
                 (parts, Vec::new(), RawBody::Http2(body))
             }
         };
@@ -247,9 +248,10 @@ impl<R: HttpRuntime> TransportInner<R> {
         max_body: u64,
     ) -> Result<IncomingResponse<ResponseBody>, TransportError> {
         let has_body = !is_head && !raw.is_complete();
-        let decodes = has_body && self.connector.config().decode;
+        let is_coded = headers.first_value(&CONTENT_ENCODING).is_some();
+        let decodes = has_body && is_coded && self.connector.config().decode;
         let coded = decodes.then(|| coded_headers(&headers)).flatten();
-        let own = decodes.then_some(&mut headers);
+        let own = decodes.then(|| &mut *headers);
         let body = match has_body {
             true => ResponseBody::decoded(raw, transfer, own, max_body)?,
             false => ResponseBody::plain(raw),

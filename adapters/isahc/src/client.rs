@@ -25,6 +25,8 @@ pub struct IsahcClientFactory {
     _identity: Option<crate::identity::IdentityFiles>,
     resolve: ResolveMap,
     pub(crate) routes: RequestRoutes,
+    tcp_keepalive: Option<Duration>,
+    tcp_nodelay: bool,
     #[cfg(feature = "tls")]
     tls: isahc::tls::TlsConfig,
 }
@@ -69,6 +71,8 @@ impl IsahcClientFactory {
             dns_ttl: settings.route.dns_ttl,
             resolve,
             routes: RequestRoutes::new(settings)?,
+            tcp_keepalive: settings.route.tcp_keepalive,
+            tcp_nodelay: settings.route.tcp_nodelay,
             #[cfg(all(feature = "tls", target_os = "linux"))]
             tls: match &identity {
                 Some(files) => tls_config(settings).identity(files.identity()).build(),
@@ -97,8 +101,15 @@ impl IsahcClientFactory {
             .metrics(true)
             .proxy(None)
             .redirect_policy(RedirectPolicy::None)
-            .tcp_nodelay()
             .version_negotiation(VersionNegotiation::http11());
+        let builder = match self.tcp_nodelay {
+            true => builder.tcp_nodelay(),
+            false => builder,
+        };
+        let builder = match self.tcp_keepalive {
+            Some(pause) => builder.tcp_keepalive(pause),
+            None => builder,
+        };
         #[cfg(feature = "tls")]
         let builder = builder.tls_config(self.tls.clone());
         let client = builder.build().map_err(|e| error::convert(&e))?;

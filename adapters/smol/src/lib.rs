@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod timer;
+
 use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -10,6 +12,9 @@ use std::time::{Duration, Instant};
 
 pub use fetch_http::raise_fd_limit;
 use smol::future;
+
+pub use crate::timer::SmolTimer;
+use crate::timer::take_yielded;
 
 fetch_driver::export_adapter!(Smol);
 
@@ -66,8 +71,8 @@ impl Smol {
     /// it is the same as `smol::block_on`.
     ///
     /// Unlike `executor.run`, which runs up to 200 tasks before it looks for new events of sockets, this
-    /// does so after a millisecond at the latest. Servers that send as fast as they are read then cannot
-    /// delay other fetches.
+    /// does so after a millisecond at the latest, and whenever a fetcher yields. Servers that send as fast as
+    /// they are read then cannot delay other fetches.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -141,7 +146,7 @@ async fn run_tasks<T>(executor: &smol::Executor<'_>) -> T {
             tasks += 1;
             let now = Instant::now();
             let turn = now.saturating_duration_since(*since.get_or_insert(now));
-            if tasks >= MAX_TASKS || turn >= MAX_TURN {
+            if take_yielded() || tasks >= MAX_TASKS || turn >= MAX_TURN {
                 future::yield_now().await;
                 (tasks, since) = (0, None);
             }
@@ -195,7 +200,7 @@ impl fetch_http::HttpRuntime for Smol {
 
 impl fetch_driver::Adapter for Smol {
     type Transport = fetch_http::HttpTransport<Self>;
-    type Timer = fetch_driver::AsyncIoTimer;
+    type Timer = SmolTimer;
 
     fn transport(&self, settings: &fetch_driver::Settings) -> Result<Self::Transport, BuildError> {
         fetch_http::HttpTransport::from_settings(self.clone(), settings)

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use fetch_http::HttpStream;
 use futures_io::{AsyncRead, AsyncWrite};
@@ -115,6 +116,16 @@ impl TokioSocket {
 }
 
 impl HttpStream for TokioSocket {
+    fn set_tcp_options(&self, keepalive: Option<Duration>, nodelay: bool) -> io::Result<()> {
+        match &self.0 {
+            SocketKind::Tcp(stream) => {
+                fetch_http::set_tcp_options(&SockRef::from(stream), keepalive, nodelay)
+            }
+            #[cfg(unix)]
+            SocketKind::Unix(_) => Ok(()),
+        }
+    }
+
     fn local_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
             SocketKind::Tcp(stream) => stream.local_addr().ok(),
@@ -199,5 +210,26 @@ impl AsyncWrite for TokioSocket {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         with_stream!(self, stream => tokio::io::AsyncWrite::poll_shutdown(Pin::new(stream), cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn options_of_tcp_are_set() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = TokioSocket::connect(address).await.unwrap();
+        let pause = Duration::from_secs(9);
+        socket.set_tcp_options(Some(pause), false).unwrap();
+        let SocketKind::Tcp(stream) = &socket.0 else {
+            panic!("a TCP socket")
+        };
+        assert!(!stream.nodelay().unwrap());
+        let options = SockRef::from(stream);
+        assert!(options.keepalive().unwrap());
+        assert_eq!(options.tcp_keepalive_time().unwrap(), pause);
     }
 }

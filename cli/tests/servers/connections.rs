@@ -19,9 +19,9 @@ pub(crate) const TESTS: &[ServerTest] = &[
         posts_over_reloads_of_nginx_are_neither_lost_nor_doubled,
     ),
     ServerTest::new(
-        "posts_over_graceful_stops_of_nginx_are_not_doubled_and_each_loss_is_named",
+        "posts_over_graceful_stops_of_nginx_are_neither_lost_nor_doubled",
         &[Program::Nginx],
-        posts_over_graceful_stops_of_nginx_are_not_doubled_and_each_loss_is_named,
+        posts_over_graceful_stops_of_nginx_are_neither_lost_nor_doubled,
     ),
     ServerTest::new(
         "posts_over_kills_of_nginx_are_not_doubled_and_each_loss_is_named",
@@ -177,7 +177,7 @@ fn posts_over_reloads_of_nginx_are_neither_lost_nor_doubled() {
     assert_none_doubled(&nginx);
 }
 
-fn posts_over_graceful_stops_of_nginx_are_not_doubled_and_each_loss_is_named() {
+fn posts_over_graceful_stops_of_nginx_are_neither_lost_nor_doubled() {
     let mut nginx = nginx("");
     let list = write_list(&nginx, posts(), |path| nginx.url(path));
     let child = start(&list, &PATIENT);
@@ -199,9 +199,11 @@ fn posts_over_graceful_stops_of_nginx_are_not_doubled_and_each_loss_is_named() {
         "{counts:?} {:?}",
         errors(&records)
     );
-    // Only connections that a starved server did not accept in time.
-    assert!(unanswered * 100 <= posts(), "{counts:?}");
-    assert!(logged_posts(&nginx).len() >= ok);
+    // What has no answer was not processed: a server that has no time to accept a connection resets it when it
+    // stops. Per host, 16 requests are in flight.
+    assert_eq!(logged_posts(&nginx).len(), ok);
+    let most = if is_nightly() { 0 } else { 16 * stops };
+    assert!(unanswered <= most, "{counts:?} over {stops} stops");
     assert_none_doubled(&nginx);
 }
 

@@ -217,7 +217,9 @@ impl StoredHead {
         if now < self.received {
             return OLDEST;
         }
-        (self.initial_age + now.since(self.received)).min(OLDEST)
+        self.initial_age
+            .saturating_add(now.since(self.received))
+            .min(OLDEST)
     }
 
     /// For how long the response is fresh, from its creation at the origin (RFC 9111, section 4.2.1).
@@ -302,7 +304,9 @@ impl StoredHead {
             true => keep.max(self.stale_limit(rules)),
             false => self.stale_limit(rules),
         };
-        (self.lifetime + extra).saturating_sub(self.age(now))
+        self.lifetime
+            .saturating_add(extra)
+            .saturating_sub(self.age(now))
     }
 
     /// Whether the response is stored without this field, because a directive names it. The name is in lower

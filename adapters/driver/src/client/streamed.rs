@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use async_channel::Receiver;
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, StatusCode, Version};
+use http::{StatusCode, Version};
 use url::Url;
 
 use crate::client::drivers::CancelOnDrop;
@@ -17,6 +17,7 @@ use crate::driver::outcomes::sender::StreamStart;
 use crate::lock::lock;
 use crate::model::error::Error;
 use crate::transport::connection::ConnectionInfo;
+use crate::transport::response_headers::ResponseHeaders;
 
 /// A response whose body is read as a stream.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct StreamedResponse {
     /// The connection that serves the response; `None` if the transport does not know it.
     pub connection: Option<ConnectionInfo>,
     /// The header fields.
-    pub headers: HeaderMap,
+    pub headers: ResponseHeaders,
     /// The status.
     pub status: StatusCode,
     /// The URL of the response, after redirects.

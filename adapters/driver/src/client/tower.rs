@@ -62,7 +62,7 @@ where
         Box::pin(async move {
             let response = fetcher.open(read_request(request).await?).await?;
             let mut converted = http::Response::new(response.body);
-            *converted.headers_mut() = response.headers;
+            *converted.headers_mut() = response.headers.into_map();
             *converted.status_mut() = response.status;
             *converted.version_mut() = response.version;
             Ok(converted)

@@ -306,9 +306,14 @@ where
         }
     }
 
-    /// The exchanges to poll.
-    pub(super) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
-        self.exchanges.poll_woken(cx)
+    /// Whether an exchange that always has more to read waits for its turn.
+    pub(super) fn is_busy(&self) -> bool {
+        self.exchanges.is_busy()
+    }
+
+    /// The exchanges to poll: see [`AttemptSet::poll_woken`].
+    pub(super) fn poll_woken(&mut self, cx: &Context<'_>, includes_busy: bool) -> Poll<Vec<usize>> {
+        self.exchanges.poll_woken(cx, includes_busy)
     }
 
     /// Takes back the list that [`AttemptRunner::poll_woken`] returned, to reuse its memory.
@@ -355,7 +360,9 @@ where
             #[cfg(feature = "cache")]
             let mut parts = parts;
             #[cfg(feature = "cookies")]
-            if let (Some(cookies), Some(url)) = (&self.cookies, &attempt.cookie_url) {
+            if let (Some(cookies), Some(url)) = (&self.cookies, &attempt.cookie_url)
+                && parts.headers.first_value(&header::SET_COOKIE).is_some()
+            {
                 cookies.store(url, &parts.headers);
             }
             #[cfg(feature = "cache")]

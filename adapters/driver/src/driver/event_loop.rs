@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use async_channel::Receiver;
 use fetch_proto::{
@@ -149,7 +149,7 @@ where
         is_connected: bool,
     ) -> Poll<WakeEvent> {
         let is_their_turn = self.turn.streak < MAX_STREAK;
-        if is_their_turn && let Poll::Ready(list) = self.attempts.poll_woken(cx) {
+        if is_their_turn && let Poll::Ready(list) = self.poll_woken_attempts(cx) {
             self.turn.streak += 1;
             return Poll::Ready(WakeEvent::Attempts(list));
         }
@@ -187,10 +187,21 @@ where
         if timer.poll_fired(cx).is_ready() {
             return Poll::Ready(WakeEvent::Timer);
         }
-        if is_their_turn {
-            return Poll::Pending;
+        if !is_their_turn && let Poll::Ready(list) = self.poll_woken_attempts(cx) {
+            return Poll::Ready(WakeEvent::Attempts(list));
         }
-        self.attempts.poll_woken(cx).map(WakeEvent::Attempts)
+        if self.attempts.is_busy() {
+            // Busy exchanges continue after the runtime has looked for events.
+            self.turn.has_yielded = true;
+            timer.yield_now(cx);
+        }
+        Poll::Pending
+    }
+
+    fn poll_woken_attempts(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
+        let list = ready!(self.attempts.poll_woken(cx, self.turn.has_yielded));
+        self.turn.has_yielded = false;
+        Poll::Ready(list)
     }
 
     /// Sets the timer, unless it already fires early enough. An early wake costs one turn; setting

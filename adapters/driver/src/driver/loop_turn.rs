@@ -19,6 +19,8 @@ const POLLS_PER_CLOCK_READ: usize = 4;
 /// have more to read would keep the executor from everything else, and even from new events.
 #[derive(Debug, Default)]
 pub(super) struct LoopTurn {
+    /// Whether the loop has yielded since exchanges were polled.
+    pub(super) has_yielded: bool,
     polls: usize,
     /// The first clock read of the turn.
     since: Option<Timestamp>,

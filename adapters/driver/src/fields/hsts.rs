@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use url::{Host, Url};
 
 use crate::lock::lock;
+use crate::transport::response_headers::ResponseHeaders;
 
 /// The most hosts that are stored. When it is full, new hosts are ignored.
 const MAX_HOSTS: usize = 100_000;
@@ -130,13 +130,12 @@ impl HstsStore {
     }
 
     /// Stores what a response from `url` says, if it came by https.
-    pub(crate) fn store(&self, url: &Url, headers: &HeaderMap) {
-        let field = headers.get(STRICT_TRANSPORT_SECURITY);
+    pub(crate) fn store(&self, url: &Url, headers: &ResponseHeaders) {
+        let field = headers.first_value(&STRICT_TRANSPORT_SECURITY);
         let (Some(Host::Domain(name)), Some(field)) = (url.host(), field) else {
             return;
         };
-        let known = field
-            .to_str()
+        let known = std::str::from_utf8(field)
             .ok()
             .and_then(|text| parse(text, SystemTime::now()));
         let name = name.strip_suffix('.').unwrap_or(name);
@@ -185,12 +184,14 @@ impl fmt::Debug for HstsStore {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
     fn receive(hosts: &HstsStore, url: &str, field: &str) {
         let mut headers = HeaderMap::new();
         headers.insert(STRICT_TRANSPORT_SECURITY, field.parse().unwrap());
-        hosts.store(&url.parse().unwrap(), &headers);
+        hosts.store(&url.parse().unwrap(), &headers.into());
     }
 
     fn upgraded(hosts: &HstsStore, url: &str) -> Option<String> {

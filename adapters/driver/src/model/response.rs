@@ -12,6 +12,7 @@ use url::Url;
 
 use super::save::SaveReceipt;
 use crate::transport::connection::ConnectionInfo;
+use crate::transport::response_headers::ResponseHeaders;
 
 /// A complete response.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub struct Response {
     pub(crate) connection: Option<ConnectionInfo>,
     /// The header fields. Those that describe a coded body, `Content-Encoding` and `Content-Length`, are
     /// removed if it was decoded: [`received_headers`](Self::received_headers) has them.
-    pub headers: HeaderMap,
+    pub headers: ResponseHeaders,
     /// What the [writer](crate::BodyWriter) of a [saved](crate::Request::save) body returned.
     pub saved: Option<SaveReceipt>,
     /// The status.
@@ -66,7 +67,7 @@ impl Response {
             cache: None,
             coded_headers: None,
             connection: None,
-            headers: HeaderMap::new(),
+            headers: ResponseHeaders::default(),
             saved: None,
             status,
             url: Arc::new(Url::parse("about:blank").expect("a valid URL")),
@@ -87,7 +88,7 @@ impl Response {
         let Some(coded) = &self.coded_headers else {
             return Cow::Borrowed(&self.headers);
         };
-        let mut headers = self.headers.clone();
+        let mut headers = HeaderMap::clone(&self.headers);
         for (name, value) in &**coded {
             headers.append(name, value.clone());
         }

@@ -40,6 +40,11 @@ pub struct RouteSettings {
     pub resolve: Vec<(String, u16, Vec<IpAddr>)>,
     /// What looks names up. Default: `None`, the system.
     pub resolver: Option<Arc<dyn DnsResolver>>,
+    /// How long a TCP connection is silent before the system asks whether the peer is still there, and the
+    /// pause between such questions. Default: `None`, never.
+    pub tcp_keepalive: Option<Duration>,
+    /// Whether small packets are sent at once, without Nagle's algorithm. Default: true.
+    pub tcp_nodelay: bool,
     /// The Unix socket that all requests go to.
     pub unix_socket: Option<PathBuf>,
 }
@@ -57,6 +62,8 @@ impl Default for RouteSettings {
             proxy_tunnel: false,
             resolve: Vec::new(),
             resolver: None,
+            tcp_keepalive: None,
+            tcp_nodelay: true,
             unix_socket: None,
         }
     }
@@ -83,6 +90,8 @@ impl RouteSettings {
             ("proxy_tunnel", self.proxy_tunnel),
             ("resolve", !self.resolve.is_empty()),
             ("resolver", self.resolver.is_some()),
+            ("tcp_keepalive", self.tcp_keepalive.is_some()),
+            ("tcp_nodelay", !self.tcp_nodelay),
             ("unix_socket", self.unix_socket.is_some()),
         ];
         let first = changed.into_iter().find(|(_, changed)| *changed);
@@ -107,7 +116,7 @@ mod tests {
     #[test]
     fn every_changed_setting_is_found_by_its_name() {
         type Change = fn(&mut RouteSettings);
-        let table: [(Change, &str); 11] = [
+        let table: [(Change, &str); 13] = [
             (|route| route.resolver = Some(Arc::new(NoNames)), "resolver"),
             (
                 |route| route.address_family = AddressFamily::Ipv4,
@@ -139,6 +148,11 @@ mod tests {
                 |route| route.resolve.push(("a".into(), 1, vec![])),
                 "resolve",
             ),
+            (
+                |route| route.tcp_keepalive = Some(Duration::from_secs(9)),
+                "tcp_keepalive",
+            ),
+            (|route| route.tcp_nodelay = false, "tcp_nodelay"),
             (|route| route.unix_socket = Some("s".into()), "unix_socket"),
         ];
         assert_eq!(RouteSettings::default().first_changed(), None);

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode, Version};
 use url::Url;
 
 use super::error::TransportError;
+use super::response_headers::ResponseHeaders;
 
 /// The request of one attempt, as it goes over the wire.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ pub struct IncomingResponse<B> {
     pub coded_headers: Option<Box<HeaderMap>>,
     /// The header fields as received, without `Content-Encoding` and `Content-Length` if the
     /// transport decodes the body.
-    pub headers: HeaderMap,
+    pub headers: ResponseHeaders,
     /// The status.
     pub status: StatusCode,
     /// The protocol version.
@@ -97,11 +98,16 @@ impl<B> IncomingResponse<B> {
     /// assert_eq!(response.status, 204);
     /// ```
     #[must_use]
-    pub fn new(status: StatusCode, version: Version, headers: HeaderMap, body: B) -> Self {
+    pub fn new(
+        status: StatusCode,
+        version: Version,
+        headers: impl Into<ResponseHeaders>,
+        body: B,
+    ) -> Self {
         Self {
             body,
             coded_headers: None,
-            headers,
+            headers: headers.into(),
             status,
             version,
         }

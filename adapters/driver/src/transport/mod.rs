@@ -7,6 +7,7 @@ pub(crate) mod failure_reason;
 pub(crate) mod message;
 pub(crate) mod message_sizes;
 pub(crate) mod progress;
+pub(crate) mod response_headers;
 #[cfg(feature = "tower")]
 pub(crate) mod service_transport;
 pub(crate) mod shared_state;

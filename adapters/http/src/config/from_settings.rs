@@ -105,6 +105,8 @@ fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig
     config
         .local_address
         .clone_from(&settings.route.local_address);
+    config.tcp_keepalive = settings.route.tcp_keepalive;
+    config.tcp_nodelay = settings.route.tcp_nodelay;
     Ok(config
         .address_family(settings.route.address_family)
         .proxy(settings.route.proxy.clone())

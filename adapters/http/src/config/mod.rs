@@ -46,6 +46,8 @@ pub struct HttpConfig {
     pub(crate) private_addresses: bool,
     pub(crate) resolver: Arc<dyn DnsResolver>,
     pub(crate) routes: RouteRules,
+    pub(crate) tcp_keepalive: Option<Duration>,
+    pub(crate) tcp_nodelay: bool,
     /// The limit that the transports of one fetcher share.
     /// What the transports of a fetcher share: the limit on connections and what proxies answered.
     shared: Option<Arc<SharedConnections>>,
@@ -71,6 +73,8 @@ impl Default for HttpConfig {
             private_addresses: true,
             resolver: Arc::new(SystemResolver),
             routes: RouteRules::default(),
+            tcp_keepalive: None,
+            tcp_nodelay: true,
             shared: None,
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),

@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use fetch_driver::{FailureKind, FailureReason, TlsVersion, TransportError};
 use futures_io::{AsyncRead, AsyncWrite};
-use futures_rustls::TlsConnector;
-use futures_rustls::client::TlsStream;
 use ring::digest::{SHA256, digest};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,7 +21,7 @@ use rustls::{
 
 use super::any_certificate::{AcceptAnyCertificate, public_key};
 use crate::error::{describe, spaced_words};
-use crate::io::byte_stream::ByteStream;
+use crate::io::tls_stream::TlsStream;
 
 /// The ALPN protocol ID of HTTP/2.
 const ALPN_HTTP2: &[u8] = b"h2";
@@ -223,7 +221,7 @@ impl TlsOptions {
     }
 
     /// One configuration for all connections, so that they share TLS sessions.
-    pub(crate) fn connector(&self, http2: bool) -> TlsConnector {
+    pub(crate) fn config(&self, http2: bool) -> Arc<ClientConfig> {
         let mut config = match &self.custom {
             Some(custom) => (**custom).clone(),
             None => self.build_config(),
@@ -232,7 +230,7 @@ impl TlsOptions {
         if http2 && cfg!(feature = "http2") {
             config.alpn_protocols.insert(0, ALPN_HTTP2.to_vec());
         }
-        TlsConnector::from(Arc::new(config))
+        Arc::new(config)
     }
 
     /// The configuration that these options describe.
@@ -279,13 +277,6 @@ impl TlsOptions {
     }
 }
 
-// The default method fits: rustls decrypts records into its own buffer and copies from there.
-impl<S: ByteStream> ByteStream for TlsStream<S> {
-    fn start_turn(&mut self) {
-        self.get_mut().0.start_turn();
-    }
-}
-
 /// Why a private key cannot be read, without quoting it.
 fn key_error(pem: &[u8], error: &rustls::pki_types::pem::Error) -> String {
     use rustls::pki_types::pem::Error;
@@ -301,7 +292,7 @@ fn key_error(pem: &[u8], error: &rustls::pki_types::pem::Error) -> String {
 
 /// Does the handshake over `stream`. The server's certificate must be valid for `host`.
 pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
-    connector: &TlsConnector,
+    config: &Arc<ClientConfig>,
     host: &str,
     stream: S,
 ) -> Result<TlsStream<S>, TransportError> {
@@ -317,20 +308,19 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         )
         .with_reason(FailureReason::Certificate)
     })?;
-    connector
-        .connect(name, stream)
+    TlsStream::connect(config.clone(), name, stream)
         .await
         .map_err(|error| handshake_error(host, error))
 }
 
 /// Whether the handshake negotiated HTTP/2.
 pub(crate) fn has_negotiated_http2<S>(stream: &TlsStream<S>) -> bool {
-    stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2)
+    stream.session().alpn_protocol() == Some(ALPN_HTTP2)
 }
 
 /// The certificates that the server sent, as DER.
 pub(crate) fn peer_certificates<S>(stream: &TlsStream<S>) -> Arc<[Vec<u8>]> {
-    let certificates = stream.get_ref().1.peer_certificates().into_iter().flatten();
+    let certificates = stream.session().peer_certificates().into_iter().flatten();
     certificates.map(|der| der.to_vec()).collect()
 }
 

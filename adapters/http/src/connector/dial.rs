@@ -19,7 +19,7 @@ use crate::connect::route::ConnectRoute;
 use crate::connect::{race, tunnel};
 use crate::error::describe;
 use crate::io::byte_stream::ReadinessCached;
-use crate::io::runtime::HttpRuntime;
+use crate::io::runtime::{HttpRuntime, HttpStream as _};
 use crate::origin::OriginRef;
 
 /// A stream to the server.
@@ -202,6 +202,10 @@ impl<R: HttpRuntime> Connector<R> {
                 }
             }
         })?;
+        if self.config.tcp_keepalive.is_some() || !self.config.tcp_nodelay {
+            let set = stream.set_tcp_options(self.config.tcp_keepalive, self.config.tcp_nodelay);
+            set.map_err(|error| describe(FailureKind::Connect, "setting options of TCP", error))?;
+        }
         let stream = ReadinessCached::new(stream);
         let peer = DialedPeer {
             addr,

@@ -36,10 +36,10 @@ pub(crate) struct Connector<R> {
     pub(crate) expect_refusals: ExpectRefusals,
     runtime: R,
     #[cfg(feature = "tls")]
-    tls: futures_rustls::TlsConnector,
+    tls: Arc<rustls::ClientConfig>,
     /// For origins that require HTTP/1.1: it does not offer HTTP/2.
     #[cfg(all(feature = "tls", feature = "http2"))]
-    tls_http1: OnceLock<futures_rustls::TlsConnector>,
+    tls_http1: OnceLock<Arc<rustls::ClientConfig>>,
 }
 
 /// Spawns lookups on the runtime.
@@ -67,7 +67,7 @@ impl<R: HttpRuntime> Connector<R> {
             expect_refusals: ExpectRefusals::default(),
             runtime,
             #[cfg(feature = "tls")]
-            tls: config.tls.connector(config.http2 != Http2Mode::Off),
+            tls: config.tls.config(config.http2 != Http2Mode::Off),
             #[cfg(all(feature = "tls", feature = "http2"))]
             tls_http1: OnceLock::new(),
             config,
@@ -101,12 +101,10 @@ impl<R: HttpRuntime> Connector<R> {
 
     /// What does the TLS handshakes with `origin`.
     #[cfg(feature = "tls")]
-    pub(super) fn tls(&self, origin: OriginRef<'_>) -> &futures_rustls::TlsConnector {
+    pub(super) fn tls(&self, origin: OriginRef<'_>) -> &Arc<rustls::ClientConfig> {
         #[cfg(feature = "http2")]
         if self.is_http1_required(origin) {
-            return self
-                .tls_http1
-                .get_or_init(|| self.config.tls.connector(false));
+            return self.tls_http1.get_or_init(|| self.config.tls.config(false));
         }
         let _ = origin;
         &self.tls

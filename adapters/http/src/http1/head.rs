@@ -5,7 +5,8 @@ mod keep_alive;
 #[cfg(test)]
 mod tests;
 
-use fetch_driver::Quoted;
+use fetch_driver::{Quoted, ResponseHeaders};
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
@@ -22,12 +23,15 @@ use crate::flood::MAX_INFORMATIONAL;
 /// How many fields are parsed without an allocation. The length of the head bounds their number.
 const FEW_FIELDS: usize = 100;
 
+/// The size of the largest head whose lines are kept as they are, in bytes: no name in it is too long for a map.
+const MAX_LINES: usize = u16::MAX as usize;
+
 #[derive(Debug)]
 pub(crate) struct ResponseHead {
     pub(super) framing: BodyFraming,
     /// How long the connection may be idle before it must not be used again, by `Keep-Alive`.
     pub(super) idle_limit: Option<Duration>,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: ResponseHeaders,
     /// Whether the connection may serve another request afterwards.
     pub(super) keep_alive: bool,
     /// The codings of the body besides chunked, in the order in which they were applied.
@@ -178,29 +182,46 @@ impl HeadParser {
             Some(0) => Version::HTTP_10,
             _ => Version::HTTP_11,
         };
-        let headers = headers(parsed.headers, bytes)?;
+        let fields = Fields(parsed.headers);
         let has_body = has_body(self.is_head_request, status);
         let (framing, is_unambiguous) = match has_body {
-            true => framing(&headers, version)?,
+            true => framing(fields, version)?,
             false => (BodyFraming::Length(0), true),
         };
-        let transfer_codings = match has_body && headers.contains_key(TRANSFER_ENCODING) {
-            true => transfer_codings(&headers)?,
+        let transfer_codings = match has_body && fields.all(TRANSFER_ENCODING).next().is_some() {
+            true => transfer_codings(fields)?,
             false => Vec::new(),
         };
-        let (idle_limit, is_last) = keep_alive_parameters(&headers);
+        let (idle_limit, is_last) = keep_alive_parameters(fields);
         let keep_alive = is_unambiguous
             && framing != BodyFraming::UntilClose
             && !is_last
-            && allows_keep_alive(&headers, version);
+            && allows_keep_alive(fields, version);
         Ok(ResponseHead {
             framing,
             idle_limit,
-            headers,
+            headers: response_headers(parsed.headers, bytes)?,
             keep_alive,
             transfer_codings,
             status,
             version,
+        })
+    }
+}
+
+/// The fields of a head, as parsed.
+#[derive(Clone, Copy)]
+struct Fields<'a>(&'a [httparse::Header<'a>]);
+
+impl<'a> Fields<'a> {
+    /// All values of a field.
+    fn all(self, name: HeaderName) -> impl DoubleEndedIterator<Item = Cow<'a, [u8]>> {
+        let of_name =
+            move |field: &&httparse::Header<'_>| field.name.eq_ignore_ascii_case(name.as_str());
+        let values = self.0.iter().filter(of_name).map(|field| field.value);
+        values.map(|value| match value.contains(&b'\n') {
+            true => Cow::Owned(unfold(value)),
+            false => Cow::Borrowed(value),
         })
     }
 }
@@ -221,22 +242,30 @@ fn may_contain_end(unread: &[u8], received: &[u8]) -> bool {
     has_end(&seam) || has_end(received)
 }
 
-/// The fields. All values share one copy of the head.
-fn headers(fields: &[httparse::Header<'_>], bytes: &[u8]) -> Result<HeaderMap, HeadError> {
-    let whole = Bytes::copy_from_slice(bytes);
+/// The fields, as lines that become a map when it is asked for; at once, if they may not fit into a map or a
+/// value is folded.
+fn response_headers(
+    fields: &[httparse::Header<'_>],
+    bytes: &[u8],
+) -> Result<ResponseHeaders, HeadError> {
+    // The status line, a line for each field, and an empty one.
+    let has_folds = memchr::memchr_iter(b'\n', bytes).count() != fields.len() + 2;
+    if has_folds || fields.len() > FEW_FIELDS || bytes.len() > MAX_LINES {
+        return field_map(fields).map(ResponseHeaders::from);
+    }
+    let first_line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+    let lines = Bytes::copy_from_slice(&bytes[first_line..]);
+    Ok(ResponseHeaders::from_lines(lines))
+}
+
+fn field_map(fields: &[httparse::Header<'_>]) -> Result<HeaderMap, HeadError> {
     let mut headers =
         HeaderMap::try_with_capacity(fields.len()).map_err(|_| HeadError::TooLarge)?;
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes())
             .map_err(|_| syntax(format!("the field name {}", Quoted(field.name))))?;
-        let start = field.value.as_ptr().addr() - bytes.as_ptr().addr();
-        let value = match field.value.is_empty() {
-            true => HeaderValue::from_static(""),
-            false if field.value.contains(&b'\n') => HeaderValue::from_bytes(&unfold(field.value))
-                .map_err(|_| syntax(format!("the value of {name}")))?,
-            false => HeaderValue::from_maybe_shared(whole.slice(start..start + field.value.len()))
-                .map_err(|_| syntax(format!("the value of {name}")))?,
-        };
+        let value = HeaderValue::from_bytes(&unfold(field.value))
+            .map_err(|_| syntax(format!("the value of {name}")))?;
         let appended = headers.try_append(name, value);
         appended.map_err(|_| HeadError::TooLarge)?;
     }

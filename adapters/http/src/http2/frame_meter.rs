@@ -16,8 +16,11 @@ const PADDED: u8 = 8;
 const HEADER: usize = 9;
 
 /// What a frame without data counts, besides its payload, as bytes of framing: it takes as much time
-/// as some tens of bytes.
-const CONTROL_FRAME: u64 = 64;
+/// as some hundred bytes. About a thousand are always allowed.
+const CONTROL_FRAME: u64 = 256;
+
+/// What a WINDOW_UPDATE counts. Uploads in small pieces bring many of them.
+const WINDOW_UPDATE_FRAME: u64 = 32;
 
 /// What HEADERS count, because their fields are decoded. Some hundred informational responses are allowed, as
 /// over HTTP/1.1.
@@ -113,8 +116,7 @@ impl FrameMeter {
                 self.overhead.add_content(length - padding);
                 HEADER as u64 + padding
             }
-            // Uploads in small pieces bring many of them.
-            WINDOW_UPDATE => CONTROL_FRAME / 2 + length,
+            WINDOW_UPDATE => WINDOW_UPDATE_FRAME + length,
             // Their size has a limit.
             HEADERS => HEADERS_FRAME + length / 16,
             CONTINUATION => CONTROL_FRAME + length / 16,

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use fetch_driver::LocalAddress;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 /// A socket that does not block, is bound to `local`, and can be connected to `addr`; for
 /// implementations of [`HttpRuntime::connect_from`](crate::HttpRuntime::connect_from).
@@ -33,6 +34,40 @@ pub fn bind_socket(addr: SocketAddr, local: &LocalAddress) -> io::Result<TcpStre
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     Ok(socket.into())
+}
+
+/// Sets options of a TCP socket; for implementations of
+/// [`HttpStream::set_tcp_options`](crate::HttpStream::set_tcp_options). The pauses of `keepalive` are
+/// whole seconds, rounded up.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let stream = std::net::TcpStream::connect(listener.local_addr()?)?;
+/// let socket = socket2::SockRef::from(&stream);
+/// fetch_http::set_tcp_options(&socket, Some(Duration::from_millis(6_500)), true)?;
+/// assert!(stream.nodelay()? && socket.keepalive()?);
+/// assert_eq!(socket.tcp_keepalive_time()?, Duration::from_secs(7));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The system's error.
+pub fn set_tcp_options(
+    socket: &Socket,
+    keepalive: Option<Duration>,
+    nodelay: bool,
+) -> io::Result<()> {
+    socket.set_tcp_nodelay(nodelay)?;
+    let Some(pause) = keepalive else {
+        return Ok(());
+    };
+    let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
+    let pause = Duration::from_secs(seconds.clamp(1, 32_767));
+    let probes = TcpKeepalive::new().with_time(pause).with_interval(pause);
+    socket.set_tcp_keepalive(&probes)
 }
 
 fn bind(socket: &Socket, addr: SocketAddr, local: &LocalAddress) -> io::Result<()> {

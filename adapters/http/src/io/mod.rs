@@ -9,3 +9,5 @@ pub(crate) mod reactor;
 pub(crate) mod runtime;
 #[cfg(feature = "async-io")]
 pub(crate) mod socket;
+#[cfg(feature = "tls")]
+pub(crate) mod tls_stream;

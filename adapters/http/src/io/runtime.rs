@@ -138,6 +138,20 @@ pub trait HttpStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         None
     }
 
+    /// Sets options of TCP: see [`set_tcp_options`](crate::set_tcp_options). Called only if they differ
+    /// from the defaults.
+    ///
+    /// The default fails with [`io::ErrorKind::Unsupported`].
+    ///
+    /// # Errors
+    ///
+    /// The system's error, or [`io::ErrorKind::Unsupported`].
+    fn set_tcp_options(&self, keepalive: Option<Duration>, nodelay: bool) -> io::Result<()> {
+        let _ = (keepalive, nodelay);
+        let why = "this runtime's adapter cannot set options of TCP";
+        Err(io::Error::new(io::ErrorKind::Unsupported, why))
+    }
+
     /// Reads into the spare capacity of `buf`, which is not empty, and appends the bytes to `buf`.
     /// Returns their number; 0 is the end of the stream.
     ///

@@ -8,12 +8,14 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_io::Async;
 use fetch_driver::LocalAddress;
 use futures_io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
 
-use super::local::start_connect_from;
+use super::local::{set_tcp_options, start_connect_from};
 #[cfg(target_os = "linux")]
 use super::reactor::{Reactor, RegisteredSocket};
 use super::runtime::{HttpStream, poll_read_zeroed};
@@ -220,6 +222,17 @@ impl HttpStream for AsyncIoSocket {
             #[cfg(unix)]
             SocketKind::Unix(_) => false,
         }
+    }
+
+    fn set_tcp_options(&self, keepalive: Option<Duration>, nodelay: bool) -> io::Result<()> {
+        let stream = match &self.0 {
+            #[cfg(target_os = "linux")]
+            SocketKind::Registered(stream) => stream.get_ref(),
+            SocketKind::Tcp(stream) => stream.get_ref(),
+            #[cfg(unix)]
+            SocketKind::Unix(_) => return Ok(()),
+        };
+        set_tcp_options(&SockRef::from(stream), keepalive, nodelay)
     }
 
     fn local_addr(&self) -> Option<SocketAddr> {

@@ -261,8 +261,11 @@ impl<'a> RecordSource<'a> {
     }
 
     pub(super) fn content_type(&self) -> Option<&'a str> {
-        let field = self.response()?.headers.get(header::CONTENT_TYPE)?;
-        field.to_str().ok()
+        let field = self
+            .response()?
+            .headers
+            .first_value(&header::CONTENT_TYPE)?;
+        str::from_utf8(field).ok().filter(|text| text.is_ascii())
     }
 
     /// The response's header fields, if records have them.

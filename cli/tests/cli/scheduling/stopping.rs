@@ -63,7 +63,11 @@ fn the_first_ctrl_c_starts_no_queued_fetch() {
     signal(&child, "INT");
     let ran = ran(child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.records().len()), (130, 1));
-    assert!(ran.stderr.contains("1 URL not finished"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("1 ok, 1 not finished"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(site.observed().requests, 1);
 }
 
@@ -83,7 +87,7 @@ fn the_second_signal_aborts() {
     assert!(
         summary
             .iter()
-            .any(|line| line.contains("1 URL not finished")),
+            .any(|line| line.contains("0 ok, 1 not finished")),
         "{summary:?}"
     );
 }

@@ -203,6 +203,29 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
+    /// Has the system check TCP connections that were silent for this long, so that one whose peer is gone
+    /// ends. A fraction of a second is rounded up. Default: never. Not with surf.
+    ///
+    /// ```
+    /// let pause = std::time::Duration::from_secs(60);
+    /// let builder = fetch_smol::Fetcher::builder().tcp_keepalive(pause);
+    /// ```
+    pub fn tcp_keepalive(mut self, pause: Duration) -> Self {
+        self.settings.route.tcp_keepalive = Some(pause);
+        self
+    }
+
+    /// Sets whether small packets are sent at once (`TCP_NODELAY`). Default: true. surf has no way to
+    /// switch it off.
+    ///
+    /// ```
+    /// let builder = fetch_smol::Fetcher::builder().tcp_nodelay(false);
+    /// ```
+    pub fn tcp_nodelay(mut self, enabled: bool) -> Self {
+        self.settings.route.tcp_nodelay = enabled;
+        self
+    }
+
     /// Sends all requests to the server that listens on this Unix socket. The `Host` field, and the
     /// name that a certificate must match, are still those of the URL. It cannot be combined with a
     /// proxy.

@@ -16,7 +16,7 @@ where
 {
     let cx = Context::from_waker(std::task::Waker::noop());
     let mut inputs = Vec::new();
-    if let Poll::Ready(list) = attempts.poll_woken(&cx) {
+    if let Poll::Ready(list) = attempts.poll_woken(&cx, true) {
         for index in list {
             attempts.poll_exchange(index, fetches, |_, input, _| inputs.push(input));
         }

@@ -161,7 +161,7 @@ where
     /// Polls what takes time in the cache.
     pub(in crate::driver) fn poll_cache(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
         match &mut self.attempts.cache {
-            Some(cache) => cache.tasks.poll_woken(cx),
+            Some(cache) => cache.tasks.poll_woken(cx, true),
             None => Poll::Pending,
         }
     }

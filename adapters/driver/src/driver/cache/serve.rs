@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fetch_proto::Method;
 use fetch_proto::cache::{CacheStatus, WallTime, answers_condition, requested_range};
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderValue, StatusCode, Version, header};
 
 use super::plan::CachePlan;
 use crate::cache::stored::StoredResponse;
 use crate::driver::exchange::ResponseParts;
+use crate::transport::response_headers::ResponseHeaders;
 
 /// A response from the cache.
 pub(super) struct ServedResponse {
@@ -30,7 +31,7 @@ impl ServedResponse {
                 parts: ResponseParts {
                     cache: Some(cache),
                     coded_headers: None,
-                    headers: stored.not_modified_headers(now),
+                    headers: stored.not_modified_headers(now).into(),
                     status: StatusCode::NOT_MODIFIED,
                     version: stored.version,
                 },
@@ -49,7 +50,7 @@ impl ServedResponse {
                 parts: ResponseParts {
                     cache: Some(cache),
                     coded_headers: None,
-                    headers,
+                    headers: headers.into(),
                     status: StatusCode::PARTIAL_CONTENT,
                     version: stored.version,
                 },
@@ -63,7 +64,7 @@ impl ServedResponse {
             parts: ResponseParts {
                 cache: Some(cache),
                 coded_headers: stored.coded_headers.clone(),
-                headers: stored.served_headers(now),
+                headers: stored.served_headers(now).into(),
                 status: stored.status(),
                 version: stored.version,
             },
@@ -77,7 +78,7 @@ impl ServedResponse {
             parts: ResponseParts {
                 cache: Some(plan.status),
                 coded_headers: None,
-                headers: HeaderMap::new(),
+                headers: ResponseHeaders::default(),
                 status: StatusCode::GATEWAY_TIMEOUT,
                 version: Version::HTTP_11,
             },

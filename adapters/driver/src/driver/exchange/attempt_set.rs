@@ -15,9 +15,9 @@ use atomic_waker::AtomicWaker;
 /// aborted, and the next future reuses the allocation.
 ///
 /// A future that wakes itself while it is polled has used up its turn and could go on at once. It is
-/// busy from then on, until it has not done so for a while. Busy futures wait until the others that were
-/// woken have been polled, and then one of them is. So servers that always have more to send cost the
-/// others one turn, and not a turn for each such server.
+/// busy from then on, until it has not done so for a while. One busy future is polled whenever no other is
+/// woken, and after every [`OTHERS_PER_BUSY`] polls of others. So servers that always have more to send
+/// use the time that is left, and a bounded part of the rest, however many they are.
 pub(crate) struct AttemptSet<F> {
     free: Vec<usize>,
     slots: Vec<AttemptSlot<F>>,
@@ -26,6 +26,8 @@ pub(crate) struct AttemptSet<F> {
     woken: Vec<usize>,
     /// Busy futures that were woken, in order.
     busy: VecDeque<usize>,
+    /// How many others were woken since a busy one had its turn.
+    others: usize,
 }
 
 struct AttemptSlot<F> {
@@ -66,6 +68,10 @@ const LISTED: u8 = 1;
 const POLLED: u8 = 2;
 /// The slot was woken while it was polled, or waits among the busy ones. Only the owner ends this state.
 const YIELDED: u8 = 3;
+
+/// How many polls of others a busy future waits for at most. A turn of reading takes about as long as
+/// thirty exchanges of small responses.
+const OTHERS_PER_BUSY: usize = 64;
 
 /// How many polls in a row that use up no turn end a future's time among the busy ones.
 const BUSY_POLLS: u8 = 16;
@@ -148,6 +154,7 @@ impl<F: PollAttempt> AttemptSet<F> {
             wake_list: Arc::default(),
             woken: Vec::new(),
             busy: VecDeque::new(),
+            others: 0,
         }
     }
 
@@ -203,16 +210,27 @@ impl<F: PollAttempt> AttemptSet<F> {
         self.slots[index].signal.push();
     }
 
-    /// The indices that were woken, in order, and one that is busy. If there are none, wakes `cx` when there are some.
-    pub(crate) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<Vec<usize>> {
+    /// Whether a busy future waits for its turn.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.busy.is_empty()
+    }
+
+    /// The indices to poll, in order. If there are none, wakes `cx` when another than a busy one is woken.
+    /// With `includes_busy`, a busy one is returned if no other is woken: the owner has looked whether
+    /// there is any.
+    pub(crate) fn poll_woken(&mut self, cx: &Context<'_>, includes_busy: bool) -> Poll<Vec<usize>> {
         let mut list = core::mem::take(&mut self.woken);
         self.take_woken(&mut list);
-        if list.is_empty() && self.busy.is_empty() {
+        if list.is_empty() && !(includes_busy && self.is_busy()) {
             self.wake_list.owner.register(cx.waker());
             // A wake may have come between the check and the registration.
             self.take_woken(&mut list);
         }
-        list.extend(self.busy.pop_front());
+        self.others += list.len();
+        if self.others >= OTHERS_PER_BUSY || list.is_empty() && includes_busy {
+            list.extend(self.busy.pop_front());
+            self.others = 0;
+        }
         if list.is_empty() {
             self.woken = list;
             return Poll::Pending;
@@ -280,177 +298,4 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_lite::future::{block_on, pending, poll_fn, yield_now};
-
-    use super::*;
-
-    type BoxedFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-    impl PollAttempt for BoxedFuture {
-        type Update = ();
-
-        fn poll(self: Pin<&mut Self>, (): &mut (), cx: &mut Context<'_>) -> Poll<()> {
-            Future::poll(self, cx)
-        }
-    }
-
-    fn woken(attempts: &mut AttemptSet<BoxedFuture>) -> Vec<usize> {
-        block_on(poll_fn(|cx| attempts.poll_woken(cx)))
-    }
-
-    #[test]
-    fn only_woken_futures_are_polled_until_done() {
-        let mut attempts = AttemptSet::new();
-        let never: BoxedFuture = Box::pin(pending());
-        let soon: BoxedFuture = Box::pin(yield_now());
-        let (a, b) = (attempts.insert(never), attempts.insert(soon));
-        assert_eq!(woken(&mut attempts), [a, b]);
-        assert_eq!(
-            (attempts.poll(a, &mut ()), attempts.poll(b, &mut ())),
-            (AttemptPoll::Pending, AttemptPoll::Pending)
-        );
-        assert_eq!(woken(&mut attempts), [b]);
-        assert_eq!(attempts.poll(b, &mut ()), AttemptPoll::Ready);
-    }
-
-    #[test]
-    fn one_busy_future_is_polled_after_all_that_were_woken() {
-        let mut attempts = AttemptSet::new();
-        let busy = || -> BoxedFuture {
-            Box::pin(poll_fn(|cx| {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }))
-        };
-        let busy = [0, 1, 2].map(|_| attempts.insert(busy()));
-        let quiet: BoxedFuture = Box::pin(pending());
-        let quiet = attempts.insert(quiet);
-        let mut rounds = Vec::new();
-        for round in 0..6 {
-            if round > 2 {
-                attempts.slots[quiet].waker.wake_by_ref();
-            }
-            let list = woken(&mut attempts);
-            for index in &list {
-                attempts.poll(*index, &mut ());
-            }
-            rounds.push(list);
-        }
-        let [a, b, c] = busy;
-        assert_eq!(rounds[0], [a, b, c, quiet]);
-        assert_eq!(rounds[1..3], [vec![a], vec![b]]);
-        assert_eq!(rounds[3..], [[quiet, c], [quiet, a], [quiet, b]]);
-        // One that is removed is not polled, and its slot has no turn left.
-        attempts.remove(c);
-        assert_eq!(woken(&mut attempts), [a]);
-        attempts.poll(a, &mut ());
-        let next: BoxedFuture = Box::pin(pending());
-        assert_eq!(attempts.insert(next), c);
-        assert_eq!(woken(&mut attempts), [c, b]);
-    }
-
-    #[test]
-    fn a_future_is_busy_until_it_has_not_woken_itself_for_a_while() {
-        let mut attempts = AttemptSet::new();
-        let mut polls = 0;
-        let once: BoxedFuture = Box::pin(poll_fn(move |cx| {
-            polls += 1;
-            if polls == 1 {
-                cx.waker().wake_by_ref();
-            }
-            Poll::Pending
-        }));
-        let quiet: BoxedFuture = Box::pin(pending());
-        let (once, quiet) = (attempts.insert(once), attempts.insert(quiet));
-        let mut lists = Vec::new();
-        for _ in 0..=BUSY_POLLS + 1 {
-            for index in [once, quiet] {
-                attempts.slots[index].waker.wake_by_ref();
-            }
-            let list = woken(&mut attempts);
-            for index in &list {
-                attempts.poll(*index, &mut ());
-            }
-            lists.push(list);
-        }
-        let (last, while_busy) = lists[1..].split_last().unwrap();
-        assert!(while_busy.iter().all(|list| *list == [quiet, once]));
-        assert_eq!(*last, [once, quiet]);
-    }
-
-    #[test]
-    fn no_wake_is_lost_among_many_threads() {
-        const SLOTS: usize = 20;
-        let mut attempts: AttemptSet<BoxedFuture> = AttemptSet::new();
-        for _ in 0..SLOTS {
-            attempts.insert(Box::pin(pending()));
-        }
-        let slots = attempts.slots.iter();
-        let wakers: Vec<_> = slots.map(|slot| slot.waker.clone()).collect();
-        for _ in 0..200 {
-            // Each slot is woken by one of four threads, and all slots by the fifth.
-            let threads = (0..5).map(|thread| {
-                let mine = move |(i, _): &(usize, &Waker)| thread == 4 || i % 4 == thread;
-                let wakers = wakers.clone();
-                std::thread::spawn(move || {
-                    let wakers = wakers.iter().enumerate().filter(mine);
-                    wakers.for_each(|(_, waker)| waker.wake_by_ref());
-                })
-            });
-            let threads: Vec<_> = threads.collect();
-            // If a wake were lost, this would wait for ever.
-            let mut polled = [0; SLOTS];
-            while polled.contains(&0) {
-                let list = woken(&mut attempts);
-                for index in &list {
-                    polled[*index] += 1;
-                    attempts.poll(*index, &mut ());
-                }
-                attempts.recycle(list);
-            }
-            for thread in threads {
-                thread.join().unwrap();
-            }
-            let mut rest = Vec::new();
-            attempts.take_woken(&mut rest);
-            for index in rest {
-                polled[index] += 1;
-                attempts.poll(index, &mut ());
-            }
-            // At most one poll per wake; in the first round the insertion counts as one, too.
-            assert!(polled.iter().all(|polls| *polls <= 3), "{polled:?}");
-        }
-    }
-
-    #[test]
-    fn a_panic_is_reported_and_its_slot_is_reused() {
-        let mut attempts: AttemptSet<BoxedFuture> = AttemptSet::new();
-        let index = attempts.insert(Box::pin(async { panic!("broken") }));
-        assert_eq!(woken(&mut attempts), [index]);
-        let polled = attempts.poll(index, &mut ());
-        assert_eq!(polled, AttemptPoll::Panicked("broken".to_owned()));
-        assert_eq!(attempts.insert(Box::pin(async {})), index);
-    }
-
-    #[test]
-    fn a_removed_future_is_dropped_at_once() {
-        use std::sync::atomic::AtomicBool;
-
-        struct DropFlag(Arc<AtomicBool>);
-        impl Drop for DropFlag {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::SeqCst);
-            }
-        }
-        let dropped = Arc::new(AtomicBool::new(false));
-        let flag = DropFlag(dropped.clone());
-        let mut attempts: AttemptSet<BoxedFuture> = AttemptSet::new();
-        let index = attempts.insert(Box::pin(async move {
-            let _flag = flag;
-            pending::<()>().await;
-        }));
-        attempts.remove(index);
-        assert!(dropped.load(Ordering::SeqCst));
-    }
-}
+mod tests;

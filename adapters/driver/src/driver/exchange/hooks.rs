@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use fetch_proto::FailureKind;
 use futures_core::Stream;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::ResponseParts;
@@ -110,7 +110,7 @@ impl Classification {
             (hook.call)(AttemptResponse {
                 context: context.clone(),
                 first_bytes: body.peeked(wanted),
-                headers: head.headers.clone(),
+                headers: HeaderMap::clone(&head.headers),
                 status: head.status,
                 url: url.clone(),
                 version: head.version,

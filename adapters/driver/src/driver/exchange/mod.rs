@@ -29,6 +29,7 @@ use crate::transport::Transport;
 use crate::transport::error::TransportError;
 use crate::transport::message::{IncomingResponse, OutgoingRequest};
 use crate::transport::progress::{AttemptProgress, BodyDemand};
+use crate::transport::response_headers::ResponseHeaders;
 
 /// Starts the exchange of one attempt.
 pub(crate) fn start_exchange<T: Transport>(
@@ -149,7 +150,7 @@ pub(crate) struct ResponseParts {
     pub(crate) cache: Option<fetch_proto::cache::CacheStatus>,
     /// The fields of the coded body, if the transport decodes it.
     pub(crate) coded_headers: Option<Box<HeaderMap>>,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: ResponseHeaders,
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
 }

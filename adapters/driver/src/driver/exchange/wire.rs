@@ -8,7 +8,7 @@ use fetch_proto::{
     Attempt, AuthChallenge, ContentRange, DigestChallenge, HeadSummary, RepresentationSummary,
     ResumePoint, ServerAuthentication, has_secret, is_sent_to_other_origins, location_text,
 };
-use fetch_retry_after::{parse_retry_after, rate_limit_wait};
+use fetch_retry_after::{RATE_LIMIT_FIELDS, parse_retry_after, rate_limit_wait};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
@@ -36,21 +36,22 @@ pub(crate) fn sharing_key(request: &Request, common: &HeaderMap) -> u64 {
 /// The parts of a response's head on which the core's decisions depend.
 /// `keeps_body`: whether the body is saved or streamed, so that it may be continued.
 pub(crate) fn engine_head(parts: &ResponseParts, keeps_body: bool) -> HeadSummary {
-    let field = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
-    let location = field(header::LOCATION).map(location_text);
-    let retry_after = field(header::RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok());
+    let headers = &parts.headers;
+    let location = headers.first_value(&header::LOCATION).map(location_text);
+    let retry_after = headers.first_value(&header::RETRY_AFTER);
+    let retry_after = retry_after.and_then(|value| std::str::from_utf8(value).ok());
     let head = HeadSummary::status(parts.status.as_u16());
     let head = match keeps_body {
-        true => head.representation(representation(
-            &parts.headers,
-            parts.coded_headers.is_some(),
-        )),
+        true => head.representation(representation(headers, parts.coded_headers.is_some())),
         false => head,
     };
-    let fields = parts.headers.iter();
-    let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let pause = headers.may_contain_any(&RATE_LIMIT_FIELDS).then(|| {
+        let fields = headers.iter();
+        let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        rate_limit_wait(fields, SystemTime::now)
+    });
     head.location(location)
-        .pause(rate_limit_wait(fields, SystemTime::now))
+        .pause(pause.flatten())
         .retry_after(retry_after.and_then(|value| parse_retry_after(value, SystemTime::now())))
 }
 
@@ -86,8 +87,8 @@ pub(crate) fn with_upgraded_location(
     from: &Url,
     hsts: &HstsStore,
 ) -> HeadSummary {
-    let location = parts.headers.get(header::LOCATION);
-    let target = location.and_then(|location| from.join(&location_text(location.as_bytes())).ok());
+    let location = parts.headers.first_value(&header::LOCATION);
+    let target = location.and_then(|location| from.join(&location_text(location)).ok());
     match target.and_then(|target| hsts.upgrade(&target)) {
         Some(upgraded) => head.location(Some(String::from(upgraded).into_boxed_str())),
         None => head,

@@ -30,6 +30,7 @@ use crate::model::save::{BodyWriter, ResponseHead};
 use crate::telemetry::tracing::FetchSpan;
 use crate::transport::message_sizes::MessageSizes;
 use crate::transport::progress::AttemptProgress;
+use crate::transport::response_headers::ResponseHeaders;
 
 /// A fetch in the engine.
 pub(crate) struct ActiveFetch {
@@ -409,7 +410,7 @@ impl ActiveFetch {
                     #[cfg(feature = "cache")]
                     cache: None,
                     coded_headers: None,
-                    headers: http::HeaderMap::new(),
+                    headers: ResponseHeaders::default(),
                     status: StatusCode::from_u16(finish.status).unwrap_or_default(),
                     version: http::Version::default(),
                 });

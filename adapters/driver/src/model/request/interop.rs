@@ -91,7 +91,7 @@ impl From<Response> for http::Response<Bytes> {
         let mut converted = Self::new(response.body);
         *converted.status_mut() = response.status;
         *converted.version_mut() = response.version;
-        *converted.headers_mut() = response.headers;
+        *converted.headers_mut() = response.headers.into_map();
         converted
     }
 }
@@ -107,7 +107,7 @@ impl<B: Into<Bytes>> From<http::Response<B>> for Response {
         let (parts, body) = response.into_parts();
         let (version, headers): (_, HeaderMap) = (parts.version, parts.headers);
         Self {
-            headers,
+            headers: headers.into(),
             version,
             ..Self::new(parts.status, body)
         }

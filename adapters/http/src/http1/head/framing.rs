@@ -2,10 +2,10 @@
 
 use fetch_driver::Quoted;
 use fetch_transport_util::ContentCoding;
+use http::Version;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Version};
 
-use super::{HeadError, parse_number, syntax};
+use super::{Fields, HeadError, parse_number, syntax};
 
 /// The most transfer codings besides chunked. Servers use one; more than this is an attack.
 const MAX_TRANSFER_CODINGS: usize = 2;
@@ -19,10 +19,10 @@ pub(in crate::http1) enum BodyFraming {
 }
 
 /// The transfer codings besides chunked, which must be the last one.
-pub(super) fn transfer_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>, HeadError> {
+pub(super) fn transfer_codings(fields: Fields<'_>) -> Result<Vec<ContentCoding>, HeadError> {
     let (mut codings, mut is_chunked) = (Vec::new(), false);
-    for value in headers.get_all(TRANSFER_ENCODING) {
-        for name in value.as_bytes().split(|byte| *byte == b',') {
+    for value in fields.all(TRANSFER_ENCODING) {
+        for name in value.split(|byte| *byte == b',') {
             let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
             match name.as_str() {
                 "" | "identity" => {}
@@ -45,25 +45,28 @@ pub(super) fn transfer_codings(headers: &HeaderMap) -> Result<Vec<ContentCoding>
 
 /// How the body ends, and whether the head is unambiguous about it.
 pub(super) fn framing(
-    headers: &HeaderMap,
+    fields: Fields<'_>,
     version: Version,
 ) -> Result<(BodyFraming, bool), HeadError> {
-    if let Some(coding) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
+    if let Some(coding) = fields.all(TRANSFER_ENCODING).next_back() {
         if version == Version::HTTP_10 {
             return Err(syntax("Transfer-Encoding in HTTP/1.0"));
         }
-        let last = coding.as_bytes().rsplit(|byte| *byte == b',').next();
+        let last = coding.rsplit(|byte| *byte == b',').next();
         let is_chunked =
             last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
         return Ok(match is_chunked {
             // If there is a length, too, an intermediary may use it instead (request smuggling).
-            true => (BodyFraming::Chunked, !headers.contains_key(CONTENT_LENGTH)),
+            true => (
+                BodyFraming::Chunked,
+                fields.all(CONTENT_LENGTH).next().is_none(),
+            ),
             false => (BodyFraming::UntilClose, true),
         });
     }
     let mut length = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        for part in value.as_bytes().split(|byte| *byte == b',') {
+    for value in fields.all(CONTENT_LENGTH) {
+        for part in value.split(|byte| *byte == b',') {
             let parsed = parse_number(part.trim_ascii());
             let parsed = parsed.ok_or_else(|| invalid_length(part.trim_ascii()))?;
             if length.is_some_and(|length| length != parsed) {

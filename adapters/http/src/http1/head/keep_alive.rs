@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderName, Version};
+use http::{HeaderName, Version};
 
-use super::parse_number;
+use super::{Fields, parse_number};
 
-pub(super) fn allows_keep_alive(headers: &HeaderMap, version: Version) -> bool {
+pub(super) fn allows_keep_alive(fields: Fields<'_>, version: Version) -> bool {
     let has_option = |wanted: &[u8]| {
-        headers.get_all(CONNECTION).iter().any(|value| {
-            let mut options = value.as_bytes().split(|byte| *byte == b',');
+        fields.all(CONNECTION).any(|value| {
+            let mut options = value.split(|byte| *byte == b',');
             options.any(|option| option.trim_ascii().eq_ignore_ascii_case(wanted))
         })
     };
@@ -26,11 +26,11 @@ const MAX_IDLE_MARGIN: Duration = Duration::from_secs(1);
 
 /// The idle limit in `Keep-Alive: timeout=5, max=100`, less a margin, and whether the connection
 /// takes no more requests (RFC 2068, section 19.7.1.1).
-pub(super) fn keep_alive_parameters(headers: &HeaderMap) -> (Option<Duration>, bool) {
+pub(super) fn keep_alive_parameters(fields: Fields<'_>) -> (Option<Duration>, bool) {
     const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
     let (mut idle_limit, mut is_last) = (None, false);
-    for value in headers.get_all(KEEP_ALIVE) {
-        for parameter in value.as_bytes().split(|byte| *byte == b',') {
+    for value in fields.all(KEEP_ALIVE) {
+        for parameter in value.split(|byte| *byte == b',') {
             let mut parts = parameter.splitn(2, |byte| *byte == b'=');
             let name = parts.next().unwrap_or_default().trim_ascii();
             let number = parts.next().unwrap_or_default().trim_ascii();

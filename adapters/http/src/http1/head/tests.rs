@@ -3,9 +3,8 @@ use super::*;
 #[test]
 fn keep_alive_limits_the_idle_time_with_a_margin() {
     let parameters = |value: &'static str| {
-        let mut headers = HeaderMap::new();
-        headers.insert("keep-alive", HeaderValue::from_static(value));
-        keep_alive_parameters(&headers)
+        let (name, value) = ("keep-alive", value.as_bytes());
+        keep_alive_parameters(Fields(&[httparse::Header { name, value }]))
     };
     let seconds = |seconds| Some(Duration::from_secs_f64(seconds));
     for (value, limit, is_last) in [
@@ -20,7 +19,7 @@ fn keep_alive_limits_the_idle_time_with_a_margin() {
     ] {
         assert_eq!(parameters(value), (limit, is_last), "{value}");
     }
-    assert_eq!(keep_alive_parameters(&HeaderMap::new()), (None, false));
+    assert_eq!(keep_alive_parameters(Fields(&[])), (None, false));
 }
 
 const GET: HeadParser = HeadParser {
@@ -213,6 +212,28 @@ fn a_folded_value_is_one_line() {
         (&head.headers["empty"], &head.headers["y"]),
         (&"".parse().unwrap(), &"z".parse().unwrap())
     );
+}
+
+/// What a strict map has of the fields that httparse accepts in `text`.
+fn parsed_at_once(text: &[u8]) -> Option<HeaderMap> {
+    let mut fields = [httparse::EMPTY_HEADER; FEW_FIELDS];
+    let mut parsed = httparse::Response::new(&mut fields);
+    let mut config = httparse::ParserConfig::default();
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    config.parse_response(&mut parsed, text).ok()?;
+    field_map(parsed.headers).ok()
+}
+
+proptest::proptest! {
+    #[test]
+    fn lines_become_the_map_of_the_fields_that_were_parsed(
+        fields in "([!-~]{1,3}:[\\t -~\u{80}-\u{ff}]{0,4}\r?\n){0,5}",
+    ) {
+        let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        if let Ok(head) = head(&text) {
+            proptest::prop_assert_eq!(Some(head.headers.into_map()), parsed_at_once(text.as_bytes()));
+        }
+    }
 }
 
 #[test]

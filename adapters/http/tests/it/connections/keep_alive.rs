@@ -360,3 +360,28 @@ fn dropping_a_stuck_upload_closes_its_connection() {
         std::thread::yield_now();
     }
 }
+
+/// The timers that the system runs for the client's connections to `site`: 2 is that of keep-alive.
+#[cfg(target_os = "linux")]
+fn timers_of_connections(site: &Site) -> Vec<String> {
+    let server = format!("0100007F:{:04X}", site.address().port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table
+        .lines()
+        .map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let connections = rows.filter(|row| row[2] == server && row[3] == "01");
+    connections.map(|row| row[5][..2].to_owned()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_checks_silent_connections_if_it_is_told_to() {
+    for (keepalive, expected) in [(None, "00"), (Some(Duration::from_secs(600)), "02")] {
+        let site = Site::start().unwrap();
+        let mut settings = fetch_driver::Settings::default();
+        settings.route.tcp_keepalive = keepalive;
+        let client = client_with(HttpConfig::from_settings(&settings).unwrap());
+        block_on(fetch(&client, &site.url("/get"))).unwrap();
+        assert_eq!(timers_of_connections(&site), [expected]);
+    }
+}

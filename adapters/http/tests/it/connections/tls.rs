@@ -32,6 +32,16 @@ fn https_reuses_one_connection() {
 }
 
 #[test]
+fn large_bodies_arrive_unchanged() {
+    let site = site(Certificate::Good);
+    let client = trusting(&site);
+    let length = 3_000_001;
+    let fetched = block_on(fetch(&client, &site.url(&format!("/bytes/{length}"))));
+    let expected: Vec<u8> = (0..length).map(fetch_testbed::byte_at).collect();
+    assert!(fetched.unwrap().1 == expected);
+}
+
+#[test]
 fn the_handshake_is_marked() {
     let site = site(Certificate::Good);
     let progress = progress();

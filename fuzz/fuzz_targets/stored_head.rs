@@ -1,0 +1,4 @@
+//! See `fetch_fuzz_checks::check_stored_head`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fetch_fuzz_checks::check_stored_head(input));
