@@ -249,9 +249,11 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
 
     /// Reports the acquisitions that end now.
     fn deliver_tokens(&mut self) {
-        while let Some((profile, end)) = self.tokens.iter().find_map(|(profile, (at, end))| {
-            (*at <= self.now).then_some((*profile, *end))
-        }) {
+        while let Some((profile, end)) = self
+            .tokens
+            .iter()
+            .find_map(|(profile, (at, end))| (*at <= self.now).then_some((*profile, *end)))
+        {
             self.tokens.remove(&profile);
             match end {
                 TokenEnd::Acquired(life) => self.engine.token_acquired(profile, life, self.now),
