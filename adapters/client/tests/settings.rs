@@ -65,6 +65,8 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "route.proxy_tunnel",
         "route.resolve",
         "route.resolver",
+        "route.tcp_keepalive",
+        "route.tcp_nodelay",
         "route.unix_socket",
         "tls.built_in_roots",
         "tls.ca_certificates",
