@@ -141,15 +141,10 @@ impl Engine {
             return None;
         }
         let slot = self.fetches.get_mut(index)?;
-        match slot.auth {
-            ChosenProfile::Number(number) => Some(number),
-            ChosenProfile::Nothing => None,
-            ChosenProfile::Unknown => {
-                let chosen = profile_of(&slot.fetch, &self.config.auth);
-                slot.auth = chosen.map_or(ChosenProfile::Nothing, ChosenProfile::Number);
-                chosen
-            }
+        if slot.auth == ChosenProfile::UNKNOWN {
+            slot.auth = ChosenProfile::new(profile_of(&slot.fetch, &self.config.auth));
         }
+        slot.auth.number()
     }
 
     /// The token for an attempt of the fetch that starts now; `Err` if there is none that may be used.
@@ -220,7 +215,7 @@ impl Engine {
         let mut before = core::mem::replace(&mut self.tokens, grants);
         for index in self.fetches.indices() {
             if let Some(slot) = self.fetches.get_mut(index) {
-                slot.auth = ChosenProfile::Unknown;
+                slot.auth = ChosenProfile::UNKNOWN;
             }
         }
         for profile in before.numbers() {

@@ -42,7 +42,7 @@ impl Engine {
         }
         if let Some(slot) = self.fetches.get_mut(index) {
             slot.host = host;
-            slot.auth = ChosenProfile::Unknown; // the URL may be another one
+            slot.auth = ChosenProfile::UNKNOWN; // the URL may be another one
         }
         if self.waits_for_token(index, now) {
             return;
