@@ -112,10 +112,12 @@ impl Engine {
         let Some(profile) = self.profile_of(index) else {
             return false;
         };
-        let (slot, tokens) = (self.fetches.get_mut(index), self.tokens.get_mut(profile));
-        let (Some(slot), Some(tokens)) = (slot, tokens) else {
+        let Some(tokens) = self.tokens.get_mut(profile) else {
             return false;
         };
+        if tokens.grant.is_fresh(now) {
+            return self.waits_for_login(index, profile);
+        }
         let waits = match tokens.grant.request_token(now) {
             TokenAnswer::Use { .. } => {
                 self.start_acquisition(profile, now);
@@ -126,8 +128,10 @@ impl Engine {
                 true
             }
             TokenAnswer::Denied(failure) => {
-                slot.fetch.reject(FetchError::NoToken(failure), now);
-                self.mark_for_poll(index);
+                if let Some(slot) = self.fetches.get_mut(index) {
+                    slot.fetch.reject(FetchError::NoToken(failure), now);
+                    self.mark_for_poll(index);
+                }
                 true
             }
         };

@@ -12,29 +12,29 @@ use crate::auth::source::TokenSecret;
 use crate::driver::token_keeper::AttemptToken;
 use crate::transport::message::OutgoingRequest;
 
-/// Adds the token, unless the request has credentials. `common` has the header fields of all requests. Also
-/// returns whether the token authenticates it.
-pub(super) fn with_token(
-    mut request: OutgoingRequest,
+/// Adds the token, unless the request has credentials. `common` has the header fields of all requests.
+/// Returns whether the token authenticates it.
+pub(super) fn add_token(
+    request: &mut OutgoingRequest,
     token: AttemptToken<'_>,
     attempt: &Attempt,
     common: &Arc<HeaderMap>,
-) -> (OutgoingRequest, bool) {
+) -> bool {
     if let Some(headers) = token.headers
         && Arc::ptr_eq(&request.headers, common)
     {
         request.headers = headers.clone();
-        return (request, true);
+        return true;
     }
     if request.headers.contains_key(header::AUTHORIZATION) {
-        return (request, false);
+        return false;
     }
     match token.secret {
         TokenSecret::Value(value) => {
             Arc::make_mut(&mut request.headers).insert(header::AUTHORIZATION, value.clone());
         }
         TokenSecret::Signer(signer) => {
-            let fields = sign(&**signer, &request, attempt);
+            let fields = sign(&**signer, request, attempt);
             if !fields.is_empty() {
                 let headers = Arc::make_mut(&mut request.headers);
                 for (name, mut value) in fields {
@@ -44,7 +44,7 @@ pub(super) fn with_token(
             }
         }
     }
-    (request, true)
+    true
 }
 
 /// The fields that the signer computes.
