@@ -99,7 +99,9 @@ pub use settings::pool::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_CONNECTIONS, PoolSett
 pub use settings::proxy::{Proxy, ProxyKind};
 pub use settings::proxy_rules::ProxyRules;
 pub use settings::route::RouteSettings;
-pub use settings::tls::{ClientIdentity, CustomTlsConfig, Http2Mode, TlsSettings, TlsVersion};
+pub use settings::tls::{
+    ClientIdentity, CustomTlsConfig, Http2Mode, TlsSettings, TlsVersion, TrustedRoots,
+};
 pub use settings::transport_override::TransportOverride;
 pub use settings::{DEFAULT_EXPECT_TIMEOUT, Settings};
 pub use transport::Transport;

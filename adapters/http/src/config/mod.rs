@@ -5,6 +5,8 @@ mod from_settings;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+#[cfg(feature = "platform-verifier")]
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use fetch_driver::{AddressFamily, ConnectTo, DnsResolver, Http2Mode, LocalAddress, ProxyRules};
@@ -48,7 +50,6 @@ pub struct HttpConfig {
     pub(crate) routes: RouteRules,
     pub(crate) tcp_keepalive: Option<Duration>,
     pub(crate) tcp_nodelay: bool,
-    /// The limit that the transports of one fetcher share.
     /// What the transports of a fetcher share: the limit on connections and what proxies answered.
     shared: Option<Arc<SharedConnections>>,
     #[cfg(feature = "tls")]
@@ -86,6 +87,9 @@ impl Default for HttpConfig {
 #[derive(Debug)]
 struct SharedConnections {
     limit: Arc<ConnectionLimit>,
+    /// The verifier of the system, which is asked once.
+    #[cfg(feature = "platform-verifier")]
+    platform: OnceLock<Arc<dyn rustls::client::danger::ServerCertVerifier>>,
     verdicts: Arc<ProxyVerdicts>,
 }
 

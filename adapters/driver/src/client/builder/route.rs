@@ -13,7 +13,7 @@ use crate::settings::proxy::Proxy;
 use crate::settings::proxy_rules::ProxyRules;
 
 impl<A: Adapter> Builder<A> {
-    /// Connects to addresses of this family only. Default: any.
+    /// Connects to addresses of this family only. Default: any. Not with surf.
     ///
     /// ```
     /// use fetch_driver::AddressFamily;
@@ -25,7 +25,7 @@ impl<A: Adapter> Builder<A> {
     }
 
     /// Connects from this address of this machine, or from this network interface (Linux). Default: the
-    /// system chooses.
+    /// system chooses. Not with surf.
     ///
     /// ```
     /// # let site = fetch_testbed::Site::start()?;
@@ -204,7 +204,7 @@ impl<A: Adapter> Builder<A> {
     }
 
     /// Has the system check TCP connections that were silent for this long, so that one whose peer is gone
-    /// ends. A fraction of a second is rounded up. Default: never. Not with surf.
+    /// ends. A fraction of a second is rounded up. Default: never. On smol, tokio and async-std.
     ///
     /// ```
     /// let pause = std::time::Duration::from_secs(60);
@@ -215,8 +215,8 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
-    /// Sets whether small packets are sent at once (`TCP_NODELAY`). Default: true. surf has no way to
-    /// switch it off.
+    /// Sets whether small packets are sent at once (`TCP_NODELAY`). Default: true. isahc and
+    /// surf cannot switch it off.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().tcp_nodelay(false);
