@@ -57,6 +57,7 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "request_codings",
         "route.address_family",
         "route.connect_to",
+        "route.connector",
         "route.dns_ttl",
         "route.local_address",
         "route.private_addresses",

@@ -92,6 +92,7 @@ pub use model::upload::{
 pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;
 pub use settings::connect_to::ConnectTo;
+pub use settings::connector::{ConnectionStream, Connector, OpenedConnection};
 pub use settings::dns_resolver::{DnsResolver, ResolvedAddresses};
 pub use settings::fallback::FallbackSettings;
 pub use settings::local_address::{AddressFamily, LocalAddress};

@@ -34,6 +34,7 @@ impl RequestRoutes {
         }
         let route = &settings.route;
         let unsupported = [
+            ("connector", route.connector.is_some()),
             ("private_addresses", !route.private_addresses),
             ("proxy_headers", !route.proxy_headers.is_empty()),
             ("proxy_tunnel", route.proxy_tunnel),

@@ -87,6 +87,11 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         mismatch: "tcp_nodelay: isahc does not do it",
     },
     UnsupportedBehaviour {
+        behaviour: "connections can be opened by the caller",
+        reason: "curl opens connections itself; the setting is an error when the fetcher is built",
+        mismatch: "connector: isahc does not do it",
+    },
+    UnsupportedBehaviour {
         behaviour: "`connect_to` another name",
         reason: "isahc can connect to another address only; a name is an error when the fetcher is built",
         mismatch: "connect_to: ",

@@ -160,6 +160,11 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         mismatch: "connect_to: surf cannot do it",
     },
     UnsupportedBehaviour {
+        behaviour: "connections can be opened by the caller",
+        reason: "surf opens connections itself; the setting is an error when the fetcher is built",
+        mismatch: "connector: surf cannot do it",
+    },
+    UnsupportedBehaviour {
         behaviour: "`connect_to` another name",
         reason: "surf connects to the URL's host only; the setting is an error when the fetcher is built",
         mismatch: "connect_to: surf cannot do it",

@@ -1,9 +1,13 @@
 //! Where connections start, and the options of their sockets.
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fetch_all::driver::{AddressFamily, LocalAddress};
-use fetch_testbed::Site;
+use fetch_all::driver::{
+    AddressFamily, ConnectionStream, Connector, LocalAddress, OpenedConnection,
+};
+use fetch_testbed::{Certificate, Site};
 use socket2::Socket;
 
 use crate::harness::adapter::DynFetcher;
@@ -19,6 +23,7 @@ pub(crate) const GROUP: BehaviourGroup = BehaviourGroup {
         "one family of addresses can be chosen" => address_family_is_used,
         "silent connections are checked by TCP keep-alive" => keep_alive_is_set,
         "Nagle's algorithm can be left on" => nodelay_can_be_switched_off,
+        "connections can be opened by the caller" => callers_connections_are_used,
     ],
 };
 
@@ -67,6 +72,52 @@ async fn nodelay_can_be_switched_off(context: &TestContext) -> CheckResult {
     let fetcher = context.fetcher(|settings| settings.route.tcp_nodelay = false)?;
     let socket = connected_socket(&*fetcher).await?;
     check_eq("TCP_NODELAY", socket.tcp_nodelay()?, false)
+}
+
+/// Connects to one server, and notes for which hosts.
+#[derive(Debug)]
+struct Gateway {
+    asked: Arc<Mutex<Vec<String>>>,
+    server: SocketAddr,
+}
+
+impl Connector for Gateway {
+    fn connect(&self, host: &str, port: u16) -> OpenedConnection {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.push(format!("{host}:{port}"));
+        let connecting = smol::net::TcpStream::connect(self.server);
+        Box::pin(async { Ok(Box::new(connecting.await?) as Box<dyn ConnectionStream>) })
+    }
+}
+
+async fn callers_connections_are_used(context: &TestContext) -> CheckResult {
+    let plain = Site::builder().record(true).start()?;
+    let tls = Site::builder().tls(Certificate::Good).start()?;
+    let ca = tls.ca_pem().unwrap_or_default();
+    let urls = ["http://site.invalid/get", "https://localhost/get"];
+    for (site, url, target) in [
+        (&plain, urls[0], "site.invalid:80"),
+        (&tls, urls[1], "localhost:443"),
+    ] {
+        let (asked, server) = (Arc::default(), site.address());
+        let gateway = Gateway {
+            asked: Arc::clone(&asked),
+            server,
+        };
+        let fetcher = context.fetcher(|settings| {
+            settings.route.connector = Some(Arc::new(gateway));
+            settings.tls.ca_certificates.push(ca.into());
+        })?;
+        for _ in 0..3 {
+            check_ok(&fetcher.fetch(get_request(url)?).await)?;
+        }
+        let asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        check_eq("connections asked for", &asked[..], [target])?;
+    }
+    let seen = plain
+        .last_request("/get")
+        .expect("the request was recorded");
+    check_eq("host", seen.header("host"), Some("site.invalid"))
 }
 
 /// The client's socket of the connection that the fetcher keeps to a site of its own.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 #[cfg(not(feature = "socks"))]
 use fetch_driver::ProxyKind;
-use fetch_driver::{BuildError, Http2Mode, ProxyRules, Settings};
+use fetch_driver::{BuildError, Connector, Http2Mode, ProxyRules, RouteSettings, Settings};
 #[cfg(feature = "tls")]
 use fetch_driver::{ClientIdentity, TrustedRoots};
 use http::HeaderMap;
@@ -80,6 +80,7 @@ fn max_connections(settings: &Settings, files: usize) -> usize {
 }
 
 fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
+    config.connector = connector(&settings.route)?;
     if let Some(path) = &settings.route.unix_socket {
         if !cfg!(unix) {
             let why = "this system has no Unix sockets";
@@ -118,6 +119,21 @@ fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig
         .proxy(settings.route.proxy.clone())
         .proxy_headers(connect, settings.route.proxy_headers.clone())
         .proxy_tunnel(settings.route.proxy_tunnel))
+}
+
+/// What opens connections, if the caller does.
+fn connector(route: &RouteSettings) -> Result<Option<Arc<dyn Connector>>, BuildError> {
+    let mut others = route.clone();
+    let connector = others.connector.take();
+    others.connect_to.clear();
+    others.dns_ttl = RouteSettings::default().dns_ttl;
+    match others.first_changed() {
+        Some(setting) if connector.is_some() => {
+            let why = "connections are opened by the `connector`: set only one of them";
+            Err(BuildError::new(setting, why))
+        }
+        _ => Ok(connector),
+    }
 }
 
 #[cfg(feature = "socks")]
@@ -253,6 +269,27 @@ mod tests {
         assert_eq!(max_connections(&settings, 256), 200);
         settings.pool.max_connections = Some(300);
         assert_eq!(max_connections(&settings, 256), 300);
+    }
+
+    #[derive(Debug)]
+    struct NoConnections;
+
+    impl Connector for NoConnections {
+        fn connect(&self, _: &str, _: u16) -> fetch_driver::OpenedConnection {
+            let error = std::io::ErrorKind::Unsupported.into();
+            Box::pin(std::future::ready(Err(error)))
+        }
+    }
+
+    #[test]
+    fn a_connector_leaves_no_room_for_other_ways_to_connect() {
+        let mut settings = Settings::default();
+        settings.route.connector = Some(Arc::new(NoConnections));
+        settings.route.connect_to.push(":::".parse().unwrap());
+        assert!(HttpConfig::from_settings(&settings).is_ok());
+        settings.route.unix_socket = Some("socket".into());
+        let error = HttpConfig::from_settings(&settings).unwrap_err();
+        assert!(error.to_string().starts_with("unix_socket: "), "{error}");
     }
 
     #[cfg(not(feature = "socks"))]

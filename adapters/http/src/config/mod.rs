@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use fetch_driver::{AddressFamily, ConnectTo, DnsResolver, Http2Mode, LocalAddress, ProxyRules};
+use fetch_driver::{
+    AddressFamily, ConnectTo, Connector, DnsResolver, Http2Mode, LocalAddress, ProxyRules,
+};
 use hashbrown::HashMap;
 use http::HeaderMap;
 
@@ -35,6 +37,8 @@ pub struct HttpConfig {
     pub(crate) address_family: AddressFamily,
     /// The fields of `CONNECT`.
     pub(crate) connect_headers: HeaderMap,
+    /// What opens connections instead of the runtime.
+    pub(crate) connector: Option<Arc<dyn Connector>>,
     pub(crate) decode: bool,
     pub(crate) request_codings: bool,
     pub(crate) dns_ttl: Duration,
@@ -61,6 +65,7 @@ impl Default for HttpConfig {
         Self {
             address_family: AddressFamily::Any,
             connect_headers: HeaderMap::new(),
+            connector: None,
             decode: true,
             request_codings: true,
             dns_ttl: Duration::from_secs(300),

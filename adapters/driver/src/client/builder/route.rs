@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Builder, parse_header};
 use crate::settings::adapter::Adapter;
+use crate::settings::connector::Connector;
 use crate::settings::dns_resolver::DnsResolver;
 use crate::settings::local_address::{AddressFamily, LocalAddress};
 use crate::settings::proxy::Proxy;
@@ -108,6 +109,34 @@ impl<A: Adapter> Builder<A> {
         self.apply(rule.parse(), |settings, rule| {
             settings.route.connect_to.push(rule);
         })
+    }
+
+    /// Opens connections by this [`Connector`], which knows the host and the port: on smol, tokio and
+    /// async-std. It cannot be combined with other settings of routes, except
+    /// [`connect_to`](Self::connect_to).
+    ///
+    /// ```
+    /// use fetch_driver::{Connector, OpenedConnection};
+    ///
+    /// #[derive(Debug)]
+    /// struct Offline;
+    ///
+    /// impl Connector for Offline {
+    ///     fn connect(&self, _: &str, _: u16) -> OpenedConnection {
+    ///         Box::pin(async { Err(std::io::ErrorKind::NetworkUnreachable.into()) })
+    ///     }
+    /// }
+    ///
+    /// let fetcher = fetch_smol::Fetcher::builder()
+    ///     .patch(fetch_driver::PolicyPatch::default().attempts(1))
+    ///     .connector(Offline)
+    ///     .build()?;
+    /// assert!(smol::block_on(fetcher.get("http://a.test/")).unwrap_err().is_connect());
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn connector(mut self, connector: impl Connector) -> Self {
+        self.settings.route.connector = Some(Arc::new(connector));
+        self
     }
 
     /// Sets how long DNS answers are cached. Default 300 s.
