@@ -120,3 +120,23 @@ fn the_docs_state_the_number_of_lines() {
         );
     }
 }
+
+#[test]
+fn the_handler_of_axum_answers() {
+    let this = std::env::current_exe().unwrap();
+    let program = this
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("examples/axum_handler");
+    let program = program.with_extension(std::env::consts::EXE_EXTENSION);
+    let built = "`cargo test` without `--test` builds it first";
+    assert!(program.exists(), "the example is not there: {built}");
+    let output = std::process::Command::new(program).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let [found, broken] = shown.lines().collect::<Vec<_>>()[..] else {
+        panic!("two answers: {shown}");
+    };
+    assert_eq!(found, r#"{"id":4,"price":400}"#);
+    assert!(broken.contains("500"), "{broken}");
+}

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Which certificates are trusted, and which one is presented.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TlsSettings {
     /// PEM certificates of CAs that are trusted besides [`trusted_roots`](Self::trusted_roots).
@@ -92,22 +92,6 @@ impl TlsSettings {
         ];
         let first = changed.into_iter().find(|(_, changed)| *changed);
         first.map(|(name, _)| name)
-    }
-}
-
-impl Default for TlsSettings {
-    fn default() -> Self {
-        Self {
-            ca_certificates: Vec::new(),
-            client_certificate: None,
-            client_config: None,
-            insecure: false,
-            key_log: false,
-            min_version: TlsVersion::default(),
-            pinned_keys: Vec::new(),
-            trusted_roots: TrustedRoots::default(),
-            version: None,
-        }
     }
 }
 
