@@ -76,7 +76,7 @@ impl RequestRoutes {
         let request = request.dial(self.dialer(rule));
         let host = match proxy {
             Some(proxy) => Some(proxy.host()),
-            None => rule.map(|(host, _)| host).or(url.host_str()),
+            None => rule.map(|(host, _)| host).or_else(|| url.host_str()),
         };
         // An address is used as it is: the family chooses among those of a name.
         let is_name = host.is_some_and(|host| parse_ip(host).is_none());
