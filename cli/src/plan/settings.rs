@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use clap::Parser;
-use fetch_driver::{ClientIdentity, LocalAddress, Settings, TlsVersion};
+use fetch_driver::{ClientIdentity, LocalAddress, Settings, TlsVersion, TrustedRoots};
 use fetch_policy::PolicyFile;
 use fetch_proto::EngineConfig;
 
@@ -63,6 +63,7 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
         let certificates = ca_directory::read(directory)?;
         settings.tls.ca_certificates.extend(certificates);
     }
+    settings.tls.trusted_roots = TrustedRoots::PlatformOrBuiltIn;
     settings.tls.version = tls_version(args)?;
     // A WARC file has bodies as received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
