@@ -15,7 +15,9 @@ use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::secret::{Secret, SecretKind, read_secret, secret_lifetime, wipe};
+use crate::secret::{
+    Secret, SecretKind, identity, known_secret, read_secret, secret_lifetime, wipe,
+};
 use crate::stored::credential_error;
 
 /// Where the keys of AWS's tools are read from.
@@ -208,6 +210,15 @@ impl CredentialSource for AwsCredential {
     fn acquire(&self) -> TokenFuture {
         let keys = self.clone();
         Box::pin(blocking::unblock(move || keys.read()))
+    }
+
+    fn identity(&self) -> Vec<u8> {
+        let key = match &self.keys {
+            KeySource::Known(keys) => Zeroizing::new(keys.access_key.expose().into()),
+            KeySource::Process(source) => known_secret(source),
+            KeySource::Stored { access_key, .. } => known_secret(access_key),
+        };
+        identity([&key])
     }
 }
 

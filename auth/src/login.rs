@@ -15,7 +15,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
 
 use crate::hex::hexadecimal;
-use crate::secret::{ReadSecret, Secret, SecretKind, read_secret};
+use crate::secret::{ReadSecret, Secret, SecretKind, identity, known_secret, read_secret};
 use crate::stored::credential_error;
 
 /// A user name and a password for a profile that is a [login](fetch_proto::AuthProfile::login): they
@@ -103,6 +103,14 @@ impl CredentialSource for LoginCredential {
     fn acquire(&self) -> TokenFuture {
         let login = self.clone();
         Box::pin(blocking::unblock(move || login.read()))
+    }
+
+    fn identity(&self) -> Vec<u8> {
+        let password = match &self.password {
+            Password::Known(password) => Zeroizing::new(password.expose().into()),
+            Password::Stored(source) => known_secret(source),
+        };
+        identity([self.user.as_bytes(), &password])
     }
 }
 

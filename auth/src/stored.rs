@@ -7,7 +7,7 @@ use fetch_proto::SecretSource;
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
-use crate::secret::{ReadSecret, SecretError, SecretKind, read_secret};
+use crate::secret::{ReadSecret, SecretError, SecretKind, identity, known_secret, read_secret};
 
 /// A token, or a user name and a password, from a [`SecretSource`]. It is read when the first request
 /// needs it, before it ends, and after a server has refused it.
@@ -85,6 +85,11 @@ impl CredentialSource for StoredCredential {
     fn acquire(&self) -> TokenFuture {
         let stored = self.clone();
         Box::pin(blocking::unblock(move || stored.read()))
+    }
+
+    fn identity(&self) -> Vec<u8> {
+        let user = self.username.as_deref().unwrap_or_default();
+        identity([user.as_bytes(), &known_secret(&self.secret)])
     }
 }
 

@@ -10,13 +10,14 @@ use fetch_driver::{
 use futures_lite::future::block_on;
 use log::warn;
 use ring::digest::{SHA256, digest};
+use zeroize::Zeroizing;
 
 use super::answer::{IssuedToken, read_answer};
 use super::cache::{CachedToken, LockedCache};
 use super::credential::{Grant, OAuthCredential, hex};
 use super::endpoint::build_fetcher;
 use super::form::{FormError, TokenRequest, read_line};
-use crate::secret::Secret;
+use crate::secret::{Secret, identity, known_secret};
 use crate::stored::credential_error;
 
 /// The tokens of an [`OAuthCredential`]. Its clients are those of the adapter `A`.
@@ -85,6 +86,14 @@ impl<A: Adapter + Default> CredentialSource for OAuthSource<A> {
             let acquire = move || Acquisition::new(&oauth, &state).run(&fetcher);
             blocking::unblock(acquire).await
         })
+    }
+
+    fn identity(&self) -> Vec<u8> {
+        let first = match &self.oauth.grant {
+            Grant::RefreshToken(first) => known_secret(first),
+            Grant::ClientCredentials | Grant::JwtBearer(_) => Zeroizing::default(),
+        };
+        identity([self.oauth.cache_key().as_bytes(), &first])
     }
 }
 

@@ -1,6 +1,7 @@
 //! Secrets: where they are read from, and how they are kept out of sight.
 
 mod command;
+mod identity;
 mod output;
 mod read;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use fetch_proto::SecretSource;
 use zeroize::Zeroizing;
 
+pub(crate) use identity::{identity, known_secret};
 #[cfg(feature = "sigv4")]
 pub(crate) use output::lifetime as secret_lifetime;
 #[cfg(feature = "oauth")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use fetch_driver::Outcome;
+use fetch_driver::{Cache, Outcome};
 use fetch_proto::{BatchStats, EngineStats};
 use fetch_state::SkippedClaims;
 
@@ -31,6 +31,7 @@ const MAX_UNFINISHED_HOSTS: usize = 1_000;
 
 /// The numbers of a run, and the writer of its records.
 pub(crate) struct RunOutcomes {
+    cache: Option<Cache>,
     fail: bool,
     pub(crate) etag: Option<EtagFile>,
     pub(crate) heads: Option<HeadDump>,
@@ -51,6 +52,7 @@ impl RunOutcomes {
         state: Option<StateView>,
     ) -> Self {
         Self {
+            cache: None,
             fail,
             etag: None,
             heads: None,
@@ -71,6 +73,11 @@ impl RunOutcomes {
         }
     }
 
+    /// The same, with the cache.
+    pub(crate) fn with_cache(self, cache: Option<Cache>) -> Self {
+        Self { cache, ..self }
+    }
+
     /// Counts an outcome and writes its record. True if it failed.
     pub(crate) fn record(
         &mut self,
@@ -83,6 +90,12 @@ impl RunOutcomes {
             self.shared.exit_status.record(code);
         }
         self.tally.record(&result);
+        // A body with a wrong checksum is fetched again the next time.
+        if let (Some(cache), OutcomeClass::CHECKSUM, Ok(response)) =
+            (&self.cache, result.class, &outcome.result)
+        {
+            smol::block_on(cache.remove(&response.url));
+        }
         if let Some(etag) = &mut self.etag {
             etag.add(outcome);
         }

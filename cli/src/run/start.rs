@@ -142,6 +142,7 @@ pub(crate) fn run(mut plan: RunPlan, options: SetOptions) -> Result<u8, CliError
             store.has_files(),
             state_view,
         )
+        .with_cache(plan.client.settings.cache.clone())
         .with_files(plan.heads, plan.etag),
         cache: plan.client.settings.cache.clone(),
         cookies: plan.client.cookies,

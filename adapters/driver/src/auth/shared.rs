@@ -36,6 +36,12 @@ impl SharedCredential {
         }
     }
 
+    /// For whom its tokens are.
+    #[cfg(feature = "cache")]
+    pub(crate) fn identity(&self) -> Vec<u8> {
+        self.source.identity()
+    }
+
     /// The latest token if it is newer than the one with the serial number `known`; if it is not, a new
     /// token from the source. Of several callers, one acquires it and the others wait for it.
     pub(crate) async fn newer_than(&self, known: u64) -> Result<SharedToken, CredentialError> {

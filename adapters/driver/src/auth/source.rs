@@ -143,6 +143,13 @@ pub type TokenFuture = Pin<Box<dyn Future<Output = Result<AccessToken, Credentia
 pub trait CredentialSource: Send + Sync + 'static {
     /// Acquires a token.
     fn acquire(&self) -> TokenFuture;
+
+    /// For whom tokens are acquired: what distinguishes this source from others with a profile of the same
+    /// name, such as a user name. A cache uses no response for another identity. It is asked once for each
+    /// driver, and may read a file. Default: nothing, so that the name of the profile stands for one user.
+    fn identity(&self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 impl<F, T> CredentialSource for F

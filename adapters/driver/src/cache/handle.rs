@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fetch_proto::cache::{CacheMode, CacheResult, CacheRules};
+use url::Url;
 
+use super::key::url_key;
 use super::memory::MemoryStore;
 use super::store::{CacheStore, CacheUsage, StoreAnswer};
 
@@ -188,6 +190,22 @@ impl Cache {
     pub async fn flush(&self) {
         if let StoreAnswer::Pending(flushed) = self.shared.store.flush()
             && flushed.await.is_err()
+        {
+            self.count_error();
+        }
+    }
+
+    /// Removes what is stored for this URL, whoever's it is: for instance because a body turned out to be
+    /// wrong.
+    ///
+    /// ```
+    /// let cache = fetch_driver::Cache::memory(1 << 20);
+    /// smol::block_on(cache.remove(&"http://a.test/".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn remove(&self, url: &Url) {
+        if let StoreAnswer::Pending(removed) = self.shared.store.remove(&url_key(url, None))
+            && removed.await.is_err()
         {
             self.count_error();
         }

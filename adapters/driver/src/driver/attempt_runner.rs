@@ -353,6 +353,10 @@ where
         for input in update.hooks {
             report(id, input, now);
         }
+        #[cfg(feature = "cache")]
+        if let (true, Some(cached)) = (update.is_changed, &mut attempt.cache) {
+            cached.note_changed();
+        }
         if let Some(parts) = update.head {
             #[cfg(feature = "cache")]
             let mut parts = parts;

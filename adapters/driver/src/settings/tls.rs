@@ -97,7 +97,11 @@ impl TlsSettings {
 
 /// A `rustls::ClientConfig` of the caller, whose type only the adapters know.
 #[derive(Clone)]
-pub struct CustomTlsConfig(Arc<dyn Any + Send + Sync>);
+pub struct CustomTlsConfig {
+    config: Arc<dyn Any + Send + Sync>,
+    #[cfg(feature = "cache")]
+    serial: u64,
+}
 
 impl CustomTlsConfig {
     /// Holds this configuration, a `rustls::ClientConfig` of rustls 0.23.
@@ -108,7 +112,11 @@ impl CustomTlsConfig {
     /// assert!(error.to_string().contains("rustls::ClientConfig"));
     /// ```
     pub fn new(config: impl Any + Send + Sync) -> Self {
-        Self(Arc::new(config))
+        Self {
+            config: Arc::new(config),
+            #[cfg(feature = "cache")]
+            serial: fastrand::u64(..),
+        }
     }
 
     /// The configuration, if it is of this type.
@@ -119,7 +127,13 @@ impl CustomTlsConfig {
     /// ```
     #[must_use]
     pub fn downcast<C: Any + Send + Sync>(&self) -> Option<Arc<C>> {
-        self.0.clone().downcast().ok()
+        self.config.clone().downcast().ok()
+    }
+
+    /// A random number that distinguishes it from others, because nothing is known of its content.
+    #[cfg(feature = "cache")]
+    pub(crate) const fn serial(&self) -> u64 {
+        self.serial
     }
 }
 

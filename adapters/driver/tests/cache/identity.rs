@@ -6,66 +6,12 @@ use fetch_driver::{AccessToken, AuthProfile, CredentialError, Fetcher, Method, R
 use crate::server::{FRESH, Server, URL, cache, get, request, respond, told};
 
 #[test]
-fn no_identity_gets_the_response_of_another() {
-    let identities: [&[(&str, &str)]; 7] = [
-        &[],
-        &[("authorization", "Bearer a")],
-        &[("authorization", "Bearer b")],
-        &[("cookie", "id=a")],
-        &[("cookie", "id=b")],
-        &[("authorization", "Bearer a"), ("cookie", "id=a")],
-        &[("proxy-authorization", "Basic x")],
-    ];
-    let with = |fields: &[(&str, &str)]| {
-        let add =
-            |request: Request, (name, value): &(&str, &str)| request.header(name, value).unwrap();
-        fields.iter().fold(request(), add)
-    };
-    let (server, cache) = (Server::fixed(FRESH), cache());
-    let fetcher = server.fetcher(&cache);
-    let login = || Request::get("http://me:pw@a.test/x").unwrap();
-    let mut bodies: Vec<_> = identities
-        .iter()
-        .map(|fields| told(&get(&fetcher, with(fields))).0)
-        .collect();
-    bodies.push(told(&get(&fetcher, login())).0);
-    bodies.sort();
-    bodies.dedup();
-    assert_eq!(bodies.len(), 8, "{bodies:?}");
-    for fields in identities {
-        assert!(
-            told(&get(&fetcher, with(fields))).1.starts_with("hit"),
-            "{fields:?}"
-        );
-    }
-    assert!(told(&get(&fetcher, login())).1.starts_with("hit"));
-    // Another fetcher that does not check certificates shares nothing.
-    let insecure = server
-        .builder(&cache)
-        .danger_accept_invalid_certs(true)
-        .build()
-        .unwrap();
-    assert!(
-        told(&get(&insecure, request()))
-            .1
-            .starts_with("fwd=uri-miss")
-    );
-    let another = server.fetcher(&cache);
-    assert!(told(&get(&another, request())).1.starts_with("hit"));
-    // What is made for one request is not stored.
+fn what_is_authorized_for_one_request_is_not_stored() {
+    let server = Server::fixed(FRESH);
+    let fetcher = server.fetcher(&cache());
     let digest = || request().header("authorization", "Digest nonce=1").unwrap();
     for _ in 0..2 {
         assert!(told(&get(&fetcher, digest())).1.starts_with("fwd=bypass"));
-    }
-}
-
-#[test]
-fn a_shared_cache_is_refused_beside_a_function_that_may_authorize() {
-    for (scope, is_refused) in [(CacheScope::Private, false), (CacheScope::Shared, true)] {
-        let cache = cache().rules(CacheRules::default().scope(scope));
-        let builder = fetch_smol::Fetcher::builder().cache(cache);
-        let built = builder.before_attempt(async |request| Ok(request)).build();
-        assert_eq!(built.is_err(), is_refused, "{built:?}");
     }
 }
 

@@ -6,6 +6,7 @@ mod delivery;
 #[cfg(feature = "cache-disk")]
 mod disk;
 mod identity;
+mod matrix;
 mod modes;
 mod server;
 mod stores;

@@ -59,6 +59,44 @@ fn a_directory_answers_the_next_run() {
 }
 
 #[test]
+fn a_body_with_a_wrong_checksum_does_not_stay_in_the_cache() {
+    let site = site();
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("cache");
+    let run = |row: String| {
+        let list = directory.path().join("list");
+        std::fs::write(&list, row).unwrap();
+        let list = list.to_str().unwrap();
+        let store = store.to_str().unwrap();
+        fetch_all(&["--cache", store, "--input-format", "jsonl", "-i", list]).record()
+    };
+    let url = site.url("/cache/1000");
+    let wrong = format!(
+        "{{\"url\":\"{url}\",\"checksum\":\"md5:{}\"}}\n",
+        "0".repeat(32)
+    );
+    for _ in 0..2 {
+        let record = run(wrong.clone());
+        let expected = (&json!("checksum"), &json!("miss"));
+        assert_eq!((&record["outcome"], &record["cache"]), expected);
+    }
+    assert_eq!(
+        run(format!("{{\"url\":\"{url}\"}}\n"))["cache"],
+        json!("miss")
+    );
+    // A stored one is checked as well, and removed.
+    let record = run(wrong);
+    assert_eq!(
+        (&record["outcome"], &record["cache"]),
+        (&json!("checksum"), &json!("hit"))
+    );
+    assert_eq!(
+        run(format!("{{\"url\":\"{url}\"}}\n"))["cache"],
+        json!("miss")
+    );
+}
+
+#[test]
 fn the_summary_counts_hits_and_misses() {
     let site = site();
     let url = site.url("/cache/1000");

@@ -31,15 +31,6 @@ impl<A: Adapter> Builder<A> {
         if !self.errors.is_empty() {
             return Err(self.errors.swap_remove(0));
         }
-        #[cfg(feature = "cache")]
-        if let Some(cache) = &self.settings.cache
-            && cache.core_rules().is_shared()
-            && !self.settings.hooks.before_attempt.is_empty()
-        {
-            let reason = "a shared cache would give to everybody what the function has authorized: \
-                          use a private cache, or profiles (`auth`)";
-            return Err(BuildError::new("before_attempt", reason));
-        }
         let rules = self.policies.apply(&self.settings.config.rules)?;
         let mut settings = self.settings;
         settings.update_config(|config| with_logged_events(config.rules(rules)));

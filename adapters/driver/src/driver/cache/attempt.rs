@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fetch_proto::cache::{
-    CacheResponse, ForwardReason, NotStored, StoredHead, WallTime, confirms, invalidated_urls,
+    CacheResponse, ForwardReason, NotStored, StoredHead, confirms, invalidated_urls,
     is_stored_field, is_updated_field, judge_store, may_replace_error,
 };
 use http::{HeaderMap, StatusCode, header};
 use url::Url;
 
-use super::plan::{AttemptCache, CachePlan, PlanAction};
-use super::runner::{AskedRequest, CacheRunner, Choice};
+use super::plan::{AskedRequest, AttemptCache, CachePlan, PlanAction};
+use super::runner::{CacheRunner, Choice};
 use super::serve::{ServedResponse, ttl};
 use crate::cache::fields::HeaderFields;
 use crate::cache::key::url_key;
@@ -33,18 +33,25 @@ impl CacheRunner {
         request: &mut OutgoingRequest,
         asked: AskedRequest<'_>,
     ) -> (AttemptCache, Option<ResponseParts>) {
-        let mut plan = self.new_plan(request, asked);
-        let plan = match planned {
-            // What the jar or a redirect has changed since is another request.
-            Some(planned) if planned.key == plan.key && planned.method == plan.method => {
-                planned.clone()
-            }
-            _ => {
-                self.look_up_hop(&mut plan);
-                Arc::new(plan)
+        let plan = match planned.filter(|planned| planned.is_for(request, asked)) {
+            Some(planned) => planned.clone(),
+            None => {
+                let mut plan = self.new_plan(request, asked);
+                // What the jar or a redirect has changed since is another request.
+                let is_same = |planned: &&Arc<CachePlan>| {
+                    planned.key == plan.key && planned.method == plan.method
+                };
+                match planned.filter(is_same) {
+                    Some(planned) => planned.clone(),
+                    None => {
+                        self.look_up_hop(&mut plan);
+                        Arc::new(plan)
+                    }
+                }
             }
         };
         let mut cached = AttemptCache {
+            is_changed: false,
             requested: self.wall(),
             plan: plan.clone(),
             body: None,
@@ -102,7 +109,7 @@ impl CacheRunner {
         if let PlanAction::Validate { stored, .. } = &plan.action
             && parts.status == StatusCode::NOT_MODIFIED
         {
-            let fresh = self.freshen(&plan, stored, parts, cached.requested);
+            let fresh = self.freshen(cached, stored, parts);
             let now = self.wall();
             status.ttl = Some(ttl(&fresh, now));
             status.is_stored = true;
@@ -112,7 +119,7 @@ impl CacheRunner {
             cached.body = Some(served.body);
             return;
         }
-        match self.judge(&plan, &parts.headers, parts.status, cached.requested) {
+        match self.judge(cached, &parts.headers, parts.status) {
             Ok(head) => {
                 self.release_others(&plan, &head);
                 cached.pending = Some(Box::new(StoredResponse {
@@ -124,7 +131,10 @@ impl CacheRunner {
                 }));
             }
             Err(why) => {
-                status.detail = Some(why.as_str());
+                status.detail = Some(match cached.is_changed {
+                    true => "before-attempt",
+                    false => why.as_str(),
+                });
                 if plan.leads && parts.status != StatusCode::NOT_MODIFIED {
                     let now = self.now();
                     self.flights.note_unstorable(&plan.key, now);
@@ -135,21 +145,21 @@ impl CacheRunner {
         parts.cache = Some(status);
     }
 
-    /// Whether and how a response to the plan's request is stored.
+    /// Whether and how a response to an attempt is stored.
     fn judge(
         &self,
-        plan: &CachePlan,
+        cached: &AttemptCache,
         headers: &HeaderMap,
         status: StatusCode,
-        requested: WallTime,
     ) -> Result<StoredHead, NotStored> {
         let response = CacheResponse {
             fields: &HeaderFields(headers),
-            requested,
+            requested: cached.requested,
             received: self.wall(),
             status: status.as_u16(),
         };
-        if !plan.may_store {
+        let plan = &cached.plan;
+        if !plan.may_store || cached.is_changed {
             return Err(NotStored::NoStore);
         }
         plan.with_request(|request| judge_store(request, response, self.cache.core_rules()))
@@ -173,11 +183,11 @@ impl CacheRunner {
     /// The stored response after a 304 to its validation, which is stored in its place.
     fn freshen(
         &mut self,
-        plan: &CachePlan,
+        cached: &AttemptCache,
         stored: &Arc<StoredResponse>,
         parts: &ResponseParts,
-        requested: WallTime,
     ) -> Arc<StoredResponse> {
+        let plan = &cached.plan;
         let fields = HeaderFields(&parts.headers);
         if !confirms(&stored.head, &fields) {
             self.remove(plan.key.url());
@@ -197,7 +207,7 @@ impl CacheRunner {
                 headers.append(name, value.clone());
             }
         }
-        match self.judge(plan, &headers, stored.status(), requested) {
+        match self.judge(cached, &headers, stored.status()) {
             Ok(head) => {
                 let fresh = Arc::new(StoredResponse {
                     body: stored.body.clone(),

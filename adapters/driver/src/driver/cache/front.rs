@@ -8,8 +8,8 @@ use bytes::Bytes;
 use fetch_proto::{FetchError, FetchOutcome, FetchTimings, Method, Timestamp};
 use http::StatusCode;
 
-use super::plan::PlanAction;
-use super::runner::{AskedRequest, CacheRunner, Choice};
+use super::plan::{AskedRequest, PlanAction};
+use super::runner::{CacheRunner, Choice};
 use super::serve::ServedResponse;
 use super::tasks::{CacheTask, TaskEnd, TaskOwner};
 use crate::cache::store::StoreAnswer;

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::cache::fields::HeaderFields;
 use crate::cache::key::CacheKey;
 use crate::cache::stored::StoredResponse;
+use crate::transport::message::OutgoingRequest;
 
 /// What the cache does with one request, decided when it was looked up.
 pub(crate) struct CachePlan {
@@ -25,6 +26,19 @@ pub(crate) struct CachePlan {
     /// A stale response that may replace an error.
     pub(super) on_error: Option<Arc<StoredResponse>>,
     pub(super) status: CacheStatus,
+}
+
+/// What is asked, besides the request as it is sent.
+#[derive(Clone, Copy)]
+pub(crate) struct AskedRequest<'a> {
+    /// Whether it is whole and without a body, so that its response may be stored.
+    pub(crate) is_storable: bool,
+    pub(crate) method: &'a Method,
+    pub(crate) mode: Option<CacheMode>,
+    /// The profile whose token it gets.
+    pub(crate) profile: Option<u16>,
+    /// The value of `Authorization` that it got from a profile.
+    pub(crate) token: Option<&'a HeaderValue>,
 }
 
 /// What is sent.
@@ -44,6 +58,8 @@ pub(super) enum PlanAction {
 /// The cache in one attempt.
 pub(crate) struct AttemptCache {
     pub(super) plan: Arc<CachePlan>,
+    /// Whether a hook has changed the request, so that its response is not stored.
+    pub(super) is_changed: bool,
     /// When the request was sent.
     pub(super) requested: WallTime,
     /// The body to deliver in place of what the network brings.
@@ -52,6 +68,13 @@ pub(crate) struct AttemptCache {
     pub(super) replaces_error: bool,
     /// The response as it will be stored, once its body is complete.
     pub(super) pending: Option<Box<StoredResponse>>,
+}
+
+impl AttemptCache {
+    /// Notes that a hook has changed the request since it was planned.
+    pub(crate) fn note_changed(&mut self) {
+        self.is_changed = true;
+    }
 }
 
 impl CachePlan {
@@ -74,6 +97,15 @@ impl CachePlan {
             on_error: None,
             status: CacheStatus::forwarded(reason),
         }
+    }
+
+    /// Whether it is known, without a new plan, to be made for this request.
+    pub(super) fn is_for(&self, request: &OutgoingRequest, asked: AskedRequest<'_>) -> bool {
+        self.fields == request.headers
+            && self.method == *asked.method
+            && self.key.url() == request.url.as_str()
+            && request.path_as_is.is_none()
+            && asked.profile.is_none()
     }
 
     /// Whether identical requests may wait for its response: not if it is about a part, or about

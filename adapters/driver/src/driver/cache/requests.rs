@@ -5,8 +5,7 @@ use std::sync::Arc;
 use fetch_proto::{Attempt, AttemptId};
 use http::HeaderValue;
 
-use super::plan::AttemptCache;
-use super::runner::AskedRequest;
+use super::plan::{AskedRequest, AttemptCache};
 use crate::driver::attempt_runner::AttemptRunner;
 use crate::driver::exchange::wire::merge_headers;
 use crate::driver::exchange::{AttemptExchange, ExchangeStart, ResponseParts};

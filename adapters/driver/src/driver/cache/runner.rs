@@ -7,12 +7,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fetch_proto::cache::{
     CacheMode, CacheUse, ForwardReason, WallTime, judge_use, may_replace_error, needs_lookup,
 };
-use fetch_proto::{AuthProfile, EngineConfig, Method, Timestamp};
-use http::{HeaderMap, HeaderValue, header};
+use fetch_proto::{
+    AuthProfile, EngineConfig, Method, Timestamp, is_secret_field, is_sent_to_other_origins,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use smallvec::SmallVec;
 
 use super::flights::Flights;
-use super::plan::{CachePlan, PlanAction};
+use super::plan::{AskedRequest, CachePlan, PlanAction};
 use super::tasks::{CacheTask, TaskEnd, TaskOwner};
+use crate::auth::shared::SharedCredential;
 use crate::cache::handle::Cache;
 use crate::cache::key::{CacheKey, IdentityBuilder};
 use crate::cache::store::StoreAnswer;
@@ -40,6 +44,8 @@ pub(crate) struct CacheRunner {
     /// What waits for each task, by its index.
     pub(super) owners: Vec<Option<TaskOwner>>,
     profiles: Vec<AuthProfile>,
+    /// Of each profile, for whom its tokens are.
+    profile_users: Vec<Vec<u8>>,
     /// Jobs that waited for a response, with that response, if it answers them.
     pub(super) released: Vec<(FetchJob, Option<Arc<StoredResponse>>)>,
     pub(super) tasks: AttemptSet<CacheTask>,
@@ -56,19 +62,6 @@ struct PendingLookup {
     serial: u64,
 }
 
-/// What is asked, besides the request as it is sent.
-#[derive(Clone, Copy)]
-pub(crate) struct AskedRequest<'a> {
-    /// Whether it is whole and without a body, so that its response may be stored.
-    pub(crate) is_storable: bool,
-    pub(crate) method: &'a Method,
-    pub(crate) mode: Option<CacheMode>,
-    /// The profile whose token it gets.
-    pub(crate) profile: Option<u16>,
-    /// The value of `Authorization` that it got from a profile.
-    pub(crate) token: Option<&'a HeaderValue>,
-}
-
 /// How a request is answered, given what is stored for it.
 pub(super) enum Choice {
     /// By the server, as its plan says.
@@ -81,7 +74,8 @@ pub(super) enum Choice {
 
 impl CacheRunner {
     pub(crate) fn new(cache: Cache, settings: &Settings, clock: Clock) -> Self {
-        let profiles = settings.credentials.iter();
+        let credentials = &settings.credentials;
+        let profiles = credentials.iter();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             cache,
@@ -94,6 +88,7 @@ impl CacheRunner {
             profiles: profiles
                 .map(|credential| credential.profile.clone())
                 .collect(),
+            profile_users: credentials.iter().map(SharedCredential::identity).collect(),
             released: Vec::new(),
             tasks: AttemptSet::new(),
             unix_start: since_1970
@@ -116,11 +111,15 @@ impl CacheRunner {
     pub(super) fn new_plan(&self, request: &OutgoingRequest, asked: AskedRequest<'_>) -> CachePlan {
         let mode = asked.mode.unwrap_or_else(|| self.cache.default_mode());
         let mut fields = request.headers.clone();
-        // A token stands for its profile, because it is another one after some time.
+        // Its profile stands for a token, which is not known yet, or another one after some time.
         if asked.token.is_some() && fields.get(header::AUTHORIZATION) == asked.token {
             Arc::make_mut(&mut fields).remove(header::AUTHORIZATION);
         }
         let (identity, is_stable) = self.identity_of(&fields, asked.profile);
+        if asked.profile.is_some() && !fields.contains_key(header::AUTHORIZATION) {
+            let value = HeaderValue::from_static("profile");
+            Arc::make_mut(&mut fields).insert(header::AUTHORIZATION, value);
+        }
         let key = CacheKey::new(&request.url, request.path_as_is.as_ref(), identity);
         let mut plan = CachePlan::forward(key, fields, asked.method, mode, ForwardReason::UriMiss);
         let looked = plan.with_request(needs_lookup);
@@ -168,26 +167,25 @@ impl CacheRunner {
         let mut identity = self.identity.clone();
         let is_shared = self.cache.core_rules().is_shared();
         let mut is_stable = true;
-        if !is_shared {
-            for value in headers.get_all(header::AUTHORIZATION) {
-                is_stable &= !changes_per_request(value);
-                identity.add("authorization", value.as_bytes());
-            }
-            let profile = profile.and_then(|number| self.profiles.get(usize::from(number)));
-            if !headers.contains_key(header::AUTHORIZATION)
-                && let Some(profile) = profile
-            {
-                identity.add("profile", profile.name().as_bytes());
-            }
-            for value in headers.get_all(header::COOKIE) {
-                identity.add("cookie", value.as_bytes());
-            }
+        let fields = headers.iter().filter(|(name, _)| match **name {
+            // RFC 9111 says what a shared cache does with these.
+            header::AUTHORIZATION | header::COOKIE => !is_shared,
+            header::HOST => true,
+            _ => is_secret(name),
+        });
+        let mut fields: SmallVec<[_; 4]> = fields.collect();
+        fields.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in fields {
+            is_stable &= *name != header::AUTHORIZATION || !changes_per_request(value);
+            identity.add(name.as_str(), value.as_bytes());
         }
-        for value in headers.get_all(header::PROXY_AUTHORIZATION) {
-            identity.add("proxy-authorization", value.as_bytes());
-        }
-        for value in headers.get_all(header::HOST) {
-            identity.add("host", value.as_bytes());
+        let profile = profile.map(usize::from).filter(|_| !is_shared);
+        let profile = profile.filter(|_| !headers.contains_key(header::AUTHORIZATION));
+        if let Some(number) = profile
+            && let Some(profile) = self.profiles.get(number)
+        {
+            identity.add("profile", profile.name().as_bytes());
+            identity.add("user", &self.profile_users[number]);
         }
         (identity.finish(), is_stable)
     }
@@ -339,6 +337,11 @@ impl CacheRunner {
     }
 }
 
+/// Whether a field may have a secret as its value. Most names are known to have none.
+fn is_secret(name: &HeaderName) -> bool {
+    !is_sent_to_other_origins(name.as_str()) && is_secret_field(name.as_str())
+}
+
 /// Whether a value of `Authorization` is made for one request only.
 fn changes_per_request(value: &HeaderValue) -> bool {
     let scheme = value.as_bytes().split(|byte| *byte == b' ').next();
@@ -357,8 +360,12 @@ fn fetcher_identity(settings: &Settings) -> IdentityBuilder {
     if tls.trusted_roots != TrustedRoots::default() {
         identity.add("roots", format!("{:?}", tls.trusted_roots).as_bytes());
     }
-    if tls.client_config.is_some() {
-        identity.add("tls", b"");
+    if let Some(config) = &tls.client_config {
+        identity.add("tls", &config.serial().to_le_bytes());
+    }
+    // What hooks authorize is not stored.
+    if !settings.hooks.before_attempt.is_empty() {
+        identity.add("hooks", b"");
     }
     if !settings.decode {
         identity.add("coded", b"");

@@ -22,7 +22,15 @@ use crate::transport::message::OutgoingRequest;
 
 /// A request that waits for those who decide whether it is sent.
 pub(crate) type PendingRequest =
-    Pin<Box<dyn Future<Output = Result<OutgoingRequest, TransportError>> + Send>>;
+    Pin<Box<dyn Future<Output = Result<PreparedRequest, TransportError>> + Send>>;
+
+/// A request that may be sent.
+pub(crate) struct PreparedRequest {
+    /// Whether a hook has changed its fields, which the cache has seen before.
+    #[cfg(feature = "cache")]
+    pub(crate) is_changed: bool,
+    pub(crate) request: OutgoingRequest,
+}
 
 /// Lets the check and the hooks decide about a request, one after the other.
 pub(crate) fn prepare(
@@ -37,6 +45,8 @@ pub(crate) fn prepare(
             let verdict = check.await;
             verdict.map_err(|why| TransportError::new(FailureKind::Disallowed, why))?;
         }
+        #[cfg(feature = "cache")]
+        let before = request.headers.clone();
         let mut request = AttemptRequest { context, request };
         for hook in hooks {
             request = hook(request).await.map_err(|error| {
@@ -44,7 +54,11 @@ pub(crate) fn prepare(
                 TransportError::new(kind, source)
             })?;
         }
-        Ok(request.request)
+        Ok(PreparedRequest {
+            #[cfg(feature = "cache")]
+            is_changed: request.request.headers != before,
+            request: request.request,
+        })
     })
 }
 

@@ -134,6 +134,9 @@ pub(crate) struct AttemptUpdate {
     pub(crate) head: Option<ResponseParts>,
     /// What happened to hooks.
     pub(crate) hooks: Vec<Input>,
+    /// Whether a hook has changed the fields of the request.
+    #[cfg(feature = "cache")]
+    pub(crate) is_changed: bool,
     /// What the attempt leaves to the next one, if it failed while its body was received.
     pub(crate) unfinished: Option<UnfinishedBody>,
     /// For each change: whether the exchange now waits for the body's consumer or writer.
@@ -303,18 +306,20 @@ where
                         let started = Input::HookStarted(HookStage::BeforeAttempt);
                         update.hooks.push(started);
                     }
-                    let request = match ready!(request.as_mut().poll(cx)) {
-                        Ok(request) => request,
+                    let prepared = match ready!(request.as_mut().poll(cx)) {
+                        Ok(prepared) => prepared,
                         Err(error) => return finish(update, Err(error)),
                     };
                     if *has_hooks {
                         update.hooks.push(Input::HookEnded);
                     }
+                    #[cfg(feature = "cache")]
+                    (update.is_changed = prepared.is_changed);
                     let Some(send) = send.take() else {
                         return Poll::Pending;
                     };
                     ExchangeState::Sending {
-                        response: send(request),
+                        response: send(prepared.request),
                     }
                 }
                 ExchangeStateProjection::Sending { response } => match ready!(response.poll(cx)) {
