@@ -229,6 +229,10 @@ pub use fetch_tokio as tokio;
 #[cfg(any(feature = "digest", feature = "oauth", feature = "sigv4"))]
 pub use fetch_auth as auth;
 
+// Names by other means than the system's.
+#[cfg(feature = "hickory")]
+pub use fetch_hickory as hickory;
+
 // Without async.
 #[cfg(feature = "blocking")]
 pub mod blocking;

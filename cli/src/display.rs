@@ -43,6 +43,22 @@ pub(crate) fn escape_unsafe(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
+/// Like [`escape_unsafe`], for a text of several lines: line ends and tabs stay.
+pub(crate) fn escape_lines(text: &str) -> Cow<'_, str> {
+    let is_layout = |c| matches!(c, '\n' | '\t');
+    if !text.contains(|c| is_unsafe(c) && !is_layout(c)) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_layout(c) {
+            true => out.push(c),
+            false => push_visible(&mut out, c),
+        }
+    }
+    out.into()
+}
+
 fn push_visible(out: &mut String, c: char) {
     match c {
         c if is_unsafe(c) => out.extend(c.escape_default()),
@@ -131,6 +147,8 @@ mod tests {
             "{shown}"
         );
         assert_eq!(escape_unsafe("a ü 漢"), "a ü 漢");
+        assert_eq!(escape_lines("a\n\tb"), "a\n\tb");
+        assert_eq!(escape_lines("a\n\tb\r\x1b"), "a\n\tb\\r\\u{1b}");
     }
 
     #[test]

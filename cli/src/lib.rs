@@ -24,7 +24,6 @@ mod ui;
 mod upload;
 mod writer;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use args::CliArgs;
@@ -32,7 +31,7 @@ use args::command::Command;
 use commands::demo::DemoSite;
 use commands::{cache, dry_run, generate, policy, replay, simulate, state as state_command};
 use exit::CliError;
-use output::target::print_stdout;
+use output::target::{print_message, print_stdout};
 use plan::{DryRunPlan, RunPlan};
 
 /// Runs the command with the arguments of this process.
@@ -46,7 +45,7 @@ pub fn run_command() -> ExitCode {
         Err(config::ParseError::Options(error)) => return exit(Err(error)),
     };
     for warning in &parsed.warnings {
-        let _ = writeln!(std::io::stderr(), "fetch-all: {warning}");
+        print_message(warning);
     }
     exit(run(parsed))
 }
@@ -100,7 +99,7 @@ fn exit(result: Result<u8, CliError>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "fetch-all: {}", error.message);
+            print_message(&error.message);
             ExitCode::from(error.code as u8)
         }
     }

@@ -418,25 +418,42 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-#[test]
-fn the_tests_that_the_page_of_pitfalls_names_exist() {
-    let folders =
-        ["fetch-proto", "adapters", "cli/tests"].map(|folder| sources(&root().join(folder)));
+/// The folders with tests that pages name.
+const TESTED: [&str; 7] = [
+    "adapters",
+    "cli/tests",
+    "fetch-proto",
+    "hickory",
+    "policy",
+    "tests",
+    "trace",
+];
+
+/// Checks that each name in backquotes in the last column of a table is that of a test.
+fn check_tests(page: &str, rows: impl Fn(&str) -> bool) {
+    let folders = TESTED.map(|folder| sources(&root().join(folder)));
     let code: String = folders.iter().flatten().map(|file| read(file)).collect();
-    let page = read(&root().join("docs/pitfalls.md"));
+    let page = read(&root().join(page));
+    let mut count = 0;
     for row in page
         .lines()
-        .filter(|line| line.starts_with("| ") && line.contains("_"))
+        .filter(|line| line.starts_with("| ") && rows(line))
     {
         let tests = row.trim_end_matches(" |").rsplit_once(" | ").unwrap().1;
         for name in tests.split('`').skip(1).step_by(2) {
-            let is_path = name.contains('/');
-            assert!(
-                is_path || code.contains(&format!("fn {name}(")),
-                "no test {name}"
-            );
+            count += 1;
+            let exists = name.contains('/') || code.contains(&format!("fn {name}("));
+            assert!(exists, "no test {name}");
         }
     }
+    assert!(count > 20, "{count} tests");
+}
+
+#[test]
+fn the_tests_that_the_pages_name_exist() {
+    check_tests("docs/pitfalls.md", |row| row.contains('_'));
+    // The comparison with other clients has seven columns.
+    check_tests("docs/library.md", |row| row.matches(" | ").count() == 6);
 }
 
 /// The crates whose folders docs/architecture.md explains.

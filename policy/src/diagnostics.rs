@@ -38,7 +38,7 @@ impl PolicyFile {
             let place = wrong.position;
             // A missing key may be one that was blanked out before.
             if found.is_empty() || wrong.kind != PolicyErrorKind::Missing {
-                let line = place.map(|place| original.line(place).to_owned());
+                let line = place.map(|place| original.line(place));
                 let is_hidden = wrong.kind == PolicyErrorKind::ExposedSecret;
                 let line = if is_hidden {
                     Some(wrong.text.clone())

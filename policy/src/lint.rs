@@ -118,9 +118,7 @@ struct Linter<'a> {
 impl Linter<'_> {
     fn add(&mut self, severity: Severity, path: &[&str], why: String) {
         let wrong = self.file.text.error_at(path, &why);
-        let line = wrong
-            .position
-            .map(|place| self.file.text.line(place).to_owned());
+        let line = wrong.position.map(|place| self.file.text.line(place));
         self.findings.push(PolicyFinding {
             line: line.unwrap_or_default(),
             severity,

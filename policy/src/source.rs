@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use fetch_proto::redact_secrets;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
@@ -110,7 +111,7 @@ impl SourceText {
         PolicyError {
             name: self.name.clone(),
             position: Some(place),
-            text: text.to_owned(),
+            text: redact_secrets(text).into_owned(),
             message: why.to_owned(),
             kind: PolicyErrorKind::Invalid,
         }
@@ -179,8 +180,9 @@ impl SourceText {
     }
 
     /// The line that contains a position.
-    pub(crate) fn line(&self, place: Position) -> &str {
-        self.text.lines().nth(place.line - 1).unwrap_or_default()
+    pub(crate) fn line(&self, place: Position) -> String {
+        let line = self.text.lines().nth(place.line - 1);
+        redact_secrets(line.unwrap_or_default()).into_owned()
     }
 }
 

@@ -15,7 +15,7 @@ mod policies;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use connections::{http2, pool, proxies, tls};
+use connections::{http2, pool, proxies, sockets, tls};
 use harness::adapter::AdapterRef;
 use harness::behaviour::{Behaviour, BehaviourGroup};
 use harness::{decision_log, results_table};
@@ -27,7 +27,7 @@ use messages::{
 use policies::{request_limits, resilience, retries, time_limits};
 
 /// All behaviours, in the order of the results table.
-const BEHAVIOUR_GROUPS: [BehaviourGroup; 21] = [
+const BEHAVIOUR_GROUPS: [BehaviourGroup; 22] = [
     responses::GROUP,
     requests::GROUP,
     tokens::GROUP,
@@ -38,6 +38,7 @@ const BEHAVIOUR_GROUPS: [BehaviourGroup; 21] = [
     retries::GROUP,
     redirects::GROUP,
     pool::GROUP,
+    sockets::GROUP,
     http2::GROUP,
     proxies::GROUP,
     cookies::GROUP,

@@ -167,6 +167,14 @@ impl HistoryBuilder {
                     )
                 });
             }
+            (TraceCall::TokenAcquired(profile, _), _) => {
+                let name = self.profile_name(profile);
+                self.add_line_to_all(now, &format!("a token for {name} arrives"));
+            }
+            (TraceCall::TokenFailed(profile, ..), _) => {
+                let name = self.profile_name(profile);
+                self.add_line_to_all(now, &format!("the request for a token for {name} fails"));
+            }
             (TraceCall::Poll, TraceAnswer::Output(EngineOutput::Idle(_))) => {
                 self.add_wait_reasons(now, engine);
             }
@@ -224,6 +232,11 @@ impl HistoryBuilder {
         }
     }
 
+    fn profile_name(&self, number: u16) -> String {
+        let name = self.config.profile_name(number).unwrap_or_default();
+        format!("the profile {name}")
+    }
+
     fn add_input(&mut self, id: AttemptId, input: &Input, handled: InputEffect, now: Timestamp) {
         // The event that follows an applied head contains the status.
         let covered = matches!(input, Input::Head(_)) && handled == InputEffect::Applied;
@@ -251,6 +264,10 @@ impl HistoryBuilder {
 
     fn add_output(&mut self, output: EngineOutput, now: Timestamp) {
         match output {
+            EngineOutput::AcquireToken(token) => {
+                let name = self.profile_name(token.profile);
+                self.add_line_to_all(now, &format!("a token for {name} is requested"));
+            }
             EngineOutput::Abort(id) => self.add_line(id.fetch, now, || {
                 format!("attempt {}: aborted by the policy", id.number())
             }),

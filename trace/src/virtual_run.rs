@@ -1,13 +1,13 @@
 //! Runs an engine in virtual time: the clock jumps to the next event.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::io::Write;
 use std::time::Duration;
 
 use fetch_proto::{
     Attempt, AttemptId, EngineConfig, EngineOutput, FetchId, FetchOutcome, FetchRequest, IdleState,
-    Input, InputEffect, Timestamp,
+    Input, InputEffect, Timestamp, TokenFailure, TokenUse,
 };
 
 use crate::recorded_engine::RecordedEngine;
@@ -51,7 +51,19 @@ pub(crate) trait ServerModel {
         now: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)>;
 
+    /// Starts to acquire a token. Returns when and how that ends.
+    fn acquire_token(&mut self, token: TokenUse, now: Timestamp) -> (Timestamp, TokenEnd);
+
     fn record_outcome(&mut self, fetch: usize, outcome: &FetchOutcome, now: Timestamp);
+}
+
+/// The end of an acquisition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TokenEnd {
+    /// With the token's lifetime.
+    Acquired(Option<Duration>),
+    /// With the pause that the token server asks for.
+    Failed(TokenFailure, Option<Duration>),
 }
 
 /// One step of an attempt.
@@ -81,6 +93,7 @@ pub(crate) fn run_virtual<W: Write>(
         sequence: 0,
         script,
         servers,
+        tokens: BTreeMap::new(),
     };
     while run.step() {}
     run.now
@@ -101,6 +114,8 @@ struct VirtualRun<'a, W: Write, M> {
     sequence: u64,
     script: CallerScript,
     servers: &'a mut M,
+    /// The acquisition in progress of each profile, and when it ends.
+    tokens: BTreeMap<u16, (Timestamp, TokenEnd)>,
 }
 
 impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
@@ -122,6 +137,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
         };
         self.now = next.max(self.now);
         self.deliver_due();
+        self.deliver_tokens();
         true
     }
 
@@ -134,6 +150,7 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
             self.script.cancels.front().map(|(at, _)| *at),
             self.script.changes.front().map(|(at, _)| *at),
             self.script.close,
+            self.tokens.values().map(|(at, _)| *at).min(),
         ]
         .into_iter()
         .flatten()
@@ -154,6 +171,10 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
                         .servers
                         .start_attempt(self.fetches[slot], &attempt, self.now);
                     self.schedule(attempt.id, steps);
+                }
+                EngineOutput::AcquireToken(token) => {
+                    let end = self.servers.acquire_token(token, self.now);
+                    self.tokens.insert(token.profile, end);
                 }
                 EngineOutput::Done(id, outcome) => {
                     self.servers
@@ -223,6 +244,23 @@ impl<W: Write, M: ServerModel> VirtualRun<'_, W, M> {
             self.sequence += 1;
             self.timeline
                 .push(Reverse((at.max(self.now), self.sequence, index)));
+        }
+    }
+
+    /// Reports the acquisitions that end now.
+    fn deliver_tokens(&mut self) {
+        while let Some((profile, end)) = self
+            .tokens
+            .iter()
+            .find_map(|(profile, (at, end))| (*at <= self.now).then_some((*profile, *end)))
+        {
+            self.tokens.remove(&profile);
+            match end {
+                TokenEnd::Acquired(life) => self.engine.token_acquired(profile, life, self.now),
+                TokenEnd::Failed(failure, pause) => {
+                    self.engine.token_failed(profile, failure, pause, self.now);
+                }
+            }
         }
     }
 

@@ -24,6 +24,9 @@ pub use comparison::{RunComparison, RunTotals};
 /// recorded `n`-th attempt, after the same time. Requests arrive at their recorded times. Requests that
 /// waited for room arrive as soon as there is room.
 ///
+/// The `n`-th token of a profile is acquired, or not, as the recorded `n`-th was, and after the same time;
+/// further ones as the last.
+///
 /// Settings that were replaced while the run went on, and crawl delays, are replaced at the same times:
 /// `change` is called with the settings of the start, and with each later ones.
 ///

@@ -57,6 +57,7 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "request_codings",
         "route.address_family",
         "route.connect_to",
+        "route.connector",
         "route.dns_ttl",
         "route.local_address",
         "route.private_addresses",
@@ -68,7 +69,6 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "route.tcp_keepalive",
         "route.tcp_nodelay",
         "route.unix_socket",
-        "tls.built_in_roots",
         "tls.ca_certificates",
         "tls.client_certificate",
         "tls.client_config",
@@ -76,6 +76,7 @@ fn every_setting_is_applied_or_rejected_by_isahc_and_surf() {
         "tls.key_log",
         "tls.min_version",
         "tls.pinned_keys",
+        "tls.trusted_roots",
         "tls.version",
     ];
     let mut known = [&by_the_driver[..], &by_the_adapters].concat();

@@ -92,6 +92,7 @@ pub use model::upload::{
 pub use settings::adapter::Adapter;
 pub use settings::build_error::BuildError;
 pub use settings::connect_to::ConnectTo;
+pub use settings::connector::{ConnectionStream, Connector, OpenedConnection};
 pub use settings::dns_resolver::{DnsResolver, ResolvedAddresses};
 pub use settings::fallback::FallbackSettings;
 pub use settings::local_address::{AddressFamily, LocalAddress};
@@ -99,7 +100,9 @@ pub use settings::pool::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_CONNECTIONS, PoolSett
 pub use settings::proxy::{Proxy, ProxyKind};
 pub use settings::proxy_rules::ProxyRules;
 pub use settings::route::RouteSettings;
-pub use settings::tls::{ClientIdentity, CustomTlsConfig, Http2Mode, TlsSettings, TlsVersion};
+pub use settings::tls::{
+    ClientIdentity, CustomTlsConfig, Http2Mode, TlsSettings, TlsVersion, TrustedRoots,
+};
 pub use settings::transport_override::TransportOverride;
 pub use settings::{DEFAULT_EXPECT_TIMEOUT, Settings};
 pub use transport::Transport;

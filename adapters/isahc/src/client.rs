@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use fetch_driver::{BuildError, Settings, TransportError};
+use fetch_driver::{BuildError, LocalAddress, Settings, TlsVersion, TransportError, TrustedRoots};
 use fetch_transport_util::lock;
 use isahc::HttpClient;
 use isahc::config::{Configurable, ExpectContinue, RedirectPolicy, VersionNegotiation};
 use isahc::net::dns::{DnsCache, ResolveMap};
+#[cfg(unix)]
+use isahc::net::interface;
+#[cfg(feature = "tls")]
+use isahc::tls::ProtocolVersion;
 
 use crate::descriptors;
 use crate::error;
@@ -23,10 +27,9 @@ pub struct IsahcClientFactory {
     dns_ttl: Duration,
     #[cfg(all(feature = "tls", target_os = "linux"))]
     _identity: Option<crate::identity::IdentityFiles>,
+    local_address: Option<LocalAddress>,
     resolve: ResolveMap,
     pub(crate) routes: RequestRoutes,
-    tcp_keepalive: Option<Duration>,
-    tcp_nodelay: bool,
     #[cfg(feature = "tls")]
     tls: isahc::tls::TlsConfig,
 }
@@ -37,14 +40,20 @@ impl IsahcClientFactory {
         let cannot = |setting, reason| Err(BuildError::new(setting, reason));
         descriptors::check_limit(settings)?;
         let has_identity = settings.tls.client_certificate.is_some();
-        let needs_tls =
-            settings.tls.insecure || has_identity || !settings.tls.ca_certificates.is_empty();
-        if cfg!(not(feature = "tls")) && needs_tls {
+        if cfg!(not(feature = "tls")) && settings.tls.first_changed().is_some() {
             return cannot("tls", "built without the feature `tls`");
         }
         let mut tls = settings.tls.clone();
         tls.ca_certificates.clear();
         (tls.client_certificate, tls.insecure) = (None, false);
+        (tls.min_version, tls.version) = (TlsVersion::default(), None);
+        if tls.trusted_roots == TrustedRoots::None {
+            if settings.tls.ca_certificates.is_empty() && !settings.tls.insecure {
+                let reason = "no CA is trusted: add one with `ca_certificate`";
+                return cannot("trusted_roots", reason);
+            }
+            tls.trusted_roots = TrustedRoots::default();
+        }
         if let Some(setting) = tls.first_changed() {
             let reason = "isahc does not do it: take the adapter for smol or tokio";
             return cannot(setting, reason);
@@ -69,10 +78,9 @@ impl IsahcClientFactory {
         }
         Ok(Self {
             dns_ttl: settings.route.dns_ttl,
+            local_address: settings.route.local_address.clone(),
             resolve,
             routes: RequestRoutes::new(settings)?,
-            tcp_keepalive: settings.route.tcp_keepalive,
-            tcp_nodelay: settings.route.tcp_nodelay,
             #[cfg(all(feature = "tls", target_os = "linux"))]
             tls: match &identity {
                 Some(files) => tls_config(settings).identity(files.identity()).build(),
@@ -102,13 +110,11 @@ impl IsahcClientFactory {
             .proxy(None)
             .redirect_policy(RedirectPolicy::None)
             .version_negotiation(VersionNegotiation::http11());
-        let builder = match self.tcp_nodelay {
-            true => builder.tcp_nodelay(),
-            false => builder,
-        };
-        let builder = match self.tcp_keepalive {
-            Some(pause) => builder.tcp_keepalive(pause),
-            None => builder,
+        let builder = match &self.local_address {
+            Some(LocalAddress::Address(ip)) => builder.interface(*ip),
+            #[cfg(unix)]
+            Some(LocalAddress::Interface(name)) => builder.interface(interface::Name(name)),
+            _ => builder,
         };
         #[cfg(feature = "tls")]
         let builder = builder.tls_config(self.tls.clone());
@@ -122,15 +128,30 @@ impl IsahcClientFactory {
 
 #[cfg(feature = "tls")]
 fn tls_config(settings: &Settings) -> isahc::tls::TlsConfigBuilder {
-    let builtin = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    let builtin: &[_] = match settings.tls.trusted_roots {
+        TrustedRoots::None => &[],
+        _ => webpki_root_certs::TLS_SERVER_ROOT_CERTS,
+    };
     let store = isahc::tls::TrustStore::builder();
-    let store = builtin.fold(store, |store, der| store.certificate_from_der(der));
+    let store = builtin
+        .iter()
+        .fold(store, |store, der| store.certificate_from_der(der));
     // The bundle is one text, so each certificate must start on a new line.
     let callers = settings.tls.ca_certificates.iter();
     let store = callers.fold(store, |store, pem| {
         store.certificate_from_pem(b"\n").certificate_from_pem(pem)
     });
+    let protocol = |version| match version {
+        TlsVersion::Tls13 => ProtocolVersion::Tlsv13,
+        _ => ProtocolVersion::Tlsv12,
+    };
+    let (min, max) = match settings.tls.version {
+        Some(version) => (version, version),
+        None => (settings.tls.min_version, TlsVersion::Tls13),
+    };
     isahc::tls::TlsConfig::builder()
+        .min_version(protocol(min))
+        .max_version(protocol(max))
         .danger_accept_invalid_certs(settings.tls.insecure)
         .danger_accept_invalid_hosts(settings.tls.insecure)
         .trust_store(store.build())

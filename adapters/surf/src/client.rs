@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use fetch_driver::{BuildError, Settings};
+use fetch_driver::{BuildError, Settings, TrustedRoots};
 
 /// A surf client with one connection, which carries one request at a time.
 #[derive(Clone, Debug)]
@@ -26,6 +26,10 @@ impl SurfClientFactory {
         let mut tls = settings.tls.clone();
         tls.ca_certificates.clear();
         (tls.client_certificate, tls.insecure) = (None, false);
+        // It trusts what the system trusts, in any case.
+        if tls.trusted_roots != TrustedRoots::None {
+            tls.trusted_roots = TrustedRoots::default();
+        }
         if let Some(setting) = tls.first_changed() {
             let reason = "surf cannot do it: take the adapter for smol or tokio";
             return Err(BuildError::new(setting, reason));

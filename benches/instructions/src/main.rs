@@ -1,19 +1,30 @@
 //! Fetches 1 KiB many times, 100 at once, on one thread. `.ci/instructions` runs it under callgrind.
 //!
 //! `serve` runs the test site until the end of standard input and prints its address; `smol ADDRESS N`
-//! and `tokio ADDRESS N` send N requests to it.
+//! and `tokio ADDRESS N` send N requests to it. `memory ADDRESS N` and `bearer ADDRESS N` send none: a
+//! transport in memory answers, in the second case to requests with a token.
 
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use fetch_all::Outcome;
-use fetch_all::smol::{Builder, Smol};
-use futures_lite::{Stream, StreamExt};
+use bytes::Bytes;
+use fetch_all::driver::{
+    Adapter, Builder, IncomingResponse, OutgoingRequest, TransportError, TransportOverride,
+    transport_fn,
+};
+use fetch_all::smol::Smol;
+use fetch_all::{AccessToken, AuthProfile, CredentialError, Outcome};
+use futures_lite::{Stream, StreamExt, stream};
+use http::{HeaderMap, StatusCode, Version};
+
+static BODY: [u8; 1024] = [b'a'; 1024];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let executor = Arc::new(smol::Executor::new());
+    let adapter = Smol::on(&executor);
     match *arguments {
         ["serve"] => {
             let site = fetch_testbed::Site::start()?;
@@ -22,11 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         ["smol", address, requests] => {
-            let executor = Arc::new(smol::Executor::new());
-            let adapter = Smol::on(&executor);
             let fetcher = Builder::new(adapter.clone()).build()?;
-            let outcomes = fetcher.fetch_all(urls(address, requests.parse()?));
-            adapter.run(count(outcomes))
+            adapter.run(count(fetcher.fetch_all(urls(address, requests.parse()?))))
         }
         ["tokio", address, requests] => {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -35,8 +43,35 @@ fn main() -> Result<(), Box<dyn Error>> {
                 count(fetcher.fetch_all(urls(address, requests.parse()?))).await
             })
         }
-        _ => Err("usage: serve | smol ADDRESS N | tokio ADDRESS N".into()),
+        [case @ ("memory" | "bearer"), address, requests] => {
+            let transport = transport_fn(|request, _progress| answer(request));
+            let builder = Builder::new(TransportOverride::new(adapter.clone(), transport));
+            let fetcher = match case {
+                "bearer" => with_token(builder, address)?.build()?,
+                _ => builder.build()?,
+            };
+            adapter.run(count(fetcher.fetch_all(urls(address, requests.parse()?))))
+        }
+        _ => Err("usage: serve | (smol | tokio | memory | bearer) ADDRESS N".into()),
     }
+}
+
+type Body = stream::Once<Result<Bytes, TransportError>>;
+
+async fn answer(_: OutgoingRequest) -> Result<IncomingResponse<Body>, TransportError> {
+    let body = stream::once(Ok(Bytes::from_static(&BODY)));
+    let head = (StatusCode::OK, Version::HTTP_11, HeaderMap::new());
+    Ok(IncomingResponse::new(head.0, head.1, head.2, body))
+}
+
+fn with_token<A: Adapter>(
+    builder: Builder<A>,
+    address: &str,
+) -> Result<Builder<A>, Box<dyn Error>> {
+    let profile = AuthProfile::new("site").scope(format!("http://{address}/").parse()?);
+    Ok(builder.auth(profile, || async {
+        AccessToken::bearer("2YotnFZFEjr1zCsicMWpAA").map_err(CredentialError::refused)
+    }))
 }
 
 fn urls(address: &str, requests: usize) -> impl Iterator<Item = String> + Send + use<> {

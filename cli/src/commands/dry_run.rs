@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
@@ -16,7 +15,7 @@ use crate::input::{ListReader, SharedProgress};
 use crate::output::format;
 use crate::output::format::RecordFormat;
 use crate::output::record::RecordBuilder;
-use crate::output::target::print_stdout;
+use crate::output::target::{print_message, print_text};
 use crate::output::{OutputEncoding, OutputTarget};
 use crate::plan::DryRunPlan;
 use crate::save::BodyStore;
@@ -68,7 +67,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
         store,
         print: Box::new(move |message| {
             if !silent {
-                let _ = writeln!(std::io::stderr(), "fetch-all: {message}");
+                print_message(message);
             }
         }),
         writer: writer.clone(),
@@ -111,7 +110,7 @@ pub(crate) fn run(plan: DryRunPlan) -> Result<u8, CliError> {
         }
     );
     text.push_str(&outage_line(config.effective_outage_wait()));
-    print_stdout(text.as_bytes())?;
+    print_text(&text)?;
     Ok(shared.exit_status.get())
 }
 

@@ -7,7 +7,7 @@ use fetch_policy::{PolicyFile, Severity};
 use crate::args::command::{ExplainArgs, PolicyCommand};
 use crate::display::plural;
 use crate::exit::CliError;
-use crate::output::target::print_stdout;
+use crate::output::target::print_text;
 use crate::plan;
 use crate::plan::auth::check_profile_secret;
 use crate::plan::policy::file::{self, read};
@@ -41,7 +41,7 @@ fn explain(args: ExplainArgs) -> Result<u8, CliError> {
         true => format!("{plan:#}\n"),
         false => format!("{plan}\n"),
     };
-    print_stdout(text.as_bytes())?;
+    print_text(&text)?;
     Ok(0)
 }
 
@@ -84,6 +84,6 @@ fn check(path: &Path) -> Result<u8, CliError> {
             plural(warnings as u64, "warning", "warnings")
         ),
     };
-    print_stdout(text.as_bytes())?;
+    print_text(&text)?;
     Ok(u8::from(errors > 0))
 }

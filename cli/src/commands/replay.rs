@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::args::command::{RECORDED_OPTIONS, ReplayArgs};
 use crate::exit::{CliError, ExitStatus};
-use crate::output::target::print_stdout;
+use crate::output::target::{print_stdout, print_text};
 use crate::plan::policy::file;
 use crate::plan::policy::options::OptionLayer;
 
@@ -65,11 +65,13 @@ fn print(
     same: bool,
     ending: TraceEnd,
 ) -> Result<u8, CliError> {
-    let text = match args.json {
-        true => serde_json::to_string(result).unwrap_or_default(),
-        false => result.to_string(),
-    };
-    print_stdout(format!("{text}\n").as_bytes())?;
+    match args.json {
+        true => {
+            let text = serde_json::to_string(result).unwrap_or_default();
+            print_stdout(format!("{text}\n").as_bytes())?;
+        }
+        false => print_text(&format!("{result}\n"))?,
+    }
     Ok(match ending {
         _ if !same => ExitStatus::Internal as u8,
         TraceEnd::Damaged { .. } => ExitStatus::File as u8,

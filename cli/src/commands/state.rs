@@ -1,6 +1,5 @@
 //! `fetch-all state`.
 
-use std::io::Write;
 use std::path::Path;
 
 use fetch_state::{CompletionKind, StateError};
@@ -10,6 +9,7 @@ use serde::Deserialize;
 use crate::args::command::StateCommand;
 use crate::exit::{CliError, ExitStatus};
 use crate::output::record_columns;
+use crate::output::target::print_text;
 
 /// Runs the subcommand, and returns the exit code.
 ///
@@ -63,8 +63,8 @@ fn state_error(directory: &Path, error: &StateError) -> CliError {
 }
 
 fn print(text: &str) {
-    // A reader may close stdout early, which is no error.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    // A closed stdout does not end a repair.
+    let _ = print_text(text);
 }
 
 /// The fields of a record that its state has.

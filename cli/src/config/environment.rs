@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use clap::ArgAction;
 
 use super::known::{OptionIndex, OptionValue, arguments};
+use super::print::redact;
 use super::{ConfigEntry, OptionSource};
 use crate::exit::CliError;
 
@@ -51,8 +52,10 @@ pub(super) fn entries(
             (ArgAction::Append, _) => OptionValue::Many(text.lines().map(str::to_owned).collect()),
             _ => OptionValue::One(text.to_owned()),
         };
-        let arguments =
-            arguments(arg, &value).map_err(|why| wrong(format!("{}: {why}", Quoted(text))))?;
+        let arguments = arguments(arg, &value).map_err(|why| {
+            let shown = redact(arg.get_id().as_str(), text);
+            wrong(format!("{}: {why}", Quoted(&shown)))
+        })?;
         entries.push(ConfigEntry {
             id: arg.get_id().to_string(),
             source: OptionSource::Environment(name.to_owned()),
@@ -130,6 +133,7 @@ mod tests {
             ),
             ("FETCH_ALL_LOCATION", "perhaps", "true or false"),
             ("FETCH_ALL_DEMO", "1", "no option"),
+            ("FETCH_ALL_HEADER", "X-Key secret", "\"X-Key: REDACTED\": "),
         ] {
             let error = arguments_of(name, value).unwrap_err();
             assert!(error.starts_with(name) && error.contains(part), "{error}");

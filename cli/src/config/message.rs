@@ -2,6 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::print::redact;
 use crate::display::sanitize;
 
 /// The error without clap's layout.
@@ -13,7 +14,8 @@ pub(super) fn message(error: &clap::Error) -> String {
     };
     let option = names(&text(ContextKind::InvalidArg));
     let value = text(ContextKind::InvalidValue);
-    let shown = sanitize(value.as_bytes());
+    let id = option.trim_start_matches('-').replace('-', "_");
+    let shown = sanitize(redact(&id, &value).as_bytes());
     match error.kind() {
         ErrorKind::ValueValidation => format!("{option} '{shown}': {}", reason(error)),
         ErrorKind::InvalidValue if value.is_empty() => match text(ContextKind::ValidValue) {
@@ -108,6 +110,11 @@ mod tests {
                 "chek: there is no such command: did you mean check?",
             ),
             (&["--silent=x"], "--silent: takes no value 'x'"),
+            (
+                &["--header=X-Api-Key secret"],
+                "--header 'X-Api-Key: REDACTED': no colon: write 'Name: value', 'Name;' for an empty \
+                 one, 'Name:' to remove a default",
+            ),
         ] {
             let line = ["fetch-all"].iter().chain(line);
             let error = crate::args::CliArgs::try_parse_from(line).unwrap_err();

@@ -26,7 +26,7 @@ use crate::exit::CliError;
 pub(crate) use file::toml_options;
 use known::OptionIndex;
 pub(crate) use line::curl_options;
-pub(crate) use print::print;
+pub(crate) use print::{print, redact};
 pub(crate) use set_options::SetOptions;
 
 /// A source of option values other than the command line and the defaults.

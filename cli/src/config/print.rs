@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction};
 use super::ParsedOptions;
 use super::known::OptionIndex;
 use crate::args;
+use crate::display::is_unsafe;
 use fetch_proto::{SecretSource, is_secret_field, redact_secrets};
 
 /// Options whose values are secret. For --header it depends on the field name.
@@ -79,27 +80,55 @@ pub(super) fn is_secret(id: &str, value: &str) -> bool {
     redact(id, value) != value
 }
 
+/// Whether the option's value is, or may have, a secret without a form of its own.
+pub(super) fn is_secret_option(id: &str) -> bool {
+    SECRET.contains(&id) || matches!(id, "client_secret" | "header" | "proxy_header")
+}
+
 fn quoted(id: &str, value: &str) -> String {
     let shown = redact(id, value);
     match shown.parse::<i64>() {
         Ok(number) if number.to_string() == shown => shown,
+        _ if shown.contains(is_unsafe) => escaped(&shown),
         _ => toml::Value::String(shown).to_string(),
     }
 }
 
+/// A string of TOML in which characters that control a terminal or are invisible are escaped.
+fn escaped(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        let _ = match c {
+            '"' | '\\' => write!(out, "\\{c}"),
+            c if is_unsafe(c) => write!(out, "\\U{:08X}", u32::from(c)),
+            c => write!(out, "{c}"),
+        };
+    }
+    out + "\""
+}
+
 /// Replaces the secrets in the value.
-pub(super) fn redact(id: &str, value: &str) -> String {
+pub(crate) fn redact(id: &str, value: &str) -> String {
     match id {
         id if SECRET.contains(&id) => HIDDEN.to_owned(),
         // It may be the secret itself.
         "client_secret" if value.parse::<SecretSource>().is_err() => HIDDEN.to_owned(),
         "header" | "proxy_header" => {
-            let name = value.split([':', ';']).next().unwrap_or_default();
+            // The colon may be missing or another character.
+            let name = value.split([':', ';', '=', ' ', '\t']).next();
+            let name = name.unwrap_or_default();
             match is_secret_field(name) {
                 true => format!("{name}: {HIDDEN}"),
                 false => redact_secrets(value).into_owned(),
             }
         }
+        // curl takes a password behind the file, which is no option here.
+        "cert" => match value.rsplit_once(':') {
+            Some((file, password)) if !password.contains(['/', '\\']) => {
+                format!("{file}:{HIDDEN}")
+            }
+            _ => value.to_owned(),
+        },
         "proxy" | "preproxy" if !value.contains("//") => match value.rsplit_once('@') {
             Some((_, host)) => format!("{HIDDEN}@{host}"),
             None => value.to_owned(),
@@ -113,6 +142,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn unsafe_characters_are_escaped_and_read_again() {
+        let value = "a\u{1b}[1m\u{202e}\\\"b\n";
+        let text = quoted("data", value);
+        assert!(!text.contains(is_unsafe), "{text}");
+        let table: toml::Table = toml::from_str(&format!("a = {text}")).unwrap();
+        assert_eq!(table["a"].as_str(), Some(value));
+    }
+
+    #[test]
     fn secrets_are_replaced() {
         assert_eq!(quoted("user", "me:secret"), "\"REDACTED\"");
         assert_eq!(
@@ -123,6 +161,9 @@ mod tests {
         for (id, value) in [
             ("proxy", "me:secret@a.test:1"),
             ("header", "X-A: Bearer secret-secret"),
+            ("header", "X-Api-Key secret"),
+            ("header", "X-Api-Key=secret"),
+            ("cert", "C:\\a.pem:secret"),
             ("data", "user=me&password=secret"),
             ("urls", "http://a.test/?token=secret"),
             ("referer", "http://me:secret@a.test/"),

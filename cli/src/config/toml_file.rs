@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 
+use super::print::is_secret_option;
 use crate::display::sanitize;
 use crate::exit::CliError;
 
@@ -74,8 +75,27 @@ impl TomlDocument {
             Some(text) if !text.trim().is_empty() && !text.contains('\n') => text,
             _ => whole.trim(),
         };
-        let text = sanitize(text.as_bytes());
+        let text = match self.secret_key(line) {
+            Some(key) => key.to_owned(),
+            None => sanitize(text.as_bytes()),
+        };
         CliError::usage(format!("{}:{number}:{column}: {text}: {why}", self.name))
+    }
+}
+
+impl TomlDocument {
+    /// The key of the value that the line at `start` belongs to, if it is an option with a secret.
+    fn secret_key(&self, start: usize) -> Option<&str> {
+        let end = self.text[start..]
+            .find('\n')
+            .map_or(self.text.len(), |end| start + end);
+        let mut keys = self.text[..end].lines().rev().filter_map(|line| {
+            let key = line.split_once('=')?.0.trim().trim_matches(['"', '\'']);
+            let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            (!key.is_empty() && key.chars().all(is_key)).then_some(key)
+        });
+        keys.next()
+            .filter(|key| is_secret_option(&key.replace('-', "_")))
     }
 }
 
@@ -158,6 +178,20 @@ mod tests {
             parts
                 .iter()
                 .for_each(|part| assert!(error.contains(part), "{error}: {part}"));
+        }
+    }
+
+    #[test]
+    fn values_of_secret_options_are_not_shown() {
+        for text in [
+            "user = \"me:secret\" x",
+            "user = [\"me:secret\", x",
+            "oauth2-bearer = secret",
+            "header = [\n\"X-Key secret\" x",
+            "\"proxy-user\" = 'me:secret",
+        ] {
+            let error = error(text);
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use crate::display::sanitize;
+use crate::display::{escape_lines, escape_unsafe, sanitize};
 use crate::exit::CliError;
 use crate::mutex::lock;
 
@@ -38,6 +38,21 @@ pub(crate) fn print_stdout(text: &[u8]) -> Result<(), CliError> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Prints lines for people on stdout. What they have from outside cannot control the terminal.
+///
+/// # Errors
+///
+/// If stdout is closed or cannot be written.
+pub(crate) fn print_text(text: &str) -> Result<(), CliError> {
+    print_stdout(escape_lines(text).as_bytes())
+}
+
+/// Prints an error or a warning on stderr, as one line. What it has from outside cannot control the
+/// terminal.
+pub(crate) fn print_message(message: &str) {
+    let _ = writeln!(io::stderr(), "fetch-all: {}", escape_unsafe(message));
 }
 
 /// A file that is written by others, which cannot report errors, such as that of `--record`.

@@ -48,8 +48,9 @@ pub(super) fn view(args: &CliArgs) -> ProgressView {
     }
 }
 
-/// The filter of the console by default.
-const CONSOLE_LEVEL: &str = "error,fetch_all::hosts=info";
+/// The filter of the console by default. The verifier's errors are those of the fetches, too.
+const CONSOLE_LEVEL: &str =
+    "error,fetch_all::hosts=info,fetch_http::tls=warn,rustls_platform_verifier=off";
 
 /// By default the console shows errors, and which hosts are down, back or paced: records and summary
 /// have the other failures.

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use clap::Parser;
-use fetch_driver::{ClientIdentity, LocalAddress, Settings, TlsVersion};
+use fetch_driver::{ClientIdentity, LocalAddress, Settings, TlsVersion, TrustedRoots};
 use fetch_policy::PolicyFile;
 use fetch_proto::EngineConfig;
 
@@ -15,6 +15,7 @@ use super::request;
 use super::{ca_directory, pins};
 use crate::args::explicit::ExplicitOptions;
 use crate::args::{CliArgs, LimitArgs, RetryArgs, TimeoutArgs};
+use crate::config::redact;
 use crate::exit::CliError;
 
 /// File descriptors that are reserved for purposes other than connections: reactors, lists, outputs,
@@ -62,6 +63,7 @@ pub(super) fn new(args: &CliArgs) -> Result<Settings, CliError> {
         let certificates = ca_directory::read(directory)?;
         settings.tls.ca_certificates.extend(certificates);
     }
+    settings.tls.trusted_roots = TrustedRoots::PlatformOrBuiltIn;
     settings.tls.version = tls_version(args)?;
     // A WARC file has bodies as received.
     settings.decode = !args.request.no_compressed && args.save.warc.is_none();
@@ -114,10 +116,8 @@ pub(super) fn set_route(args: &CliArgs, settings: &mut Settings) -> Result<(), C
     if let Some(path) = &route.cert {
         let read = |option: &str, path: &Path| {
             fs::read(path).map_err(|error| {
-                CliError::file(format!(
-                    "{option} {}: cannot be read: {error}",
-                    path.display()
-                ))
+                let file = redact("cert", &path.to_string_lossy());
+                CliError::file(format!("{option} {file}: cannot be read: {error}"))
             })
         };
         settings.tls.client_certificate = Some(ClientIdentity {

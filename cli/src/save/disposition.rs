@@ -31,7 +31,11 @@ pub(super) fn file_name(headers: &HeaderMap) -> Option<String> {
     }
     let name = extended.or(plain)?;
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    (!last.is_empty()).then(|| last.to_owned())
+    match last.strip_prefix('.') {
+        // A server does not choose the name of a hidden file, such as `.bashrc`.
+        Some(rest) => Some(format!("_{rest}")),
+        None => (!last.is_empty()).then(|| last.to_owned()),
+    }
 }
 
 /// Name and value of the first parameter, and what follows it.
@@ -115,6 +119,7 @@ mod tests {
             ("filename=a.txt", Some("a.txt")),
             ("attachment; filename=\"\"", None),
             ("attachment; filename=\"dir/\"", None),
+            ("attachment; filename=\"x/.bashrc\"", Some("_bashrc")),
             ("attachment; filename=\"not closed", Some("not closed")),
             ("attachment", None),
         ] {

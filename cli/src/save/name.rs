@@ -245,9 +245,14 @@ fn is_device(name: &str) -> bool {
         .to_ascii_uppercase();
     let port = |prefix| {
         let number = stem.strip_prefix(prefix);
-        number.is_some_and(|number| number.len() == 1 && ("1"..="9").contains(&number))
+        let mut chars = number.unwrap_or_default().chars();
+        matches!(
+            (chars.next(), chars.next()),
+            (Some('1'..='9' | '¹' | '²' | '³'), None)
+        )
     };
-    matches!(stem.as_str(), "AUX" | "CON" | "NUL" | "PRN") || port("COM") || port("LPT")
+    let names = ["AUX", "CON", "CONIN$", "CONOUT$", "NUL", "PRN"];
+    names.contains(&stem.as_str()) || port("COM") || port("LPT")
 }
 
 /// Shortens a long name: a digest of the whole name goes before the extension.

@@ -19,6 +19,7 @@ use crate::outcome::class::OutcomeClass;
 use crate::outcome::result::FetchResult;
 use crate::outcome::saved_body::SavedBody;
 use crate::output::record::{RecordBuilder, RecordInput};
+use crate::output::target::print_message;
 use crate::output::{OutputChunk, OutputEncoding, QueueProgress, RecordWriter};
 use crate::robots::AdmittedRequests;
 use crate::run::{BodySaver, RunEvent, RunEvents, is_cancelled};
@@ -56,7 +57,7 @@ pub(super) struct WorkerContext {
 impl WorkerContext {
     pub(super) fn print(&self, message: &str) {
         if !self.silent {
-            eprintln!("fetch-all: {message}");
+            print_message(message);
         }
     }
 }

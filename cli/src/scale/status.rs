@@ -6,9 +6,9 @@ use fetch_scale::{PartitionLog, Queue, ScaleError};
 
 use super::{load_run, open_queue, open_results, percent, queue_error, results_error};
 use crate::args::command::StatusArgs;
-use crate::display::plural;
+use crate::display::{escape_unsafe, plural};
 use crate::exit::CliError;
-use crate::output::target::print_stdout;
+use crate::output::target::{print_stdout, print_text};
 
 /// Prints how far a run is: the lines with records, as the store shows them, and the workers, as they reported to
 /// the queue.
@@ -74,7 +74,8 @@ pub(crate) fn run(args: &StatusArgs) -> Result<u8, CliError> {
     for (name, report) in workers {
         let _ = writeln!(
             text,
-            "  {name}: {}, {} failed, {:.0}/s, {}, {} s ago",
+            "  {}: {}, {} failed, {:.0}/s, {}, {} s ago",
+            escape_unsafe(name),
             plural(report.lines, "URL", "URLs"),
             report.failed,
             report.rate,
@@ -85,5 +86,5 @@ pub(crate) fn run(args: &StatusArgs) -> Result<u8, CliError> {
     if status.is_none() && complete < planned {
         let _ = writeln!(text, "{}", ScaleError::NoRun);
     }
-    print_stdout(text.as_bytes()).map(|()| 0)
+    print_text(&text).map(|()| 0)
 }

@@ -25,6 +25,7 @@ mod options {
 }
 
 mod people {
+    mod hostile_text;
     pub(crate) mod monitoring;
     mod report;
     #[cfg(unix)]

@@ -160,17 +160,17 @@ impl AuthProfile {
         self.scope_length(url).is_some()
     }
 
-    /// How well it fits `url`: the length of the path of its longest scope that has `url`; `None` if no
+    /// How well it fits `url`: where in it the path of its longest scope that has it ends; `None` if no
     /// scope has it.
     pub(crate) fn scope_length(&self, url: &Url) -> Option<usize> {
         let lengths = self.scopes.iter().filter_map(|scope| {
-            if !is_same_origin(scope, url) {
-                return None;
-            }
-            let folder = scope.path().trim_end_matches('/');
-            let rest = url.path().strip_prefix(folder)?;
-            let is_below = rest.is_empty() || rest.starts_with('/');
-            is_below.then_some(folder.len() + 1)
+            let rest = below(url.as_str(), &scope[..Position::AfterPath]).or_else(|| {
+                // The texts of equal origins differ only by a login.
+                let has_login = url.as_str().contains('@') || scope.as_str().contains('@');
+                let is_same = has_login && is_same_origin(scope, url);
+                is_same.then(|| below(&url[Position::BeforePath..], scope.path()))?
+            })?;
+            Some(url.as_str().len() - rest.len())
         });
         lengths.max()
     }
@@ -219,15 +219,16 @@ impl AuthProfile {
     }
 }
 
-/// Without the allocations of `Url::origin`, because each request is compared.
+/// What follows `folder` in a text that is this folder or below it.
+fn below<'a>(text: &'a str, folder: &str) -> Option<&'a str> {
+    let rest = text.strip_prefix(folder.trim_end_matches('/'))?;
+    let is_below = matches!(rest.as_bytes().first(), None | Some(b'/' | b'?' | b'#'));
+    is_below.then_some(rest)
+}
+
+/// Without the allocations of `Url::origin`, because requests are compared.
 fn is_same_origin(one: &Url, other: &Url) -> bool {
-    if one[..Position::BeforePath] == other[..Position::BeforePath] {
-        return true;
-    }
-    // The texts of equal origins differ only by a login.
-    let has_login = |url: &Url| !url.username().is_empty() || url.password().is_some();
-    (has_login(one) || has_login(other))
-        && one.scheme() == other.scheme()
+    one.scheme() == other.scheme()
         && one.port() == other.port()
         && one.host_str() == other.host_str()
 }

@@ -17,12 +17,15 @@ impl Engine {
     /// Whether the fetch waits until its host has answered the first request that this login is for. If
     /// so, it is queued then.
     pub(super) fn waits_for_login(&mut self, index: u32, profile: u16) -> bool {
+        if self.login_schemes(profile).is_none() {
+            return false;
+        }
         let Some(slot) = self.fetches.get(index) else {
             return false;
         };
         // The endpoint of a balanced target is not known yet.
         let host = self.hosts.get(slot.host);
-        if self.login_schemes(profile).is_none() || host.target.is_some() {
+        if host.target.is_some() {
             return false;
         }
         let id = self.fetches.id(index);

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use super::state::fetch_slab::ChosenProfile;
 use super::state::token_grants::TokenGrants;
-use super::{Engine, EngineOutput};
+use super::{Engine, EngineConfig, EngineOutput};
 use crate::auth::grant::{TokenAnswer, TokenRejection};
 use crate::auth::profile::AuthProfile;
 use crate::fetch::Fetch;
@@ -11,6 +12,22 @@ use crate::model::event::DecisionEvent;
 use crate::model::outcome::FetchError;
 use crate::model::time::Timestamp;
 use crate::model::token::{TokenFailure, TokenUse};
+
+impl EngineConfig {
+    /// The name of the authentication profile with this number, which is its place among
+    /// [`auth_profiles`](Self::auth_profiles), from 0.
+    ///
+    /// ```
+    /// use fetch_proto::{AuthProfile, EngineConfig};
+    ///
+    /// let config = EngineConfig::default().auth_profiles([AuthProfile::new("api")]);
+    /// assert_eq!((config.profile_name(0), config.profile_name(1)), (Some("api"), None));
+    /// ```
+    #[must_use]
+    pub fn profile_name(&self, number: u16) -> Option<&str> {
+        Some(self.auth.get(usize::from(number))?.name())
+    }
+}
 
 impl Engine {
     /// The driver has acquired the token that [`EngineOutput::AcquireToken`] asks for. Its lifetime is
@@ -92,16 +109,15 @@ impl Engine {
     /// Whether the fetch has to wait for a token before it may queue or start. If so, it is queued when
     /// the token is there, or has ended because there will be none.
     pub(crate) fn waits_for_token(&mut self, index: u32, now: Timestamp) -> bool {
-        let slot = self.fetches.get_mut(index);
-        let Some((slot, profile)) = slot.and_then(|slot| {
-            let profile = profile_of(&slot.fetch, &self.config.auth)?;
-            Some((slot, profile))
-        }) else {
+        let Some(profile) = self.profile_of(index) else {
             return false;
         };
         let Some(tokens) = self.tokens.get_mut(profile) else {
             return false;
         };
+        if tokens.grant.is_fresh(now) {
+            return self.waits_for_login(index, profile);
+        }
         let waits = match tokens.grant.request_token(now) {
             TokenAnswer::Use { .. } => {
                 self.start_acquisition(profile, now);
@@ -112,8 +128,10 @@ impl Engine {
                 true
             }
             TokenAnswer::Denied(failure) => {
-                slot.fetch.reject(FetchError::NoToken(failure), now);
-                self.mark_for_poll(index);
+                if let Some(slot) = self.fetches.get_mut(index) {
+                    slot.fetch.reject(FetchError::NoToken(failure), now);
+                    self.mark_for_poll(index);
+                }
                 true
             }
         };
@@ -121,15 +139,27 @@ impl Engine {
         waits
     }
 
-    /// The profile that authenticates the last URL of the fetch.
-    pub(super) fn profile_of(&self, index: u32) -> Option<u16> {
-        let slot = self.fetches.get(index)?;
-        profile_of(&slot.fetch, &self.config.auth)
+    /// The profile that authenticates the fetch since it was queued last.
+    pub(super) fn profile_of(&mut self, index: u32) -> Option<u16> {
+        if self.config.auth.is_empty() {
+            return None;
+        }
+        let slot = self.fetches.get_mut(index)?;
+        if slot.auth == ChosenProfile::UNKNOWN {
+            slot.auth = ChosenProfile::new(profile_of(&slot.fetch, &self.config.auth));
+        }
+        slot.auth.number()
     }
 
-    /// The token for an attempt of `fetch` that starts now; `Err` if there is none that may be used.
-    pub(crate) fn token_for(&self, fetch: &Fetch, now: Timestamp) -> Result<Option<TokenUse>, ()> {
-        let Some(profile) = profile_of(fetch, &self.config.auth) else {
+    /// The token for an attempt of the fetch that starts now; `Err` if there is none that may be used.
+    pub(crate) fn token_for(&mut self, index: u32, now: Timestamp) -> Result<Option<TokenUse>, ()> {
+        let chosen = self.profile_of(index);
+        debug_assert_eq!(
+            chosen,
+            (self.fetches.get(index)).and_then(|slot| profile_of(&slot.fetch, &self.config.auth)),
+            "the profile was chosen for another URL"
+        );
+        let Some(profile) = chosen else {
             return Ok(None);
         };
         let tokens = self.tokens.get(profile).ok_or(())?;
@@ -187,6 +217,11 @@ impl Engine {
     pub(super) fn restart_grants(&mut self, now: Timestamp) {
         let grants = TokenGrants::new(&self.config.auth, self.random.seed());
         let mut before = core::mem::replace(&mut self.tokens, grants);
+        for index in self.fetches.indices() {
+            if let Some(slot) = self.fetches.get_mut(index) {
+                slot.auth = ChosenProfile::UNKNOWN;
+            }
+        }
         for profile in before.numbers() {
             let waiting = before.get_mut(profile).map(|tokens| tokens.take_waiting());
             for id in waiting.into_iter().flatten() {

@@ -5,6 +5,8 @@ use alloc::string::String;
 use core::fmt::{self, Write as _};
 use core::time::Duration;
 
+use crate::secrets::redact_secrets;
+
 /// A duration with at most three significant digits, for messages: `999 µs`, `1.23 s`, `16.7 min`.
 ///
 /// Zeros at the end are left out if the duration is exact: one second is `1 s`, and 1.001 s is
@@ -90,7 +92,8 @@ pub fn plural(count: u64, one: &str, many: &str) -> String {
 /// A text from outside in quotation marks, for messages: one line of at most 120 characters.
 ///
 /// Characters that control a terminal, reorder text or are invisible are escaped, and so are
-/// quotation marks. A longer text ends in `…` after its first 120 characters.
+/// quotation marks. [Secrets](crate::redact_secrets) are replaced. A longer text ends in `…` after its
+/// first 120 characters.
 ///
 /// ```
 /// use fetch_proto::Quoted;
@@ -98,6 +101,7 @@ pub fn plural(count: u64, one: &str, many: &str) -> String {
 /// assert_eq!(Quoted("50/fortnight").to_string(), "\"50/fortnight\"");
 /// assert_eq!(Quoted("a\n\u{1b}[1m").to_string(), r#""a\n\u{1b}[1m""#);
 /// assert_eq!(Quoted(r"C:\new").to_string(), r#""C:\new""#);
+/// assert_eq!(Quoted("Cookie: a=1").to_string(), r#""Cookie: REDACTED""#);
 /// assert!(Quoted(&"x".repeat(1000)).to_string().ends_with("xxx…\""));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -108,8 +112,9 @@ const MAX_QUOTED: usize = 120;
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cut = self.0.char_indices().nth(MAX_QUOTED);
-        let shown = cut.map_or(self.0, |(at, _)| &self.0[..at]);
+        let text = redact_secrets(self.0);
+        let cut = text.char_indices().nth(MAX_QUOTED);
+        let shown = cut.map_or(&*text, |(at, _)| &text[..at]);
         f.write_char('"')?;
         // Backslashes and apostrophes are shown as they are: most are parts of names.
         for part in shown.split_inclusive(['\\', '\'']) {

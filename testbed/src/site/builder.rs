@@ -31,6 +31,7 @@ pub struct SiteBuilder {
     robots: Option<(u16, String)>,
     tls: Option<Certificate>,
     client_certificates: bool,
+    tls12_only: bool,
     http2: bool,
     max_streams: u32,
     unix_socket: Option<PathBuf>,
@@ -74,6 +75,7 @@ impl SiteBuilder {
             robots: None,
             tls: None,
             client_certificates: false,
+            tls12_only: false,
             http2: false,
             max_streams: 1_000,
             unix_socket: None,
@@ -220,6 +222,21 @@ impl SiteBuilder {
         self
     }
 
+    /// Speaks TLS 1.2 only; off by default, 1.2 and 1.3.
+    ///
+    /// Has no effect without TLS.
+    ///
+    /// ```
+    /// use fetch_testbed::{Certificate, Site};
+    ///
+    /// let site = Site::builder().tls(Certificate::Good).tls12_only(true).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn tls12_only(mut self, only: bool) -> Self {
+        self.tls12_only = only;
+        self
+    }
+
     /// Sets the maximum of concurrent requests per HTTP/2 connection; 1,000 by default.
     ///
     /// ```
@@ -262,7 +279,15 @@ impl SiteBuilder {
             .collect::<io::Result<_>>()?;
         let identity = self
             .tls
-            .map(|kind| ServerIdentity::new(kind, &ips, self.http2, self.client_certificates))
+            .map(|kind| {
+                ServerIdentity::new(
+                    kind,
+                    &ips,
+                    self.http2,
+                    self.client_certificates,
+                    self.tls12_only,
+                )
+            })
             .transpose()?;
         let (pem, tls) = identity.map(|own| (own.pem, SiteTls(own.acceptor))).unzip();
         let state = Arc::new(SiteState {

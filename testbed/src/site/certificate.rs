@@ -48,6 +48,7 @@ impl ServerIdentity {
         ips: &[IpAddr],
         http2: bool,
         asks: bool,
+        tls12_only: bool,
     ) -> io::Result<Self> {
         let SignedCertificates {
             ca,
@@ -65,8 +66,12 @@ impl ServerIdentity {
         } else {
             WebPkiClientVerifier::no_client_auth()
         };
+        let versions = match tls12_only {
+            true => vec![&rustls::version::TLS12],
+            false => rustls::DEFAULT_VERSIONS.to_vec(),
+        };
         let mut config = ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(&versions)
             .and_then(|builder| {
                 let builder = builder.with_client_cert_verifier(clients);
                 let key = provider.key_provider.load_private_key(key)?;

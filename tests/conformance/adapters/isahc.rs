@@ -67,6 +67,31 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         mismatch: "does not hold: the error contains [\" 403\"]",
     },
     UnsupportedBehaviour {
+        behaviour: "a server with another key than those pinned is refused",
+        reason: "isahc has no option of curl for it; the setting is an error when the fetcher is built",
+        mismatch: "pinned_keys: isahc does not do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a rustls configuration of the caller is used",
+        reason: "curl configures its TLS itself; the setting is an error when the fetcher is built",
+        mismatch: "client_config: isahc does not do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "silent connections are checked by TCP keep-alive",
+        reason: "isahc sets the pause between checks, but not the silence before the first; the setting is an error when the fetcher is built",
+        mismatch: "tcp_keepalive: isahc does not do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "Nagle's algorithm can be left on",
+        reason: "isahc cannot leave it on; the setting is an error when the fetcher is built",
+        mismatch: "tcp_nodelay: isahc does not do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "connections can be opened by the caller",
+        reason: "curl opens connections itself; the setting is an error when the fetcher is built",
+        mismatch: "connector: isahc does not do it",
+    },
+    UnsupportedBehaviour {
         behaviour: "`connect_to` another name",
         reason: "isahc can connect to another address only; a name is an error when the fetcher is built",
         mismatch: "connect_to: ",

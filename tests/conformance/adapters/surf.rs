@@ -160,9 +160,59 @@ const UNSUPPORTED: &[UnsupportedBehaviour] = &[
         mismatch: "connect_to: surf cannot do it",
     },
     UnsupportedBehaviour {
+        behaviour: "connections can be opened by the caller",
+        reason: "surf opens connections itself; the setting is an error when the fetcher is built",
+        mismatch: "connector: surf cannot do it",
+    },
+    UnsupportedBehaviour {
         behaviour: "`connect_to` another name",
         reason: "surf connects to the URL's host only; the setting is an error when the fetcher is built",
         mismatch: "connect_to: surf cannot do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "only added CAs can be trusted",
+        reason: "surf trusts what the system trusts; the setting is an error when the fetcher is built",
+        mismatch: "trusted_roots: surf cannot do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a minimum version of TLS can be set",
+        reason: "surf leaves it to the system's TLS; the setting is an error when the fetcher is built",
+        mismatch: "min_version: surf cannot do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a version of TLS can be chosen",
+        reason: "surf leaves it to the system's TLS; the setting is an error when the fetcher is built",
+        mismatch: "version: surf cannot do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a server with another key than those pinned is refused",
+        reason: "surf does not report certificates; the setting is an error when the fetcher is built",
+        mismatch: "pinned_keys: surf cannot do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "a rustls configuration of the caller is used",
+        reason: "surf's TLS is that of the system; the setting is an error when the fetcher is built",
+        mismatch: "client_config: surf cannot do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "connections start at a chosen local address",
+        reason: "surf lets the system choose; the setting is an error when the fetcher is built",
+        mismatch: "local_address: surf cannot do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "one family of addresses can be chosen",
+        reason: "surf connects to whatever the system's resolver returns; the setting is an error when the fetcher is built",
+        mismatch: "address_family: surf cannot do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "silent connections are checked by TCP keep-alive",
+        reason: "surf does not set it; the setting is an error when the fetcher is built",
+        mismatch: "tcp_keepalive: surf cannot do it",
+    },
+    UnsupportedBehaviour {
+        behaviour: "Nagle's algorithm can be left on",
+        reason: "surf switches it off; the setting is an error when the fetcher is built",
+        mismatch: "tcp_nodelay: surf cannot do it",
     },
     UnsupportedBehaviour {
         behaviour: "a Unix socket carries all requests",

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, AttemptId, AttemptPhase, Backoff, EngineConfig, FailureKind, FetchOutcome,
-    FetchRequest, HeadSummary, Input, Policy, PolicyPatch, PolicyRules, RedirectPolicy, Timeouts,
-    Timestamp,
+    Attempt, AttemptId, AttemptPhase, AuthProfile, Backoff, EngineConfig, FailureKind,
+    FetchOutcome, FetchRequest, HeadSummary, Input, Policy, PolicyPatch, PolicyRules,
+    RedirectPolicy, Timeouts, Timestamp, TokenFailure, TokenUse,
 };
 use proptest::prelude::*;
 
 use crate::recorded_engine::RecordedEngine;
-use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel};
+use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel, TokenEnd};
 
 pub(crate) const SECRET: &str = "hunter2";
 
@@ -52,7 +52,7 @@ impl ServerModel for RandomSite {
         };
         then(random, |at| Input::Mark(AttemptPhase::Connected, at));
         then(random, |at| Input::Mark(AttemptPhase::Sent, at));
-        match random.below(10) {
+        match random.below(11) {
             0 => then(random, |_| Input::End(Err(FailureKind::Connect))),
             1 => then(random, |_| {
                 Input::End(Err(FailureKind::Stale { sent: false }))
@@ -67,6 +67,7 @@ impl ServerModel for RandomSite {
                 let to = "//u:hunter2@h0.test/moved?n=1&token=hunter2#code=hunter2".into();
                 Input::Head(HeadSummary::status(302).location(Some(to)))
             }),
+            6 => then(random, |_| Input::Head(HeadSummary::status(401))),
             _ => then(random, |_| Input::Head(HeadSummary::status(200))),
         }
         then(random, |_| Input::Body { bytes: 70_000 });
@@ -81,6 +82,17 @@ impl ServerModel for RandomSite {
         _: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)> {
         Vec::new()
+    }
+
+    fn acquire_token(&mut self, _: TokenUse, now: Timestamp) -> (Timestamp, TokenEnd) {
+        let random = &mut self.random;
+        let end = match random.below(6) {
+            0 => TokenEnd::Failed(TokenFailure::Unavailable, None),
+            1 => TokenEnd::Failed(TokenFailure::Unavailable, Some(Duration::from_secs(1))),
+            2 => TokenEnd::Acquired(None),
+            _ => TokenEnd::Acquired(Some(Duration::from_millis(random.below(3_000)))),
+        };
+        (now + Duration::from_micros(random.below(400_000)), end)
     }
 
     fn record_outcome(&mut self, _: usize, outcome: &FetchOutcome, _: Timestamp) {
@@ -137,9 +149,9 @@ impl RandomRun {
 
 fn any_config() -> impl Strategy<Value = EngineConfig> {
     let limits = (1usize..20, 0usize..5, 1usize..40);
-    (limits, any::<[bool; 4]>(), 1u64..20, 0u16..4).prop_map(|(limits, flags, total, retries)| {
+    (limits, any::<[bool; 5]>(), 1u64..20, 0u16..4).prop_map(|(limits, flags, total, retries)| {
         let (concurrency, per_host, window) = limits;
-        let [rated, follow, secret, events] = flags;
+        let [rated, follow, secret, events, tokens] = flags;
         let timeouts = Timeouts::default()
             .attempt(Duration::from_secs(1))
             .total(Duration::from_secs(total));
@@ -163,8 +175,13 @@ fn any_config() -> impl Strategy<Value = EngineConfig> {
             .per_host(per_host)
             .rules(rules.default(policy).build().expect("they are valid"))
             .window(window);
-        match rated {
+        let config = match rated {
             true => config.rate("50/s".parse().expect("a rate")),
+            false => config,
+        };
+        let scope = "http://h1.test/".parse().expect("a URL");
+        match tokens {
+            true => config.auth_profiles([AuthProfile::new("api").scope(scope)]),
             false => config,
         }
     })

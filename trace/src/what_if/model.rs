@@ -16,7 +16,7 @@ use crate::call::{TraceAnswer, TraceCall};
 use crate::error::TraceError;
 use crate::reader::TraceEnd;
 use crate::replay::{ReplayStep, TraceReplay};
-use crate::virtual_run::SettingsChange;
+use crate::virtual_run::{SettingsChange, TokenEnd};
 
 /// Everything known about a recorded run.
 #[derive(Debug)]
@@ -35,6 +35,16 @@ pub(super) struct RunModel {
     pub(super) recorded: RunTotals,
     pub(super) seed: u64,
     pub(super) start: Timestamp,
+    /// The acquisitions of each profile, in order.
+    pub(super) tokens: BTreeMap<u16, Vec<TokenModel>>,
+}
+
+/// One recorded acquisition of a token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenModel {
+    started: Timestamp,
+    /// How it ended, and how long it took; `None` if the engine gave it up or the trace ends before.
+    pub(super) end: Option<(Duration, TokenEnd)>,
 }
 
 /// One recorded fetch.
@@ -114,6 +124,7 @@ impl RunModel {
             recorded: RunTotals::default(),
             seed: replay.seed(),
             start: replay.start(),
+            tokens: BTreeMap::new(),
         };
         let mut builder = RunModelBuilder {
             last: model.start,
@@ -177,6 +188,12 @@ impl RunModelBuilder {
                 let change = SettingsChange::CrawlDelay(host, delay);
                 self.model.changes.push((now, change));
             }
+            (TraceCall::TokenAcquired(profile, life), _) => {
+                self.end_acquisition(profile, TokenEnd::Acquired(life), now);
+            }
+            (TraceCall::TokenFailed(profile, failure, pause), _) => {
+                self.end_acquisition(profile, TokenEnd::Failed(failure, pause), now);
+            }
             (TraceCall::Poll, TraceAnswer::Output(output)) => self.add_output(output, now),
             _ => {}
         }
@@ -209,6 +226,13 @@ impl RunModelBuilder {
                     attempt.end = AttemptEnd::Dropped(now.saturating_since(attempt.started));
                 }
             }
+            EngineOutput::AcquireToken(token) => {
+                let acquisitions = self.model.tokens.entry(token.profile).or_default();
+                acquisitions.push(TokenModel {
+                    started: now,
+                    end: None,
+                });
+            }
             EngineOutput::Done(_, outcome) => self.model.recorded.record(&outcome, now),
             EngineOutput::Idle(idle) => {
                 self.live = idle.live;
@@ -227,6 +251,14 @@ impl RunModelBuilder {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn end_acquisition(&mut self, profile: u16, end: TokenEnd, now: Timestamp) {
+        let acquisitions = self.model.tokens.get_mut(&profile);
+        if let Some(last) = acquisitions.and_then(|all| all.last_mut()) {
+            let took = now.saturating_since(last.started);
+            last.end.get_or_insert((took, end));
         }
     }
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use fetch_proto::{Attempt, AttemptId, FetchOutcome, HeadSummary, Input, Timestamp};
+use fetch_proto::{Attempt, AttemptId, FetchOutcome, HeadSummary, Input, Timestamp, TokenUse};
 
 use super::model::{self, AttemptEnd, HostModel, RunModel};
 use super::{RunResult, RunTotals};
-use crate::virtual_run::{ScheduledStep, ServerModel};
+use crate::virtual_run::{ScheduledStep, ServerModel, TokenEnd};
 
 /// Assumption about attempts that were not recorded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,6 +25,8 @@ pub(super) struct RecordedServers<'a> {
     /// For each fetch, whether it needed an assumption.
     unseen: Vec<bool>,
     totals: RunTotals,
+    /// How many tokens of each profile were acquired.
+    tokens: HashMap<u16, usize>,
     /// Attempts whose recording breaks off: their host, and whether a head was recorded.
     unfinished: HashMap<AttemptId, (String, bool)>,
 }
@@ -37,6 +39,7 @@ impl<'a> RecordedServers<'a> {
             assumption,
             model,
             unfinished: HashMap::new(),
+            tokens: HashMap::new(),
             totals: RunTotals::default(),
             unseen: vec![false; count],
             used: fetches
@@ -166,6 +169,20 @@ impl ServerModel for RecordedServers<'_> {
             rest.remove(0);
         }
         rest
+    }
+
+    /// As recorded. After the last one, as the last that has ended; if none has, at once.
+    fn acquire_token(&mut self, token: TokenUse, now: Timestamp) -> (Timestamp, TokenEnd) {
+        let number = self.tokens.entry(token.profile).or_default();
+        let recorded = self.model.tokens.get(&token.profile);
+        let recorded = recorded.map_or(&[][..], Vec::as_slice);
+        let known = recorded.get(*number).and_then(|one| one.end);
+        *number += 1;
+        let last = || recorded.iter().rev().find_map(|one| one.end);
+        let (took, end) = known
+            .or_else(last)
+            .unwrap_or((Duration::ZERO, TokenEnd::Acquired(None)));
+        (now + took, end)
     }
 
     fn record_outcome(&mut self, _: usize, outcome: &FetchOutcome, now: Timestamp) {

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use fetch_proto::{
-    Attempt, AttemptId, Backoff, EngineConfig, FailureKind, FetchOutcome, FetchRequest,
-    HeadSummary, Input, Policy, PolicyRules, RedirectPolicy, Timestamp,
+    Attempt, AttemptId, AuthProfile, Backoff, EngineConfig, FailureKind, FetchOutcome,
+    FetchRequest, HeadSummary, Input, Policy, PolicyRules, RedirectPolicy, Timestamp, TokenUse,
 };
 
 use super::{RunComparison, what_if};
 use crate::recorded_engine::RecordedEngine;
-use crate::virtual_run::{self, CallerScript, ScheduledStep, ServerModel, SettingsChange};
+use crate::virtual_run::{
+    self, CallerScript, ScheduledStep, ServerModel, SettingsChange, TokenEnd,
+};
 
 /// The answer to one attempt, after a number of milliseconds.
 #[derive(Clone, Debug)]
@@ -60,6 +62,12 @@ impl ServerModel for ScriptedServers {
         _: Timestamp,
     ) -> Vec<(Timestamp, ScheduledStep)> {
         Vec::new()
+    }
+
+    /// After half a second; valid for a second.
+    fn acquire_token(&mut self, _: TokenUse, now: Timestamp) -> (Timestamp, TokenEnd) {
+        let end = TokenEnd::Acquired(Some(Duration::from_secs(1)));
+        (now + Duration::from_millis(500), end)
     }
 
     fn record_outcome(&mut self, _: usize, _: &FetchOutcome, _: Timestamp) {}
@@ -210,6 +218,20 @@ fn lower_concurrency_takes_longer_and_needs_no_assumption() {
         comparison.optimistic.stats().total(),
         comparison.recorded.stats().total()
     );
+}
+
+#[test]
+fn tokens_take_as_long_as_the_recorded_ones() {
+    let answers: &[&[ScriptedAnswer]] = &[&[Status(100, 200)], &[Status(100, 200)]];
+    let profile = AuthProfile::new("api").scope("http://a.test/".parse().unwrap());
+    let config = EngineConfig::default()
+        .rules(PolicyRules::from_policy(policy()))
+        .auth_profiles([profile]);
+    let urls = (0..2).map(|n| format!("http://a.test/{n}"));
+    let comparison = compare_runs(config, urls, answers, |config| config.concurrency(1));
+    assert_eq!(comparison.recorded.took(), Duration::from_millis(600));
+    assert_eq!(comparison.optimistic.took(), Duration::from_millis(700));
+    assert_eq!(comparison.unseen, 0);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use http::{HeaderMap, header};
 use crate::auth::source::TokenSecret;
 #[cfg(feature = "cache")]
 use crate::cache::handle::Cache;
-use crate::driver::attempt_runner::token::with_token;
+use crate::driver::attempt_runner::token::add_token;
 #[cfg(feature = "cache")]
 use crate::driver::cache::{
     attempt::{body_extras, take_body, take_head},
@@ -35,6 +35,7 @@ use crate::driver::fetches::active::ActiveFetch;
 use crate::driver::fetches::in_flight::{AttemptResult, InFlightAttempt};
 use crate::driver::fetches::table::FetchTable;
 use crate::driver::permits::AttemptPermit;
+use crate::driver::token_keeper::AttemptToken;
 #[cfg(feature = "cookies")]
 use crate::fields::cookies::jar::CookieJar;
 use crate::fields::hsts::HstsStore;
@@ -120,34 +121,39 @@ where
     pub(super) fn start(
         &mut self,
         attempt: Attempt,
-        token: Option<&TokenSecret>,
+        token: Option<AttemptToken<'_>>,
         fetch: &mut ActiveFetch,
         permit: Option<AttemptPermit>,
     ) {
         let progress = self.spare.progress.pop();
         let progress = progress.unwrap_or_else(|| AttemptProgress::new(self.clock));
         let has_body = fetch.has_body;
-        let (request, withheld) =
+        let (mut request, withheld) =
             outgoing_request(&attempt, &fetch.request, has_body, &self.headers);
         fetch
             .trail
             .note_request(&attempt.method, &fetch.request.method, withheld);
-        let (request, is_authenticated) = match token {
-            None => (self.with_login(request), false),
-            Some(token) => with_token(request, token, &attempt),
+        let is_authenticated = match token {
+            None => {
+                self.add_login(&mut request);
+                false
+            }
+            Some(token) => add_token(&mut request, token, &attempt, &self.headers),
         };
+        let signs = matches!(token, Some(token) if matches!(token.secret, TokenSecret::Signer(_)));
         #[cfg(feature = "cache")]
-        let value = request.headers.get(header::AUTHORIZATION).cloned();
-        #[cfg(feature = "cache")]
-        let value = value.filter(|_| is_authenticated);
+        let value = match self.cache.is_some() && is_authenticated {
+            true => request.headers.get(header::AUTHORIZATION).cloned(),
+            false => None,
+        };
         #[cfg(feature = "cookies")]
-        let (request, cookie_url) = self.with_cookies(request);
+        let cookie_url = self.add_cookies(&mut request);
         #[cfg(feature = "cache")]
-        let (request, cache, stored_head) =
-            self.with_validators(request, &attempt, value.as_ref(), fetch);
+        let (cache, stored_head) =
+            self.add_validators(&mut request, &attempt, value.as_ref(), fetch);
         let span = fetch.span.for_attempt(&fetch.request, &attempt);
         #[cfg(feature = "traceparent")]
-        let request = with_trace_context(request, &span);
+        crate::telemetry::trace_context::add_trace_context(&mut request.headers, &span);
         #[cfg(feature = "cache")]
         let is_validation = cache.is_some();
         #[cfg(not(feature = "cache"))]
@@ -173,8 +179,8 @@ where
             cache,
             #[cfg(feature = "cookies")]
             cookie_url,
+            answers_challenges: signs && is_authenticated,
             id: attempt.id,
-            is_authenticated,
             is_redirect: false,
             index,
             peeks,
@@ -225,7 +231,7 @@ where
     }
 
     /// Adds the login of the host, unless the request has credentials.
-    pub(super) fn with_login(&self, mut request: OutgoingRequest) -> OutgoingRequest {
+    pub(super) fn add_login(&self, request: &mut OutgoingRequest) {
         if let Some(netrc) = &self.netrc
             && !request.headers.contains_key(header::AUTHORIZATION)
             && let Some(host) = request.url.host_str()
@@ -233,20 +239,14 @@ where
         {
             Arc::make_mut(&mut request.headers).insert(header::AUTHORIZATION, login);
         }
-        request
     }
 
     #[cfg(feature = "cookies")]
-    pub(super) fn with_cookies(
-        &self,
-        mut request: OutgoingRequest,
-    ) -> (OutgoingRequest, Option<Arc<url::Url>>) {
-        let url = self.cookies.as_ref().map(|cookies| {
-            let url = cookie_url(&request);
-            cookies.add_to(Arc::make_mut(&mut request.headers), &url);
-            url
-        });
-        (request, url)
+    pub(super) fn add_cookies(&self, request: &mut OutgoingRequest) -> Option<Arc<url::Url>> {
+        let cookies = self.cookies.as_ref()?;
+        let url = cookie_url(request);
+        cookies.add_to(Arc::make_mut(&mut request.headers), &url);
+        Some(url)
     }
 
     /// Drops an attempt: it timed out, another one was faster, or the fetch was cancelled.
@@ -368,7 +368,7 @@ where
             }
             attempt.span.record_status(parts.status.as_u16());
             let head = engine_head(&parts, keeps_body);
-            let head = match attempt.is_authenticated {
+            let head = match attempt.answers_challenges {
                 true => with_authentication(head, &parts, fetch_sends_stream),
                 false => head,
             };
@@ -469,12 +469,6 @@ fn attempt_context(attempt: &Attempt, fetch: &ActiveFetch) -> AttemptContext {
 fn is_rejected(verdict: Option<&Verdict>) -> bool {
     let decided = verdict.and_then(|verdict| verdict.decided);
     matches!(decided, Some(ResponseVerdict::Reject(_)))
-}
-
-#[cfg(feature = "traceparent")]
-fn with_trace_context(mut request: OutgoingRequest, span: &FetchSpan) -> OutgoingRequest {
-    crate::telemetry::trace_context::add_trace_context(&mut request.headers, span);
-    request
 }
 
 /// The span of the attempt whose exchange is at `index`.

@@ -316,7 +316,9 @@ where
             return;
         };
         let permit = fetch.take_permit().or_else(|| self.permits.take());
-        let token = attempt.token.and_then(|token| self.tokens.secret(token));
+        let token = attempt
+            .token
+            .and_then(|token| self.tokens.attempt_token(token));
         self.attempts.start(attempt, token, fetch, permit);
         if !self.permits.refill() {
             self.engine.pause_starts();

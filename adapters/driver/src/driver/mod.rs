@@ -64,7 +64,8 @@ pub(crate) fn new_driver<T: Transport>(
         siblings,
         undelivered,
     } = context;
-    let tokens = TokenKeeper::new(&settings.credentials);
+    let headers = Arc::new(settings.headers.clone());
+    let tokens = TokenKeeper::new(&settings.credentials, headers.clone());
     let mut config = tokens.with_profiles(settings.config.clone());
     let concurrency = config.concurrency_limit();
     if !T::SEES_CONNECTION {
@@ -76,7 +77,6 @@ pub(crate) fn new_driver<T: Transport>(
         siblings.restrict(&mut engine);
     }
     let transport = Arc::new(transport);
-    let headers = Arc::new(settings.headers.clone());
     let start = start_exchange::<T>;
     let fallbacks = Fallbacks::new(settings.fallback.stale, settings.fallback.value.clone());
     let (sender, commands) = async_channel::unbounded();

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fetch_proto::{EngineConfig, TokenUse};
+use http::{HeaderMap, header};
 use log::warn;
 
 use crate::auth::shared::{SharedCredential, SharedToken};
@@ -18,28 +19,43 @@ type Acquisition = Pin<Box<dyn Future<Output = Result<SharedToken, CredentialErr
 pub(super) struct TokenKeeper {
     /// Profile and acquisition; at most one for each profile.
     acquisitions: Vec<(u16, Acquisition)>,
+    /// The header fields of all requests.
+    common: Arc<HeaderMap>,
     profiles: Vec<KeptToken>,
 }
 
 struct KeptToken {
     credential: SharedCredential,
+    /// The header fields of all requests with the latest token, if that is a value.
+    headers: Option<Arc<HeaderMap>>,
     latest: Option<SharedToken>,
     /// Of the profile, for outcomes.
     name: Arc<str>,
+}
+
+/// What authenticates an attempt.
+#[derive(Clone, Copy)]
+pub(super) struct AttemptToken<'a> {
+    /// The header fields of a request that has no others than the common ones.
+    pub(super) headers: Option<&'a Arc<HeaderMap>>,
+    pub(super) secret: &'a TokenSecret,
 }
 
 /// The end of an acquisition: the rest of the token's life, if that is known.
 pub(super) type AcquisitionEnd = Result<Option<Duration>, CredentialError>;
 
 impl TokenKeeper {
-    pub(super) fn new(credentials: &[SharedCredential]) -> Self {
+    /// `common`: the header fields of all requests.
+    pub(super) fn new(credentials: &[SharedCredential], common: Arc<HeaderMap>) -> Self {
         let kept = credentials.iter().map(|credential| KeptToken {
             credential: credential.clone(),
+            headers: None,
             latest: None,
             name: credential.profile.name().into(),
         });
         Self {
             acquisitions: Vec::new(),
+            common,
             profiles: kept.collect(),
         }
     }
@@ -86,6 +102,7 @@ impl TokenKeeper {
             let ended = ended.map(|token| {
                 let remaining = token.remaining();
                 if let Some(kept) = self.profiles.get_mut(usize::from(profile)) {
+                    kept.headers = with_authorization(&self.common, &token.secret);
                     kept.latest = Some(token);
                 }
                 remaining
@@ -96,9 +113,12 @@ impl TokenKeeper {
     }
 
     /// What authenticates an attempt with this token.
-    pub(super) fn secret(&self, token: TokenUse) -> Option<&TokenSecret> {
+    pub(super) fn attempt_token(&self, token: TokenUse) -> Option<AttemptToken<'_>> {
         let kept = self.profiles.get(usize::from(token.profile))?;
-        Some(&kept.latest.as_ref()?.secret)
+        Some(AttemptToken {
+            headers: kept.headers.as_ref(),
+            secret: &kept.latest.as_ref()?.secret,
+        })
     }
 
     /// The name of the profile, if there is such a profile.
@@ -112,6 +132,20 @@ impl TokenKeeper {
         let kept = self.profiles.get(usize::from(profile));
         kept.map_or("", |kept| kept.credential.profile.name())
     }
+}
+
+/// The fields with this token, so that requests need not copy them; `None` if it is no value, or if
+/// they have credentials.
+fn with_authorization(common: &Arc<HeaderMap>, token: &TokenSecret) -> Option<Arc<HeaderMap>> {
+    let TokenSecret::Value(value) = token else {
+        return None;
+    };
+    if common.contains_key(header::AUTHORIZATION) {
+        return None;
+    }
+    let mut headers = HeaderMap::clone(common);
+    headers.insert(header::AUTHORIZATION, value.clone());
+    Some(Arc::new(headers))
 }
 
 #[cfg(test)]
@@ -130,7 +164,7 @@ mod tests {
             panic!("no luck")
         }
         let credential = SharedCredential::new(AuthProfile::new("api"), panics);
-        let mut tokens = TokenKeeper::new(&[credential]);
+        let mut tokens = TokenKeeper::new(&[credential], Arc::default());
         let token = TokenUse {
             generation: 1,
             profile: 0,
@@ -139,6 +173,6 @@ mod tests {
         let (profile, ended) = block_on(poll_fn(|cx| tokens.poll_ended(cx)));
         assert_eq!(profile, 0);
         assert!(ended.unwrap_err().failure().is_final());
-        assert!(tokens.secret(token).is_none());
+        assert!(tokens.attempt_token(token).is_none());
     }
 }

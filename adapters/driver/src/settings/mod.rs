@@ -3,6 +3,7 @@
 pub(crate) mod adapter;
 pub(crate) mod build_error;
 pub(crate) mod connect_to;
+pub(crate) mod connector;
 pub(crate) mod dns_resolver;
 pub(crate) mod fallback;
 mod hooks;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::connect_to::ConnectTo;
+use super::connector::Connector;
 use super::dns_resolver::DnsResolver;
 use super::local_address::{AddressFamily, LocalAddress};
 use super::proxy_rules::ProxyRules;
@@ -20,6 +21,8 @@ pub struct RouteSettings {
     pub address_family: AddressFamily,
     /// Where to connect instead of the URL's host and port. The first rule that applies is used.
     pub connect_to: Vec<ConnectTo>,
+    /// What opens connections. Default: `None`, the adapter.
+    pub connector: Option<Arc<dyn Connector>>,
     /// How long DNS answers are cached. Default 300 s.
     pub dns_ttl: Duration,
     /// The local end of connections. Default: the system chooses it.
@@ -54,6 +57,7 @@ impl Default for RouteSettings {
         Self {
             address_family: AddressFamily::default(),
             connect_to: Vec::new(),
+            connector: None,
             dns_ttl: Duration::from_secs(300),
             local_address: None,
             private_addresses: true,
@@ -82,6 +86,7 @@ impl RouteSettings {
         let changed = [
             ("address_family", self.address_family != AddressFamily::Any),
             ("connect_to", !self.connect_to.is_empty()),
+            ("connector", self.connector.is_some()),
             ("dns_ttl", self.dns_ttl != Self::default().dns_ttl),
             ("local_address", self.local_address.is_some()),
             ("private_addresses", !self.private_addresses),
@@ -113,10 +118,21 @@ mod tests {
         }
     }
 
+    impl Connector for NoNames {
+        fn connect(&self, _: &str, _: u16) -> super::super::connector::OpenedConnection {
+            let error = std::io::ErrorKind::Unsupported.into();
+            Box::pin(std::future::ready(Err(error)))
+        }
+    }
+
     #[test]
     fn every_changed_setting_is_found_by_its_name() {
         type Change = fn(&mut RouteSettings);
-        let table: [(Change, &str); 13] = [
+        let table: [(Change, &str); 14] = [
+            (
+                |route| route.connector = Some(Arc::new(NoNames)),
+                "connector",
+            ),
             (|route| route.resolver = Some(Arc::new(NoNames)), "resolver"),
             (
                 |route| route.address_family = AddressFamily::Ipv4,

@@ -5,12 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Which certificates are trusted, and which one is presented.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TlsSettings {
-    /// Whether Mozilla's CAs are trusted besides [`ca_certificates`](Self::ca_certificates). Default yes.
-    pub built_in_roots: bool,
-    /// PEM certificates of CAs that are trusted besides the built-in ones.
+    /// PEM certificates of CAs that are trusted besides [`trusted_roots`](Self::trusted_roots).
     pub ca_certificates: Vec<Vec<u8>>,
     /// The certificate that is presented to servers that request one. Default: none.
     pub client_certificate: Option<ClientIdentity>,
@@ -26,8 +24,33 @@ pub struct TlsSettings {
     /// The public keys of which a server must have one, also with [`insecure`](Self::insecure): SHA-256
     /// digests of the certificate's `SubjectPublicKeyInfo` in DER. Default: any.
     pub pinned_keys: Vec<[u8; 32]>,
+    /// Which CAs are trusted. Default: Mozilla's.
+    pub trusted_roots: TrustedRoots,
     /// The only version that is used. Default: `None`, 1.2 and 1.3.
     pub version: Option<TlsVersion>,
+}
+
+/// The CAs that are trusted besides those that are added one by one.
+///
+/// ```
+/// use fetch_driver::TrustedRoots;
+/// assert_eq!(TrustedRoots::default(), TrustedRoots::BuiltIn);
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum TrustedRoots {
+    /// Mozilla's, which are built in. surf has those of the system instead.
+    #[default]
+    BuiltIn,
+    /// None: only those that are added. Not with surf.
+    None,
+    /// Those of the system. On macOS and Windows its verifier decides; elsewhere its CA certificates are
+    /// read, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name. On smol, tokio and async-std it needs the
+    /// feature `platform-verifier`; isahc does not do it.
+    Platform,
+    /// Like [`Platform`](Self::Platform). If the system has none, [`BuiltIn`](Self::BuiltIn), with a
+    /// warning in the log. The system is asked when the first connection uses TLS.
+    PlatformOrBuiltIn,
 }
 
 /// A version of TLS.
@@ -57,10 +80,6 @@ impl TlsSettings {
     pub fn first_changed(&self) -> Option<&'static str> {
         let default = Self::default();
         let changed = [
-            (
-                "built_in_roots",
-                self.built_in_roots != default.built_in_roots,
-            ),
             ("ca_certificates", !self.ca_certificates.is_empty()),
             ("client_config", self.client_config.is_some()),
             ("client_certificate", self.client_certificate.is_some()),
@@ -68,26 +87,11 @@ impl TlsSettings {
             ("key_log", self.key_log),
             ("min_version", self.min_version != default.min_version),
             ("pinned_keys", !self.pinned_keys.is_empty()),
+            ("trusted_roots", self.trusted_roots != default.trusted_roots),
             ("version", self.version.is_some()),
         ];
         let first = changed.into_iter().find(|(_, changed)| *changed);
         first.map(|(name, _)| name)
-    }
-}
-
-impl Default for TlsSettings {
-    fn default() -> Self {
-        Self {
-            built_in_roots: true,
-            ca_certificates: Vec::new(),
-            client_certificate: None,
-            client_config: None,
-            insecure: false,
-            key_log: false,
-            min_version: TlsVersion::default(),
-            pinned_keys: Vec::new(),
-            version: None,
-        }
     }
 }
 
@@ -181,7 +185,10 @@ mod tests {
         };
         type Change = fn(&mut TlsSettings);
         let table: [(Change, &str); 9] = [
-            (|tls| tls.built_in_roots = false, "built_in_roots"),
+            (
+                |tls| tls.trusted_roots = TrustedRoots::None,
+                "trusted_roots",
+            ),
             (
                 |tls| tls.ca_certificates.push(Vec::new()),
                 "ca_certificates",

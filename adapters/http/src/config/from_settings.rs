@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "tls")]
-use fetch_driver::ClientIdentity;
 #[cfg(not(feature = "socks"))]
 use fetch_driver::ProxyKind;
-use fetch_driver::{BuildError, Http2Mode, ProxyRules, Settings};
+use fetch_driver::{BuildError, Connector, Http2Mode, ProxyRules, RouteSettings, Settings};
+#[cfg(feature = "tls")]
+use fetch_driver::{ClientIdentity, TrustedRoots};
 use http::HeaderMap;
 use http::header::USER_AGENT;
+#[cfg(feature = "tls")]
+use rustls::client::danger::ServerCertVerifier;
 
 use super::{HttpConfig, SharedConnections};
 use crate::connect::exhaustion::raise_fd_limit;
+#[cfg(feature = "tls")]
+use crate::connect::tls::TlsOptions;
 use crate::pool::limit::ConnectionLimit;
 
 impl HttpConfig {
@@ -52,6 +56,8 @@ impl HttpConfig {
         let max = config.max_connections;
         let shared = settings.shared_state.get_or_init(|| SharedConnections {
             limit: Arc::new(ConnectionLimit::new(max)),
+            #[cfg(feature = "platform-verifier")]
+            platform: std::sync::OnceLock::new(),
             verdicts: Arc::default(),
         });
         config.shared = Some(shared);
@@ -74,6 +80,7 @@ fn max_connections(settings: &Settings, files: usize) -> usize {
 }
 
 fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
+    config.connector = connector(&settings.route)?;
     if let Some(path) = &settings.route.unix_socket {
         if !cfg!(unix) {
             let why = "this system has no Unix sockets";
@@ -114,6 +121,21 @@ fn with_routes(mut config: HttpConfig, settings: &Settings) -> Result<HttpConfig
         .proxy_tunnel(settings.route.proxy_tunnel))
 }
 
+/// What opens connections, if the caller does.
+fn connector(route: &RouteSettings) -> Result<Option<Arc<dyn Connector>>, BuildError> {
+    let mut others = route.clone();
+    let connector = others.connector.take();
+    others.connect_to.clear();
+    others.dns_ttl = RouteSettings::default().dns_ttl;
+    match others.first_changed() {
+        Some(setting) if connector.is_some() => {
+            let why = "connections are opened by the `connector`: set only one of them";
+            Err(BuildError::new(setting, why))
+        }
+        _ => Ok(connector),
+    }
+}
+
 #[cfg(feature = "socks")]
 fn check_socks(_: &ProxyRules) -> Result<(), BuildError> {
     Ok(())
@@ -140,15 +162,16 @@ fn check_socks(rules: &ProxyRules) -> Result<(), BuildError> {
 #[cfg(feature = "tls")]
 fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, BuildError> {
     let tls = &settings.tls;
-    if !tls.built_in_roots && tls.ca_certificates.is_empty() && !tls.insecure {
-        let why = "without the built-in CAs none is trusted: add one with `ca_certificate`";
-        return Err(BuildError::new("built_in_roots", why));
+    let only_added = tls.trusted_roots == TrustedRoots::None;
+    if only_added && tls.ca_certificates.is_empty() && !tls.insecure {
+        let why = "no CA is trusted: add one with `ca_certificate`";
+        return Err(BuildError::new("trusted_roots", why));
     }
-    let mut options = crate::connect::tls::TlsOptions::new()
+    let mut options = TlsOptions::new()
         .client_config(custom_config(settings)?)
         .key_log(tls.key_log)
         .min_version(tls.min_version)
-        .only_extra_roots(!tls.built_in_roots)
+        .only_extra_roots(only_added)
         .insecure(settings.tls.insecure)
         .pinned_keys(settings.tls.pinned_keys.iter().copied())
         .version(settings.tls.version);
@@ -161,7 +184,45 @@ fn with_tls(config: HttpConfig, settings: &Settings) -> Result<HttpConfig, Build
         options =
             added.map_err(|error| BuildError::new("client_certificate", error.to_string()))?;
     }
+    if let TrustedRoots::Platform | TrustedRoots::PlatformOrBuiltIn = tls.trusted_roots {
+        options.verifier = platform_verifier(&config, tls.trusted_roots, &options)?;
+    }
     Ok(config.tls(options))
+}
+
+/// The verifier of the system, which the fetcher's threads share.
+#[cfg(feature = "platform-verifier")]
+fn platform_verifier(
+    config: &HttpConfig,
+    roots: TrustedRoots,
+    options: &TlsOptions,
+) -> Result<Option<Arc<dyn ServerCertVerifier>>, BuildError> {
+    use crate::connect::platform_verifier::{PlatformOrBuiltIn, platform_verifier};
+
+    let shared = config.shared.as_ref().map(|shared| &shared.platform);
+    if let Some(verifier) = shared.and_then(|shared| shared.get()) {
+        return Ok(Some(verifier.clone()));
+    }
+    let extra = options.extra_roots.clone();
+    let verifier: Arc<dyn ServerCertVerifier> = match roots {
+        TrustedRoots::PlatformOrBuiltIn => Arc::new(PlatformOrBuiltIn::new(extra)),
+        _ => platform_verifier(&extra)
+            .map_err(|error| BuildError::new("trusted_roots", error.to_string()))?,
+    };
+    Ok(Some(match shared {
+        Some(shared) => shared.get_or_init(|| verifier).clone(),
+        None => verifier,
+    }))
+}
+
+#[cfg(all(feature = "tls", not(feature = "platform-verifier")))]
+fn platform_verifier(
+    _: &HttpConfig,
+    _: TrustedRoots,
+    _: &TlsOptions,
+) -> Result<Option<Arc<dyn ServerCertVerifier>>, BuildError> {
+    let why = "built without the feature `platform-verifier`";
+    Err(BuildError::new("trusted_roots", why))
 }
 
 /// The caller's own configuration of rustls, which leaves no room for other settings.
@@ -208,6 +269,27 @@ mod tests {
         assert_eq!(max_connections(&settings, 256), 200);
         settings.pool.max_connections = Some(300);
         assert_eq!(max_connections(&settings, 256), 300);
+    }
+
+    #[derive(Debug)]
+    struct NoConnections;
+
+    impl Connector for NoConnections {
+        fn connect(&self, _: &str, _: u16) -> fetch_driver::OpenedConnection {
+            let error = std::io::ErrorKind::Unsupported.into();
+            Box::pin(std::future::ready(Err(error)))
+        }
+    }
+
+    #[test]
+    fn a_connector_leaves_no_room_for_other_ways_to_connect() {
+        let mut settings = Settings::default();
+        settings.route.connector = Some(Arc::new(NoConnections));
+        settings.route.connect_to.push(":::".parse().unwrap());
+        assert!(HttpConfig::from_settings(&settings).is_ok());
+        settings.route.unix_socket = Some("socket".into());
+        let error = HttpConfig::from_settings(&settings).unwrap_err();
+        assert!(error.to_string().starts_with("unix_socket: "), "{error}");
     }
 
     #[cfg(not(feature = "socks"))]

@@ -5,9 +5,13 @@ mod from_settings;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+#[cfg(feature = "platform-verifier")]
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use fetch_driver::{AddressFamily, ConnectTo, DnsResolver, Http2Mode, LocalAddress, ProxyRules};
+use fetch_driver::{
+    AddressFamily, ConnectTo, Connector, DnsResolver, Http2Mode, LocalAddress, ProxyRules,
+};
 use hashbrown::HashMap;
 use http::HeaderMap;
 
@@ -33,6 +37,8 @@ pub struct HttpConfig {
     pub(crate) address_family: AddressFamily,
     /// The fields of `CONNECT`.
     pub(crate) connect_headers: HeaderMap,
+    /// What opens connections instead of the runtime.
+    pub(crate) connector: Option<Arc<dyn Connector>>,
     pub(crate) decode: bool,
     pub(crate) request_codings: bool,
     pub(crate) dns_ttl: Duration,
@@ -48,7 +54,6 @@ pub struct HttpConfig {
     pub(crate) routes: RouteRules,
     pub(crate) tcp_keepalive: Option<Duration>,
     pub(crate) tcp_nodelay: bool,
-    /// The limit that the transports of one fetcher share.
     /// What the transports of a fetcher share: the limit on connections and what proxies answered.
     shared: Option<Arc<SharedConnections>>,
     #[cfg(feature = "tls")]
@@ -60,6 +65,7 @@ impl Default for HttpConfig {
         Self {
             address_family: AddressFamily::Any,
             connect_headers: HeaderMap::new(),
+            connector: None,
             decode: true,
             request_codings: true,
             dns_ttl: Duration::from_secs(300),
@@ -86,6 +92,9 @@ impl Default for HttpConfig {
 #[derive(Debug)]
 struct SharedConnections {
     limit: Arc<ConnectionLimit>,
+    /// The verifier of the system, which is asked once.
+    #[cfg(feature = "platform-verifier")]
+    platform: OnceLock<Arc<dyn rustls::client::danger::ServerCertVerifier>>,
     verdicts: Arc<ProxyVerdicts>,
 }
 

@@ -5,6 +5,8 @@ pub(crate) mod addresses;
 mod any_certificate;
 pub(crate) mod dns;
 pub(crate) mod exhaustion;
+#[cfg(feature = "platform-verifier")]
+pub(crate) mod platform_verifier;
 pub(crate) mod private_addresses;
 pub(crate) mod race;
 pub(crate) mod route;

@@ -9,7 +9,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use ring::digest::{SHA256, digest};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring as ring_provider;
+use rustls::crypto::{CryptoProvider, ring as ring_provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -36,12 +36,14 @@ const ALPN_HTTP2: &[u8] = b"h2";
 pub struct TlsOptions {
     custom: Option<Arc<ClientConfig>>,
     client: Option<Arc<SingleCertAndKey>>,
-    extra_roots: Vec<CertificateDer<'static>>,
+    pub(crate) extra_roots: Vec<CertificateDer<'static>>,
     insecure: bool,
     key_log: bool,
     min_version: TlsVersion,
     only_extra_roots: bool,
     pinned_keys: Vec<[u8; 32]>,
+    /// In place of one for Mozilla's authorities and those that are added.
+    pub(crate) verifier: Option<Arc<dyn ServerCertVerifier>>,
     version: Option<TlsVersion>,
 }
 
@@ -239,17 +241,13 @@ impl TlsOptions {
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&self.versions())
             .expect("ring knows these TLS versions");
-        let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
-            Arc::new(AcceptAnyCertificate(provider))
-        } else {
-            let mut roots = RootCertStore::empty();
-            if !self.only_extra_roots || self.extra_roots.is_empty() {
-                roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let verifier: Arc<dyn ServerCertVerifier> = match &self.verifier {
+            _ if self.insecure => Arc::new(AcceptAnyCertificate(provider)),
+            Some(verifier) => verifier.clone(),
+            None => {
+                let built_in = !self.only_extra_roots || self.extra_roots.is_empty();
+                webpki_verifier(&self.extra_roots, built_in, provider)
             }
-            roots.add_parsable_certificates(self.extra_roots.iter().cloned());
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .expect("there are trusted authorities")
         };
         // Without any authority, no key is accepted.
         let trusts_none = self.only_extra_roots && self.extra_roots.is_empty() && !self.insecure;
@@ -275,6 +273,22 @@ impl TlsOptions {
         }
         config
     }
+}
+
+/// Trusts these authorities and, if `built_in`, those of Mozilla. There is at least one of either.
+pub(super) fn webpki_verifier(
+    extra: &[CertificateDer<'static>],
+    built_in: bool,
+    provider: Arc<CryptoProvider>,
+) -> Arc<dyn ServerCertVerifier> {
+    let mut roots = RootCertStore::empty();
+    if built_in {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots.add_parsable_certificates(extra.iter().cloned());
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .expect("there are trusted authorities")
 }
 
 /// Why a private key cannot be read, without quoting it.

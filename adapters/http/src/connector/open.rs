@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "tls")]
-use fetch_driver::FailureKind;
-use fetch_driver::{AttemptProgress, ConnectionInfo, TransportError};
+use fetch_driver::{AttemptProgress, ConnectionInfo, FailureKind, TransportError};
 use url::Url;
 
 use super::Connector;
 use super::dial::{DialedPeer, DialedStream};
+use crate::connect::dns::is_unknown_host;
+use crate::error::describe;
 use crate::http1::H1Connection;
 #[cfg(feature = "http2")]
 use crate::http2::{self, StreamLease};
-use crate::io::byte_stream::ByteStream;
+use crate::io::byte_stream::{ByteStream, ReadinessCached};
+use crate::io::callers_stream::CallersStream;
 use crate::io::runtime::HttpRuntime;
+#[cfg(feature = "tls")]
+use crate::io::tls_stream::TlsStream;
 use crate::origin::Origin;
 use crate::pool::limit::ConnectionPermit;
 
@@ -37,6 +40,9 @@ impl<R: HttpRuntime> Connector<R> {
     ) -> Result<AcquiredConnection, TransportError> {
         let routes = &self.config.routes;
         let origin = Arc::new(routes.origin(url)?);
+        if let Some(connector) = &self.config.connector {
+            return Box::pin(self.open_with(&**connector, origin, permit, progress)).await;
+        }
         #[cfg(feature = "tls")]
         if origin.key().tls {
             // Boxed, like other large futures that most connections do not need, because many
@@ -45,6 +51,48 @@ impl<R: HttpRuntime> Connector<R> {
         }
         let DialedStream { stream, peer } =
             self.dial(origin.key(), routes.route(url), progress).await?;
+        self.start_plain(stream, origin, peer, permit, progress)
+            .await
+    }
+
+    /// Opens a connection by the caller's connector, and does the TLS handshake over it.
+    async fn open_with(
+        &self,
+        connector: &dyn fetch_driver::Connector,
+        origin: Arc<Origin>,
+        permit: ConnectionPermit,
+        progress: &AttemptProgress,
+    ) -> Result<AcquiredConnection, TransportError> {
+        let (host, port) = self.config.routes.target(origin.key());
+        let stream = connector.connect(host, port).await.map_err(|error| {
+            let kind = match is_unknown_host(&error) {
+                true => FailureKind::UnknownHost,
+                false => FailureKind::Connect,
+            };
+            describe(kind, format!("to {}", origin.key()), error)
+        })?;
+        progress.mark(fetch_driver::AttemptPhase::Resolved);
+        let stream = ReadinessCached::new(CallersStream(stream));
+        #[cfg(feature = "tls")]
+        if origin.key().tls {
+            progress.mark_connected(DialedPeer::info(None));
+            let (tls, host) = (self.tls(origin.key()), origin.key().host);
+            let stream = crate::connect::tls::handshake(tls, host, stream).await?;
+            return self.start_tls(stream, origin, None, permit, progress).await;
+        }
+        self.start_plain(stream, origin, None, permit, progress)
+            .await
+    }
+
+    /// Starts to use a connection without TLS.
+    async fn start_plain<S: ByteStream + 'static>(
+        &self,
+        stream: S,
+        origin: Arc<Origin>,
+        peer: Option<DialedPeer>,
+        permit: ConnectionPermit,
+        progress: &AttemptProgress,
+    ) -> Result<AcquiredConnection, TransportError> {
         let info = DialedPeer::info(peer.as_ref());
         progress.mark_connected(info.clone());
         // Without TLS there is no negotiation: HTTP/2 needs prior knowledge.
@@ -83,6 +131,19 @@ impl<R: HttpRuntime> Connector<R> {
                 }
             }
         };
+        self.start_tls(stream, origin, peer, permit, progress).await
+    }
+
+    /// Starts to use a connection after the TLS handshake.
+    #[cfg(feature = "tls")]
+    async fn start_tls<S: ByteStream + 'static>(
+        &self,
+        stream: TlsStream<S>,
+        origin: Arc<Origin>,
+        peer: Option<DialedPeer>,
+        permit: ConnectionPermit,
+        progress: &AttemptProgress,
+    ) -> Result<AcquiredConnection, TransportError> {
         progress.mark(fetch_driver::AttemptPhase::TlsDone);
         let certificates = crate::connect::tls::peer_certificates(&stream);
         progress.mark_certificates(certificates.clone());

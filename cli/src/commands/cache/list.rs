@@ -5,7 +5,7 @@ use crate::commands::cache::row::{EntryRow, HEADING, StoredState};
 use crate::commands::cache::{UrlFilter, each_head, now, open};
 use crate::display::plural;
 use crate::exit::CliError;
-use crate::output::target::print_stdout;
+use crate::output::target::{print_stdout, print_text};
 
 pub(super) fn run(args: &ListArgs) -> Result<u8, CliError> {
     let (cache, filter, now) = (
@@ -47,6 +47,6 @@ pub(super) fn run(args: &ListArgs) -> Result<u8, CliError> {
         text += &format!("; {files}: see `fetch-all cache verify {directory}`");
     }
     text.push('\n');
-    print_stdout(text.as_bytes())?;
+    print_text(&text)?;
     Ok(0)
 }

@@ -9,7 +9,7 @@ use crate::commands::cache::row::shown_url;
 use crate::commands::cache::{UrlFilter, each_head, file_error, now, open};
 use crate::display::{ByteSize, plural};
 use crate::exit::CliError;
-use crate::output::target::print_stdout;
+use crate::output::target::print_text;
 
 pub(super) fn run(args: &PurgeArgs) -> Result<u8, CliError> {
     let has_condition = !args.patterns.is_empty() || args.stale || args.unused.is_some();
@@ -43,7 +43,7 @@ pub(super) fn run(args: &PurgeArgs) -> Result<u8, CliError> {
                 |why| format!("{}: {why}\n", file.path.display()),
                 |entry| format!("{}\n", shown_url(&entry.url)),
             );
-            print_stdout(shown.as_bytes())?;
+            print_text(&shown)?;
         } else {
             let is_removed = cache.remove(file);
             if !is_removed.map_err(|error| file_error(&file.path, &error))? {
@@ -68,6 +68,6 @@ pub(super) fn run(args: &PurgeArgs) -> Result<u8, CliError> {
     };
     let bytes = ByteSize(bytes);
     let text = format!("{verb} {responses}{files} ({bytes}), {kept} left\n");
-    print_stdout(text.as_bytes())?;
+    print_text(&text)?;
     Ok(0)
 }

@@ -13,7 +13,7 @@ use crate::commands::cache::row::{EntryRow, shown_url};
 use crate::commands::cache::{file_error, now, open};
 use crate::display::{ByteSize, escape_unsafe};
 use crate::exit::{CliError, ExitStatus};
-use crate::output::target::print_stdout;
+use crate::output::target::{print_stdout, print_text};
 
 pub(super) fn run(args: &ShowArgs) -> Result<u8, CliError> {
     let cache = open(&args.directory)?;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<u8, CliError> {
     let count = found.len();
     if count == 0 {
         let url = shown_url(&args.url);
-        print_stdout(format!("{damaged}nothing is stored for {url}\n").as_bytes())?;
+        print_text(&format!("{damaged}nothing is stored for {url}\n"))?;
         return Ok(ExitStatus::Internal as u8);
     }
     let first = match args.variant {
@@ -74,7 +74,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<u8, CliError> {
         }
         describe(&mut text, file, entry);
     }
-    print_stdout(text.as_bytes())?;
+    print_text(&text)?;
     Ok(0)
 }
 

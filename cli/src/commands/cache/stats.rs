@@ -13,7 +13,7 @@ use crate::commands::cache::row::{StoredState, time_text};
 use crate::commands::cache::{each_head, file_error, now, open};
 use crate::display::{ByteSize, plural};
 use crate::exit::CliError;
-use crate::output::target::print_stdout;
+use crate::output::target::{print_stdout, print_text};
 
 /// How many hosts are named.
 const NAMED_HOSTS: usize = 10;
@@ -51,14 +51,17 @@ struct HostSize {
 
 pub(super) fn run(args: &StatsArgs) -> Result<u8, CliError> {
     let summary = summarize(args)?;
-    let text = match args.json {
-        true => serde_json::to_string_pretty(&summary).map_err(CliError::internal)? + "\n",
-        false => summary.to_string(),
-    };
-    print_stdout(text.as_bytes())?;
-    if !args.json && summary.damaged_files > 0 {
+    if args.json {
+        let text = serde_json::to_string_pretty(&summary).map_err(CliError::internal)? + "\n";
+        print_stdout(text.as_bytes())?;
+        return Ok(0);
+    }
+    print_text(&summary.to_string())?;
+    if summary.damaged_files > 0 {
         let directory = args.directory.display();
-        print_stdout(format!("`fetch-all cache verify {directory}` lists damage\n").as_bytes())?;
+        print_text(&format!(
+            "`fetch-all cache verify {directory}` lists damage\n"
+        ))?;
     }
     Ok(0)
 }

@@ -6,7 +6,7 @@ use crate::args::command::VerifyArgs;
 use crate::commands::cache::{file_error, open};
 use crate::display::plural;
 use crate::exit::{CliError, ExitStatus};
-use crate::output::target::print_stdout;
+use crate::output::target::print_text;
 
 pub(super) fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     let cache = open(&args.directory)?;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<u8, CliError> {
             let removed = cache.remove(&file);
             removed.map_err(|error| file_error(&file.path, &error))?;
         }
-        print_stdout(format!("{}: {why}\n", file.path.display()).as_bytes())?;
+        print_text(&format!("{}: {why}\n", file.path.display()))?;
     }
     let whole = plural(whole, "response is whole", "responses are whole");
     let text = match (damaged, args.remove) {
@@ -45,7 +45,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<u8, CliError> {
             format!("{whole}, {files}; to remove: `fetch-all cache verify --remove {directory}`\n")
         }
     };
-    print_stdout(text.as_bytes())?;
+    print_text(&text)?;
     match damaged == 0 || args.remove {
         true => Ok(0),
         false => Ok(ExitStatus::File as u8),

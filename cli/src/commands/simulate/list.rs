@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 
 use super::model::SiteModel;
@@ -10,6 +10,7 @@ use crate::args;
 use crate::display::sanitize;
 use crate::exit::{CliError, ExitStatus};
 use crate::input::{self, LineReader, MAX_LINE, UrlSource, check, trim};
+use crate::output::target::print_message;
 
 /// The most malformed lines that are reported on stderr.
 const MAX_REPORTED: u64 = 20;
@@ -177,5 +178,5 @@ impl ListUrls {
 }
 
 fn report(message: &str) {
-    let _ = writeln!(std::io::stderr(), "fetch-all: {message}");
+    print_message(message);
 }

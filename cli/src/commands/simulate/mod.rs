@@ -13,7 +13,7 @@ use fetch_proto::testing::SimulationSummary;
 use crate::args::command::{EXAMPLE_MODEL, SimulateArgs, SimulatedSiteArgs};
 use crate::config::toml_file::TomlDocument;
 use crate::exit::{CliError, ExitStatus};
-use crate::output::target::print_stdout;
+use crate::output::target::{print_stdout, print_text};
 use crate::plan;
 use crate::plan::policy::file;
 use list::SimulatedUrls;
@@ -67,11 +67,13 @@ pub(crate) fn run(args: SimulateArgs) -> Result<u8, CliError> {
     if let Some(path) = &args.output.plot {
         plot::draw(path, &report)?;
     }
-    let text = match args.output.json {
-        true => json::text(&report).map_err(CliError::internal)?,
-        false => report::ReportText(&report, args.output.plot.as_deref()).to_string(),
-    };
-    print_stdout(text.as_bytes())?;
+    match args.output.json {
+        true => print_stdout(json::text(&report).map_err(CliError::internal)?.as_bytes())?,
+        false => {
+            let text = report::ReportText(&report, args.output.plot.as_deref());
+            print_text(&text.to_string())?;
+        }
+    }
     let code = urls
         .exit_status()
         .or_else(|| is_cut.then_some(ExitStatus::Unfinished));

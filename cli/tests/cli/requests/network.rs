@@ -93,6 +93,29 @@ fn certificates_are_checked_unless_insecure() {
     assert_eq!(fetch_all(&["--cacert", &list.path("list"), &url]).code, 2);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_authorities_of_the_system_are_trusted_or_if_it_has_none_those_built_in() {
+    let site = Site::builder().tls(Certificate::Good).start().unwrap();
+    let list = List::new("");
+    fs::write(list.file("ca.pem"), site.ca_pem().unwrap()).unwrap();
+    let with_system = |file: &str, threads: &str| {
+        let arguments = ["--retry", "0", "--threads", threads, &site.url("/get")];
+        let mut command = command(&arguments);
+        command.env("SSL_CERT_FILE", file);
+        ran(command.env("SSL_CERT_DIR", "/none").output().unwrap())
+    };
+    let trusted = with_system(&list.path("ca.pem"), "1");
+    assert_eq!(
+        (trusted.code, trusted.stderr.contains("Mozilla")),
+        (0, false)
+    );
+    let without = with_system("/none", "2");
+    assert_eq!(without.code, 5, "{}", without.stderr);
+    let warnings = without.stderr.matches("those of Mozilla").count();
+    assert_eq!(warnings, 1, "{}", without.stderr);
+}
+
 #[test]
 fn versions_of_tls_can_be_limited() {
     let site = Site::builder().tls(Certificate::Good).start().unwrap();

@@ -156,6 +156,9 @@ fn a_secret_is_in_no_output_by_whichever_way_it_came() {
     let jar = file("jar", format!("127.0.0.1\tFALSE\t/\tFALSE\t0\tk\t{MARK}\n"));
     let fields = file("fields", format!("X-Api-Key: {MARK}\n"));
     let options = file("options", format!("user = \"me:{MARK}\"\n"));
+    let configuration = file("config", format!("user = [\"me:{MARK}\"]\n"));
+    let certificate = format!("/no/certificate.pem:{MARK}");
+    let policy = file("policy", format!("[auth.a]\npassword = \"{MARK}\" x\n"));
     let text = file(
         "list",
         format!("{url}?token={MARK}\nnot a url ?token={MARK}\nhttp://u:{MARK}@h st/\n"),
@@ -164,7 +167,8 @@ fn a_secret_is_in_no_output_by_whichever_way_it_came() {
         "rows.jsonl",
         format!(
             "{{\"url\": \"{url}\", \"headers\": {{\"Authorization\": \"Bearer {MARK}\"}}}}\n\
-         {{\"url\": \"{url}\", \"headers\": {{\"Authorization\": \"Bearer {MARK}\"}}, \"method\": 1}}\n"
+         {{\"url\": \"{url}\", \"headers\": {{\"Authorization\": \"Bearer {MARK}\"}}, \"method\": 1}}\n\
+         {{\"url\": \"{url}\", \"headers\": \"X-Api-Key: {MARK}\"}}\n"
         ),
     );
     let table = file(
@@ -234,11 +238,17 @@ fn a_secret_is_in_no_output_by_whichever_way_it_came() {
         &["-b", &format!("k={MARK}"), &url],
         &["-b", &jar, &url],
         &["-K", &options, &url],
+        &["--config", &configuration, &url],
+        &["--policy", &policy, &url],
+        &["-E", &certificate, &url],
+        &["-H", &format!("X-Api-Key {MARK}"), &url],
         &["-d", &format!("password={MARK}"), &url],
         &["-i", &text],
         &["-i", &rows],
         &["-i", &table],
     ];
+    let ran = fetch_all(&["policy", "check", &policy]);
+    assert!(ran.code == 1 && !ran.stdout.contains(MARK), "{ran:?}");
     let leaks: Vec<_> = ways.iter().map(|way| (way, leaks_of(way))).collect();
     let leaks: Vec<_> = leaks
         .iter()

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::output::EngineOutput;
-use crate::engine::state::fetch_slab::ColdState;
+use crate::engine::state::fetch_slab::{ChosenProfile, ColdState};
 use crate::engine::state::single_flight::is_private_outcome;
 use crate::model::event::DecisionEvent;
 use crate::model::id::FetchId;
@@ -42,6 +42,7 @@ impl Engine {
         }
         if let Some(slot) = self.fetches.get_mut(index) {
             slot.host = host;
+            slot.auth = ChosenProfile::UNKNOWN; // the URL may be another one
         }
         if self.waits_for_token(index, now) {
             return;

@@ -266,8 +266,7 @@ impl Engine {
 
     /// Starts an attempt. All limits have been checked.
     pub(crate) fn start_attempt(&mut self, host: u32, index: u32, now: Timestamp) -> TurnResult {
-        let slot = self.fetches.get(index);
-        let Some(Ok(token)) = slot.map(|slot| self.token_for(&slot.fetch, now)) else {
+        let Ok(token) = self.token_for(index, now) else {
             return TurnResult::NotStarted;
         };
         let (serving, endpoint, url) = match self.pick_endpoint(host, index, now) {

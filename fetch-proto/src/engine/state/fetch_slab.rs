@@ -24,6 +24,9 @@ pub(crate) const NO_ENDPOINT: u16 = u16::MAX;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub(crate) struct FetchSlot {
     pub(crate) fetch: Fetch,
+    /// What authenticates it at its present URL. Unknown again after each redirect and fallback.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) auth: ChosenProfile,
     pub(crate) cold: Option<Box<ColdState>>,
     /// The host that it belongs to now.
     pub(crate) host: u32,
@@ -95,6 +98,25 @@ impl AttemptPermit {
     }
 }
 
+/// The profile that authenticates a fetch, so that it is chosen once for each URL: its number plus two.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub(crate) struct ChosenProfile(u16);
+
+impl ChosenProfile {
+    /// It is not chosen yet.
+    pub(crate) const UNKNOWN: Self = Self(0);
+    const NONE: Self = Self(1);
+
+    pub(crate) fn new(number: Option<u16>) -> Self {
+        number.map_or(Self::NONE, |number| Self(number.saturating_add(2)))
+    }
+
+    pub(crate) fn number(self) -> Option<u16> {
+        self.0.checked_sub(2)
+    }
+}
+
 /// State that few fetches need.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -130,6 +152,7 @@ impl FetchSlot {
     pub(crate) fn new(fetch: Fetch, host: u32, rule: u32, priority: i8) -> Self {
         Self {
             fetch,
+            auth: ChosenProfile::UNKNOWN,
             cold: None,
             host,
             in_poll_queue: false,

@@ -4,25 +4,10 @@ use std::time::Duration;
 
 use super::Builder;
 use crate::settings::adapter::Adapter;
-use crate::settings::tls::{ClientIdentity, CustomTlsConfig, Http2Mode, TlsVersion};
+use crate::settings::tls::{ClientIdentity, CustomTlsConfig, Http2Mode, TlsVersion, TrustedRoots};
 
 impl<A: Adapter> Builder<A> {
-    /// Sets whether Mozilla's CAs are trusted besides those that [`ca_certificate`](Self::ca_certificate)
-    /// adds. Default yes. Without them, there must be at least one of the latter.
-    ///
-    /// ```
-    /// # let site = fetch_testbed::Site::builder().tls(fetch_testbed::Certificate::Good).start()?;
-    /// # let pem = site.ca_pem().unwrap();
-    /// let builder = fetch_smol::Fetcher::builder().built_in_roots(false).ca_certificate(pem);
-    /// assert!(smol::block_on(builder.build()?.get(site.url("/get"))).is_ok());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn built_in_roots(mut self, trusted: bool) -> Self {
-        self.settings.tls.built_in_roots = trusted;
-        self
-    }
-
-    /// Trusts the CA certificates in this PEM text besides the built-in ones.
+    /// Trusts the CA certificates in this PEM text besides [`trusted_roots`](Self::trusted_roots).
     ///
     /// ```
     /// # let site = fetch_testbed::Site::builder().tls(fetch_testbed::Certificate::Good).start()?;
@@ -170,6 +155,23 @@ impl<A: Adapter> Builder<A> {
     /// ```
     pub fn tls_version(mut self, version: TlsVersion) -> Self {
         self.settings.tls.version = Some(version);
+        self
+    }
+
+    /// Sets which CAs are trusted besides those that [`ca_certificate`](Self::ca_certificate) adds.
+    /// Default: Mozilla's, which are built in.
+    ///
+    /// ```
+    /// use fetch_driver::TrustedRoots;
+    /// # let site = fetch_testbed::Site::builder().tls(fetch_testbed::Certificate::Good).start()?;
+    /// # let pem = site.ca_pem().unwrap();
+    /// let builder = fetch_smol::Fetcher::builder();
+    /// let builder = builder.trusted_roots(TrustedRoots::None).ca_certificate(pem);
+    /// assert!(smol::block_on(builder.build()?.get(site.url("/get"))).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trusted_roots(mut self, roots: TrustedRoots) -> Self {
+        self.settings.tls.trusted_roots = roots;
         self
     }
 }

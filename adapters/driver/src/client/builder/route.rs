@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use super::{Builder, parse_header};
 use crate::settings::adapter::Adapter;
+use crate::settings::connector::Connector;
 use crate::settings::dns_resolver::DnsResolver;
 use crate::settings::local_address::{AddressFamily, LocalAddress};
 use crate::settings::proxy::Proxy;
 use crate::settings::proxy_rules::ProxyRules;
 
 impl<A: Adapter> Builder<A> {
-    /// Connects to addresses of this family only. Default: any.
+    /// Connects to addresses of this family only. Default: any. Not with surf.
     ///
     /// ```
     /// use fetch_driver::AddressFamily;
@@ -25,7 +26,7 @@ impl<A: Adapter> Builder<A> {
     }
 
     /// Connects from this address of this machine, or from this network interface (Linux). Default: the
-    /// system chooses.
+    /// system chooses. Not with surf.
     ///
     /// ```
     /// # let site = fetch_testbed::Site::start()?;
@@ -108,6 +109,34 @@ impl<A: Adapter> Builder<A> {
         self.apply(rule.parse(), |settings, rule| {
             settings.route.connect_to.push(rule);
         })
+    }
+
+    /// Opens connections by this [`Connector`], which knows the host and the port: on smol, tokio and
+    /// async-std. It cannot be combined with other settings of routes, except
+    /// [`connect_to`](Self::connect_to).
+    ///
+    /// ```
+    /// use fetch_driver::{Connector, OpenedConnection};
+    ///
+    /// #[derive(Debug)]
+    /// struct Offline;
+    ///
+    /// impl Connector for Offline {
+    ///     fn connect(&self, _: &str, _: u16) -> OpenedConnection {
+    ///         Box::pin(async { Err(std::io::ErrorKind::NetworkUnreachable.into()) })
+    ///     }
+    /// }
+    ///
+    /// let fetcher = fetch_smol::Fetcher::builder()
+    ///     .patch(fetch_driver::PolicyPatch::default().attempts(1))
+    ///     .connector(Offline)
+    ///     .build()?;
+    /// assert!(smol::block_on(fetcher.get("http://a.test/")).unwrap_err().is_connect());
+    /// # Ok::<(), fetch_driver::BuildError>(())
+    /// ```
+    pub fn connector(mut self, connector: impl Connector) -> Self {
+        self.settings.route.connector = Some(Arc::new(connector));
+        self
     }
 
     /// Sets how long DNS answers are cached. Default 300 s.
@@ -204,7 +233,7 @@ impl<A: Adapter> Builder<A> {
     }
 
     /// Has the system check TCP connections that were silent for this long, so that one whose peer is gone
-    /// ends. A fraction of a second is rounded up. Default: never. Not with surf.
+    /// ends. A fraction of a second is rounded up. Default: never. On smol, tokio and async-std.
     ///
     /// ```
     /// let pause = std::time::Duration::from_secs(60);
@@ -215,8 +244,8 @@ impl<A: Adapter> Builder<A> {
         self
     }
 
-    /// Sets whether small packets are sent at once (`TCP_NODELAY`). Default: true. surf has no way to
-    /// switch it off.
+    /// Sets whether small packets are sent at once (`TCP_NODELAY`). Default: true. isahc and
+    /// surf cannot switch it off.
     ///
     /// ```
     /// let builder = fetch_smol::Fetcher::builder().tcp_nodelay(false);

@@ -32,30 +32,25 @@ where
         };
         outgoing.path_as_is = request.unchanged_target(&request.url);
         let cache = self.cache.as_ref();
-        let outgoing = match cache.is_some_and(|cache| cache.profile_of(request).is_some()) {
-            true => outgoing,
-            false => self.with_login(outgoing),
-        };
+        if cache.is_none_or(|cache| cache.profile_of(request).is_none()) {
+            self.add_login(&mut outgoing);
+        }
         #[cfg(feature = "cookies")]
-        let (outgoing, _) = self.with_cookies(outgoing);
+        self.add_cookies(&mut outgoing);
         outgoing
     }
 
-    /// Adds what the cache adds to a request. Also returns what it notes for the response, and a stored
+    /// Adds what the cache adds to a request. Returns what it notes for the response, and a stored
     /// response that is the answer, so that nothing is sent.
-    pub(in crate::driver) fn with_validators(
+    pub(in crate::driver) fn add_validators(
         &self,
-        mut request: OutgoingRequest,
+        request: &mut OutgoingRequest,
         attempt: &Attempt,
         token: Option<&HeaderValue>,
         fetch: &ActiveFetch,
-    ) -> (
-        OutgoingRequest,
-        Option<Box<AttemptCache>>,
-        Option<ResponseParts>,
-    ) {
+    ) -> (Option<Box<AttemptCache>>, Option<ResponseParts>) {
         let Some(cache) = &self.cache else {
-            return (request, None, None);
+            return (None, None);
         };
         let is_storable = !(attempt.send_body && fetch.has_body) && attempt.resume.is_none();
         let asked = AskedRequest {
@@ -65,8 +60,8 @@ where
             profile: attempt.token.map(|token| token.profile),
             token,
         };
-        let (cached, head) = cache.prepare(fetch.cache.as_ref(), &mut request, asked);
-        (request, Some(Box::new(cached)), head)
+        let (cached, head) = cache.prepare(fetch.cache.as_ref(), request, asked);
+        (Some(Box::new(cached)), head)
     }
 
     /// Replaces an accepted response that is an error by a stale one, if that is allowed.

@@ -21,6 +21,7 @@ use crate::driver::exchange::attempt_set::AttemptSet;
 use crate::driver::fetches::job::FetchJob;
 use crate::model::request::Request;
 use crate::settings::Settings;
+use crate::settings::tls::TrustedRoots;
 use crate::transport::clock::Clock;
 use crate::transport::message::OutgoingRequest;
 
@@ -353,8 +354,8 @@ fn fetcher_identity(settings: &Settings) -> IdentityBuilder {
     if tls.insecure {
         identity.add("insecure", b"");
     }
-    if !tls.built_in_roots {
-        identity.add("own roots", b"");
+    if tls.trusted_roots != TrustedRoots::default() {
+        identity.add("roots", format!("{:?}", tls.trusted_roots).as_bytes());
     }
     if tls.client_config.is_some() {
         identity.add("tls", b"");

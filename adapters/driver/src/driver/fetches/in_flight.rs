@@ -19,14 +19,14 @@ use crate::transport::progress::{AttemptProgress, PhaseTimes, ReportedPhases};
 
 /// An attempt in flight.
 pub(crate) struct InFlightAttempt {
+    /// Whether what its server says about authentication is for its profile, which may be a login.
+    pub(crate) answers_challenges: bool,
     #[cfg(feature = "cache")]
     pub(crate) cache: Option<Box<AttemptCache>>,
     /// The URL whose cookies are sent and stored, if there is a jar.
     #[cfg(feature = "cookies")]
     pub(crate) cookie_url: Option<Arc<url::Url>>,
     pub(crate) id: AttemptId,
-    /// Whether the token of a profile authenticates it.
-    pub(crate) is_authenticated: bool,
     /// Whether its response redirects and is kept.
     pub(crate) is_redirect: bool,
     /// Its index in the attempt set.

@@ -179,3 +179,23 @@ fn a_configuration_of_rustls_is_used_as_it_is() {
         assert_eq!(block_on(fetch(&client, &site.url("/get"))).is_ok(), trusts);
     }
 }
+
+/// The variable is read when the configuration is built, so this process starts itself with it.
+#[test]
+fn secrets_of_connections_are_written_if_asked_for() {
+    const NAME: &str = "connections::tls::secrets_of_connections_are_written_if_asked_for";
+    if std::env::var_os("SSLKEYLOGFILE").is_some() {
+        let site = site(Certificate::Good);
+        let options = TlsOptions::new().insecure(true).key_log(true);
+        let client = client_with(HttpConfig::new().tls(options));
+        block_on(fetch(&client, &site.url("/get"))).unwrap();
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("keys");
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = child.args(["--exact", NAME]).env("SSLKEYLOGFILE", &log);
+    assert!(output.output().unwrap().status.success());
+    let secrets = std::fs::read_to_string(log).unwrap();
+    assert!(secrets.contains("CLIENT_TRAFFIC_SECRET_0 "), "{secrets}");
+}
