@@ -30,7 +30,10 @@ pub(super) fn message(error: &clap::Error) -> String {
             other if other.is_empty() || other == option => format!("{option}: given twice"),
             other => format!("{option} and {other} exclude each other: write one of them"),
         },
-        ErrorKind::MissingRequiredArgument => format!("{option}: is missing, but needed here"),
+        ErrorKind::MissingRequiredArgument => {
+            let wanted = text(ContextKind::InvalidArg).replace(['<', '>'], "");
+            format!("{wanted} is missing: another option here needs it")
+        }
         ErrorKind::UnknownArgument => format!("{option}: there is no such option or argument here"),
         ErrorKind::InvalidSubcommand => {
             let command = text(ContextKind::InvalidSubcommand);

@@ -14,7 +14,12 @@ pub(super) fn file_name(headers: &HeaderMap) -> Option<String> {
         Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
     };
     let (mut plain, mut extended) = (None, None);
-    let mut rest = text.split_once(';').map_or("", |(_, rest)| rest);
+    // Some servers leave out the type.
+    let mut rest = match text.split_once(';') {
+        Some((kind, rest)) if !kind.contains('=') => rest,
+        None if !text.contains('=') => "",
+        _ => &text,
+    };
     while !rest.is_empty() {
         let (name, value, after) = parameter(rest);
         match name.to_ascii_lowercase().as_str() {
@@ -109,7 +114,9 @@ mod tests {
                 Some("e.txt"),
             ),
             ("attachment; filename*=UTF-8'en'a%2Fb", Some("b")),
-            ("filename=a.txt", None),
+            ("filename=a.txt; charset=x", Some("a.txt")),
+            ("filename=\"a;b.txt\"", Some("a;b.txt")),
+            ("filename=a.txt", Some("a.txt")),
             ("attachment; filename=\"\"", None),
             ("attachment; filename=\"dir/\"", None),
             ("attachment; filename=\"x/.bashrc\"", Some("_bashrc")),

@@ -10,7 +10,8 @@ use http::HeaderValue;
 ///
 /// The file is read as curl reads it: `machine HOST login USER password WORD`, `default` for all hosts, words
 /// in quotes with `\n`, `\r`, `\t` and `\"`, comments that begin with `#`, and keywords in any case. Of
-/// several logins for a host the first is used, or that of the user whom a URL names.
+/// several logins for a host the first is used, or that of the user whom a URL names; one without a
+/// password only if no other fits. A password without a login is that of every user.
 ///
 /// Set as [`Settings::netrc`](crate::Settings::netrc), it adds the field `Authorization` to every request that
 /// has none, also after a redirect: each host gets its own login.
@@ -142,13 +143,15 @@ impl Netrc {
     pub fn authorization(&self, host: &str, user: Option<&str>) -> Option<HeaderValue> {
         let host = host.trim_matches(['[', ']']);
         let of = |host: &str| self.by_host.get(host).into_iter().flatten().copied();
+        let user = user.map(str::as_bytes);
         let is_wanted = |index: &usize| {
             let login = self.logins[*index].user.as_deref();
-            user.is_none_or(|user| login == Some(user.as_bytes()))
+            login.is_none() || user.is_none() || login == user
         };
         let all = of(&host.to_ascii_lowercase()).chain(of(""));
-        let login = &self.logins[all.filter(is_wanted).min()?];
-        let user = login.user.as_deref().unwrap_or_default();
+        let rank = |index: &usize| (self.logins[*index].password.is_none(), *index);
+        let login = &self.logins[all.filter(is_wanted).min_by_key(rank)?];
+        let user = login.user.as_deref().or(user).unwrap_or_default();
         let password = login.password.as_deref().unwrap_or_default();
         let text = [user, b":", password].concat();
         let text = base64::engine::general_purpose::STANDARD.encode(text);
@@ -254,6 +257,14 @@ mod tests {
             assert_eq!(found.as_deref(), expected, "{host} {user:?}");
         }
         assert_eq!(sent("", "a.test", None), None);
+        // As curl: an entry without a password does not hide a later one of the same user.
+        let file = "machine a.test login me\nmachine a.test password x password y login me\n";
+        assert_eq!(sent(file, "a.test", Some("me")).as_deref(), Some("me:y"));
+        let file = "machine a.test password x login you\nmachine a.test password y\n";
+        for (user, expected) in [("me", "me:y"), ("you", "you:x")] {
+            let found = sent(file, "a.test", Some(user));
+            assert_eq!(found.as_deref(), Some(expected));
+        }
     }
 
     #[test]

@@ -137,7 +137,8 @@ impl Error {
                         last.end,
                         AttemptEnd::Failed(FailureKind::Disallowed | FailureKind::Hook)
                     );
-                    !is_refused && last.verdict.is_none()
+                    let is_redirect = matches!(error, fetch_proto::FetchError::Redirect(_));
+                    !is_refused && !is_redirect && last.verdict.is_none()
                 })
                 .map(|last| step(last, sees_connection)),
             url,
@@ -205,8 +206,8 @@ impl Error {
     /// `sending the request`, `waiting for the response` or `reading the body`.
     ///
     /// Clients that do not report their connections have one step before the response:
-    /// `connecting or waiting for the response`. `None` without an attempt, if a
-    /// [`RedirectCheck`](crate::RedirectCheck) refused the target of a redirect, and if a hook decided.
+    /// `connecting or waiting for the response`. `None` without an attempt, if a redirect cannot be
+    /// followed, if a [`RedirectCheck`](crate::RedirectCheck) refused its target, and if a hook decided.
     ///
     /// ```
     /// # use fetch_driver::IntoRequest;
@@ -361,8 +362,12 @@ impl fmt::Display for Error {
             ErrorKind::Stopped => f.write_str("not fetched")?,
         }
         if let Some(step) = step {
+            write!(f, " while {step}")?;
+        }
+        if step.is_some() || matches!(kind, ErrorKind::Fetch(fetch_proto::FetchError::Redirect(_)))
+        {
             let plural = if *attempts == 1 { "" } else { "s" };
-            write!(f, " while {step}, after {attempts} attempt{plural}")?;
+            write!(f, ", after {attempts} attempt{plural}")?;
         }
         if let Some(reason) = gave_up {
             write!(f, " ({reason})")?;

@@ -1,13 +1,10 @@
 //! Lists in JSONL: one object per line, or a URL as a string.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::columns::{CarriedColumns, ColumnChoice, ColumnNotes, is_same, json_text, meaning};
+use super::members::{self, Members};
 use super::row::{ListRow, scalar};
 use super::{ParsedRow, TableError};
 use crate::args::UrlColumn;
@@ -26,40 +23,6 @@ pub(in crate::input) struct JsonRows {
     pub(in crate::input) notes: Vec<String>,
     /// The key of the URL.
     url: String,
-}
-
-/// The members of an object in their order, with the last value of each name.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MemberVisitor;
-
-        impl<'de> Visitor<'de> for MemberVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members: Vec<(String, &RawValue)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    match members.iter_mut().find(|(known, _)| *known == name) {
-                        Some(_) if meaning(&name).is_some() || is_same(&name, "url") => {
-                            let name = Quoted(&name);
-                            return Err(A::Error::custom(format!("{name} is there twice")));
-                        }
-                        Some(known) => known.1 = value,
-                        None => members.push((name, value)),
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(MemberVisitor)
-    }
 }
 
 impl JsonRows {
@@ -186,10 +149,13 @@ fn set_member(
         return Ok(());
     }
     let parsed: Value = serde_json::from_str(value.get())
-        .map_err(|error| format!("{name}: {}", syntax(&error.to_string())))?;
+        .map_err(|error| format!("{name}: {}", members::syntax(&error.to_string())))?;
     match (name, parsed) {
         ("body", Value::String(text)) => row.set_body(text.into()),
-        ("headers", fields) if !is_text => row.set_headers(&fields),
+        ("headers", fields) if !is_text => {
+            members::check_fields(value.get())?;
+            row.set_headers(&fields)
+        }
         ("url" | "out" | "method" | "checksum", parsed) if !is_text => {
             let found = sanitize(parsed.to_string().as_bytes());
             Err(format!("{name} {found}: write a text in quotes"))
@@ -211,8 +177,8 @@ fn set_member(
 /// The message for a line that cannot be parsed.
 fn json_error(line: &[u8], error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let what = syntax(&text);
-    if what.ends_with("is there twice") {
+    let what = members::syntax(&text);
+    if what.ends_with(members::REPEATED) {
         return format!("{what}: leave one out");
     }
     if line.starts_with(b"[") {
@@ -234,11 +200,6 @@ fn json_error(line: &[u8], error: &serde_json::Error) -> String {
         true => format!("the JSON ends too early{place}: {FORM}"),
         false => format!("not valid JSON{place}: {what}"),
     }
-}
-
-/// The message of an error without its place: each line is a separate document.
-fn syntax(text: &str) -> &str {
-    text.split_once(" at line ").map_or(text, |(what, _)| what)
 }
 
 #[cfg(test)]
@@ -322,9 +283,9 @@ mod tests {
     #[test]
     fn other_members_are_carried_as_they_are_written() {
         let line = r#"{"caption": "a \"cat\"", "url": "http://a/", "n": 1.0, "t": [1, {"b": null}],
-            "big": 12345678901234567890123, "n": 2, "none": null}"#;
+            "big": 12345678901234567890123, "none": null}"#;
         let carried = parse(line).unwrap().carried.unwrap();
-        let expected = r#"{"caption":"a \"cat\"","n":2,"t":[1, {"b": null}],"big":12345678901234567890123,"none":null}"#;
+        let expected = r#"{"caption":"a \"cat\"","n":1.0,"t":[1, {"b": null}],"big":12345678901234567890123,"none":null}"#;
         assert_eq!(carried.get(), expected);
     }
 
@@ -390,6 +351,11 @@ mod tests {
                 "a list of texts",
             ),
             (r#"{"url": "u", "headers": {"a": null}}"#, "\"a\" is null"),
+            (
+                r#"{"url": "u", "headers": {"a": "1", "a": "2"}}"#,
+                "\"a\" is there twice: write a list",
+            ),
+            (r#"{"url": "u", "x": 1, "x": 2}"#, "\"x\" is there twice"),
             (r#"{"url": "u", "timeout": 0}"#, "more than 0"),
             (r#"{"url": "u", "timeout": "soon"}"#, "timeout \"soon\""),
             (r#"{"url": "u", "priority": 1000}"#, "from -128 to 127"),

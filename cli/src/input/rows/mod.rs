@@ -4,6 +4,7 @@ mod body_file;
 mod columns;
 mod csv;
 mod json;
+mod members;
 mod parquet;
 mod row;
 

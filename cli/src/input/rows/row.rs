@@ -8,6 +8,7 @@ use fetch_proto::Method;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
+use super::members::check_fields;
 use crate::args::values;
 use crate::display::{Quoted, sanitize};
 use crate::outcome::checksum::Checksum;
@@ -77,7 +78,9 @@ impl ListRow {
             "checksum" => self.checksum = Some(Checksum::parse(value)?),
             "headers" => {
                 let fields = serde_json::from_str(value);
-                self.set_headers(&fields.map_err(|_| wrong(HEADERS_FORM.into()))?)?;
+                let fields = fields.map_err(|_| wrong(HEADERS_FORM.into()))?;
+                check_fields(value)?;
+                self.set_headers(&fields)?;
             }
             "id" => self.id = Some(value.to_owned()),
             "method" => self.method = Some(values::method(value).map_err(wrong)?),

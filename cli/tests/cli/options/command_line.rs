@@ -42,6 +42,10 @@ fn wrong_options_are_refused_with_option_value_and_fix() {
             &["--timeout", "glob:", "substring:"],
         ),
         (&["-u", "me"], &["--user", "USER:PASSWORD"]),
+        (&["--digest"], &["--user USER:PASSWORD is missing"]),
+        (&["--proxy-digest"], &["--proxy-digest", "-U USER:PASSWORD"]),
+        (&["--variable", "a=1"], &["--variable", "shell"]),
+        (&["--expand-data", "{{a}}"], &["--expand-data", "shell"]),
         (&["--max-redirs", "x"], &["--max-redirs", "'x'", "10"]),
         (
             &["--max-filesize", "1T"],

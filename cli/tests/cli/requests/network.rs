@@ -261,3 +261,24 @@ fn logs_and_records_contain_no_secrets() {
     }
     assert!(!ran.stdout.contains("hush2"), "{}", ran.stdout);
 }
+
+#[test]
+fn requests_that_may_be_repeated_share_a_connection() {
+    let site = site();
+    let urls = [(); 3].map(|()| site.url("/anything"));
+    let urls = urls.each_ref().map(String::as_str);
+    for (options, connections) in [
+        (&[][..], 1),
+        (&["-d", "x", "--retry-on", "unanswered"], 1),
+        (&["-d", "x"], 3),
+    ] {
+        let before = site.observed().connections;
+        let ran = fetch_all(&[&["-j", "1"], options, &urls].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(
+            site.observed().connections - before,
+            connections,
+            "{options:?}"
+        );
+    }
+}

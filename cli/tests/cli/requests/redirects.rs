@@ -1,6 +1,8 @@
 //! Redirects to other origins, into files and archives.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fetch_testbed::{Certificate, Site};
 use serde_json::json;
@@ -88,6 +90,42 @@ fn a_redirect_from_https_to_http_is_refused_and_says_so() {
     let text = ran.record()["errormsg"].to_string();
     assert!(text.contains("https to http"), "{text}");
     assert_eq!((ran.code, plain.observed().requests), (7, 0));
+}
+
+#[test]
+fn the_error_of_a_redirect_names_no_step_of_an_attempt() {
+    let site = site();
+    for (path, text) in [
+        ("/redirect/12", "too many redirects, after 11 attempts; "),
+        (
+            "/redirect-to?url=ftp://a.test/",
+            "a scheme other than http and https, after 1 attempt; ",
+        ),
+    ] {
+        let found = fetch_all(&[&site.url(path)]).record()["errormsg"].to_string();
+        assert!(found.contains(text), "{found}");
+    }
+}
+
+/// The body of the first answer never ends by itself.
+#[test]
+fn the_end_of_a_redirects_body_without_a_length_is_not_waited_for() {
+    let answered = AtomicBool::new(false);
+    let address = serve(move |socket| {
+        let _ = socket.read(&mut [0; 4096]);
+        if answered.swap(true, Ordering::Relaxed) {
+            let _ = socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            return;
+        }
+        let _ = socket.write_all(b"HTTP/1.1 302 Found\r\nLocation: /b\r\n\r\nmoved");
+        let _ = std::io::copy(socket, &mut std::io::sink());
+    });
+    let limits = ["-m", "60", "--deadline", "30"];
+    let ran = fetch_all(&[&limits[..], &[&format!("http://{address}/a")]].concat());
+    assert_eq!(
+        (ran.code, ran.record()["size_delivered"].as_u64()),
+        (0, Some(2))
+    );
 }
 
 #[test]

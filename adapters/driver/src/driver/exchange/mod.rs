@@ -16,6 +16,7 @@ use bytes::Bytes;
 use fetch_proto::{HookStage, Input};
 use futures_core::Stream;
 use futures_lite::stream::{self, Empty};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode, Version};
 use pin_project_lite::pin_project;
 use smallvec::SmallVec;
@@ -156,6 +157,18 @@ pub(crate) struct ResponseParts {
     pub(crate) headers: ResponseHeaders,
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
+}
+
+impl ResponseParts {
+    /// Whether the body lasts until the server closes the connection (RFC 9112, section 6.3). Unknown, and
+    /// therefore false, for a body that the transport decodes.
+    pub(crate) fn ends_with_connection(&self) -> bool {
+        let has = |name| self.headers.contains_key(name);
+        self.version < Version::HTTP_2
+            && self.coded_headers.is_none()
+            && !has(CONTENT_LENGTH)
+            && !has(TRANSFER_ENCODING)
+    }
 }
 
 /// What the cache does with a body, besides its mode. Nothing by default, and nothing without a cache.

@@ -14,8 +14,13 @@ type Hint = (&'static [&'static str], &'static str);
 /// The hint for the option of this name, without dashes.
 pub(super) fn hint(name: &str) -> Option<&'static str> {
     let name = name.replace('_', "-");
+    // curl's --expand-OPTION replaces the variables in the value of an option.
+    let name = match name.starts_with("expand-") {
+        true => "variable",
+        false => &name,
+    };
     all()
-        .find(|(names, _)| names.contains(&&*name))
+        .find(|(names, _)| names.contains(&name))
         .map(|(_, hint)| *hint)
 }
 
