@@ -357,8 +357,9 @@ fn fetcher_identity(settings: &Settings) -> IdentityBuilder {
     if tls.insecure {
         identity.add("insecure", b"");
     }
-    if tls.trusted_roots != TrustedRoots::default() {
-        identity.add("roots", format!("{:?}", tls.trusted_roots).as_bytes());
+    // The system's authorities and the built-in ones are equally public.
+    if tls.trusted_roots == TrustedRoots::None {
+        identity.add("roots", b"");
     }
     if let Some(config) = &tls.client_config {
         identity.add("tls", &config.serial().to_le_bytes());
