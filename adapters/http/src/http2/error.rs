@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use fetch_driver::{FailureKind, FailureReason, TransportError};
 use h2::Reason;
 
-use super::frame_meter::FrameFlood;
 use super::handle::CloseReason;
 use super::lease::StreamLease;
 use crate::error::{describe, find_source};
@@ -254,12 +253,11 @@ fn request_body_error(lease: &StreamLease) -> Option<TransportError> {
 /// The error of a connection on which the server sent too many frames without data.
 fn flood_error(lease: &StreamLease) -> Option<TransportError> {
     let shared = &lease.handle.shared;
-    let FrameFlood(frame) = shared.flood.get()?;
+    let flood = *shared.flood.get()?;
     let origin = shared.origin.key();
-    let text = format!("{origin} sends HTTP/2 frames without data ({frame})");
-    let text = match shared.settled.load(Ordering::Acquire) {
-        true => text,
-        false => format!("{origin} does not speak HTTP/2"),
+    let text = match flood.is_unknown() && !shared.settled.load(Ordering::Acquire) {
+        true => format!("{origin} does not speak HTTP/2"),
+        false => format!("{origin} sends HTTP/2 frames without data ({})", flood.0),
     };
     let error = TransportError::new(FailureKind::Protocol, text);
     Some(error.with_reason(FailureReason::Http2Violation))

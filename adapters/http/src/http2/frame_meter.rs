@@ -33,6 +33,9 @@ const REQUEST: u64 = 2 * 1024;
 /// What each second counts as content: some frames to see whether the other side is alive.
 const BYTES_PER_MILLISECOND: u64 = 1;
 
+/// The name of frames that HTTP/2 does not have.
+const UNKNOWN: &str = "unknown frames";
+
 /// Reads the headers of the frames in a stream of bytes.
 #[derive(Debug)]
 pub(super) struct FrameMeter {
@@ -50,6 +53,13 @@ pub(super) struct FrameMeter {
 /// There were too many frames without data. Names the last one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct FrameFlood(pub(super) &'static str);
+
+impl FrameFlood {
+    /// Whether these may be no frames at all, but the bytes of another protocol.
+    pub(super) fn is_unknown(self) -> bool {
+        self.0 == UNKNOWN
+    }
+}
 
 impl FrameMeter {
     pub(super) fn new() -> Self {
@@ -158,7 +168,7 @@ fn frame_name(kind: u8) -> &'static str {
         7 => "GOAWAY",
         WINDOW_UPDATE => "WINDOW_UPDATE",
         CONTINUATION => "CONTINUATION",
-        _ => "unknown frames",
+        _ => UNKNOWN,
     }
 }
 
