@@ -140,8 +140,8 @@ pub use challenge::digest::{
 pub use challenge::parse::AuthChallenge;
 pub use engine::{
     Engine, EngineCheckpoint, EngineConfig, EngineOutput, EngineSnapshot, EngineStats,
-    FetchTransfer, HostSnapshot, HostStats, IdleState, LoadShedding, RejectReason, RejectedRequest,
-    Shard, SharedRate, StartRequest, WaitReason, WaitingHost,
+    FetchTransfer, HostSnapshot, HostStats, IdleState, RejectReason, RejectedRequest, Shard,
+    SharedRate, StartRequest, WaitReason, WaitingHost,
 };
 pub use fetch::request::{BodyDelivery, FetchRequest, RequestBodyKind};
 pub use fetch::{Fetch, FetchStep};
@@ -161,6 +161,7 @@ pub use guards::limiter::{AdaptiveConcurrency, Aimd, ConcurrencyLimiter, Gradien
 pub use guards::outage::OutageWait;
 pub use guards::pacing::Pacing;
 pub use guards::rate::{Rate, RateError, RateLimiter};
+pub use guards::shedding::LoadShedding;
 pub use guards::stall::{StallGuard, ThroughputMeter};
 pub use guards::throttle::{RequestThrottler, Throttle};
 pub use model::attempt::{Attempt, HeadSummary, HookStage, Input, InputEffect};

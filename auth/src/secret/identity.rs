@@ -1,4 +1,4 @@
-//! Whose a secret is, for those who keep what was received with it.
+//! Identifies the user of a secret, so that a cache keeps the responses of each user apart.
 
 use fetch_proto::SecretSource;
 use ring::digest::{Context, SHA256};

@@ -16,6 +16,7 @@ use crate::guards::limiter::AdaptiveConcurrency;
 use crate::guards::outage::{self, OutageWait};
 use crate::guards::pacing::Pacing;
 use crate::guards::rate::Rate;
+use crate::guards::shedding::LoadShedding;
 use crate::guards::throttle::Throttle;
 use crate::model::method::Method;
 use crate::policy::Policy;
@@ -73,63 +74,6 @@ pub struct EngineConfig {
     pub window: Option<NonZeroUsize>,
 }
 
-/// Sheds fetches from the queue of an overloaded host. It starts when every fetch that left the
-/// queue during a whole `interval` had waited at least `target`, and stops when one has waited
-/// less.
-///
-/// ```
-/// use core::time::Duration;
-/// use fetch_proto::{EngineConfig, LoadShedding};
-///
-/// let shedding = LoadShedding::default().target(Duration::from_secs(30));
-/// let config = EngineConfig::default().shed(shedding);
-/// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-#[non_exhaustive]
-pub struct LoadShedding {
-    /// The longest acceptable wait. Default 10 s.
-    pub target: Duration,
-    /// How long waits must exceed the target before fetches are shed. Default 30 s.
-    pub interval: Duration,
-}
-
-impl LoadShedding {
-    /// Sets the longest acceptable wait.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// let shedding = fetch_proto::LoadShedding::default().target(Duration::from_secs(5));
-    /// ```
-    #[must_use]
-    pub const fn target(mut self, target: Duration) -> Self {
-        self.target = target;
-        self
-    }
-
-    /// Sets how long waits must exceed the target before fetches are shed.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// let shedding = fetch_proto::LoadShedding::default().interval(Duration::from_secs(60));
-    /// ```
-    #[must_use]
-    pub const fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
-        self
-    }
-}
-
-impl Default for LoadShedding {
-    fn default() -> Self {
-        Self {
-            target: Duration::from_secs(10),
-            interval: Duration::from_secs(30),
-        }
-    }
-}
-
 impl EngineConfig {
     /// How many windows of fetches may wait for hosts that are down, in addition to the
     /// [`window`](Self::window) of all others, so that they do not hold up other hosts.
@@ -149,6 +93,20 @@ impl EngineConfig {
     pub fn auth_profiles(mut self, profiles: impl IntoIterator<Item = AuthProfile>) -> Self {
         self.auth = profiles.into_iter().collect();
         self
+    }
+
+    /// The name of the authentication profile with this number, which is its place among
+    /// [`auth_profiles`](Self::auth_profiles), from 0.
+    ///
+    /// ```
+    /// use fetch_proto::{AuthProfile, EngineConfig};
+    ///
+    /// let config = EngineConfig::default().auth_profiles([AuthProfile::new("api")]);
+    /// assert_eq!((config.profile_name(0), config.profile_name(1)), (Some("api"), None));
+    /// ```
+    #[must_use]
+    pub fn profile_name(&self, number: u16) -> Option<&str> {
+        Some(self.auth.get(usize::from(number))?.name())
     }
 
     /// Sets how each host's concurrency limit adapts to its responses. It never exceeds

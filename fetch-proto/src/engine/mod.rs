@@ -51,7 +51,7 @@ use crate::rules::MatcherCache;
 
 pub use admission::{WaitReason, WaitingHost};
 pub use checkpoint::EngineCheckpoint;
-pub use config::{EngineConfig, LoadShedding};
+pub use config::EngineConfig;
 pub use output::{EngineOutput, IdleState, RejectReason, RejectedRequest};
 pub use shard::{FetchTransfer, Shard};
 pub use shared_limits::{SharedRate, StartRequest};

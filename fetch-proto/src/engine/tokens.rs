@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::state::fetch_slab::ChosenProfile;
 use super::state::token_grants::TokenGrants;
-use super::{Engine, EngineConfig, EngineOutput};
+use super::{Engine, EngineOutput};
 use crate::auth::grant::{TokenAnswer, TokenRejection};
 use crate::auth::profile::AuthProfile;
 use crate::fetch::Fetch;
@@ -12,22 +12,6 @@ use crate::model::event::DecisionEvent;
 use crate::model::outcome::FetchError;
 use crate::model::time::Timestamp;
 use crate::model::token::{TokenFailure, TokenUse};
-
-impl EngineConfig {
-    /// The name of the authentication profile with this number, which is its place among
-    /// [`auth_profiles`](Self::auth_profiles), from 0.
-    ///
-    /// ```
-    /// use fetch_proto::{AuthProfile, EngineConfig};
-    ///
-    /// let config = EngineConfig::default().auth_profiles([AuthProfile::new("api")]);
-    /// assert_eq!((config.profile_name(0), config.profile_name(1)), (Some("api"), None));
-    /// ```
-    #[must_use]
-    pub fn profile_name(&self, number: u16) -> Option<&str> {
-        Some(self.auth.get(usize::from(number))?.name())
-    }
-}
 
 impl Engine {
     /// The driver has acquired the token that [`EngineOutput::AcquireToken`] asks for. Its lifetime is

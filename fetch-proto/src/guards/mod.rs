@@ -12,5 +12,6 @@ pub(crate) mod outage;
 pub(crate) mod pacing;
 pub(crate) mod rate;
 mod rolling_window;
+pub(crate) mod shedding;
 pub(crate) mod stall;
 pub(crate) mod throttle;

@@ -1,4 +1,4 @@
-//! Nothing crosses identities: who asks, over which store, and by which way of the cache.
+//! No identity gets the response of another: for each sender, over each store, in each state of the cache.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use futures_lite::future::block_on;
 
 use crate::server::{FRESH, Server, URL, get, refuse, request, respond, told};
 
-/// Who asks: a fetcher, and what its requests have.
+/// An identity: the settings of its fetcher, and the fields of its requests.
 struct Sender {
     name: &'static str,
     build: fn(Builder<Server>) -> Builder<Server>,

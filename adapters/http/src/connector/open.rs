@@ -13,7 +13,6 @@ use crate::http1::H1Connection;
 #[cfg(feature = "http2")]
 use crate::http2::{self, StreamLease};
 use crate::io::byte_stream::{ByteStream, ReadinessCached};
-use crate::io::callers_stream::CallersStream;
 use crate::io::runtime::HttpRuntime;
 #[cfg(feature = "tls")]
 use crate::io::tls_stream::TlsStream;
@@ -72,7 +71,7 @@ impl<R: HttpRuntime> Connector<R> {
             describe(kind, format!("to {}", origin.key()), error)
         })?;
         progress.mark(fetch_driver::AttemptPhase::Resolved);
-        let stream = ReadinessCached::new(CallersStream(stream));
+        let stream = ReadinessCached::new(stream);
         #[cfg(feature = "tls")]
         if origin.key().tls {
             progress.mark_connected(DialedPeer::info(None));

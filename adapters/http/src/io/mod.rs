@@ -1,7 +1,6 @@
 //! Streams and runtimes: what the transport needs of the system, and how it reads and writes.
 
 pub(crate) mod byte_stream;
-pub(crate) mod callers_stream;
 #[cfg(feature = "http2")]
 pub(crate) mod hyper;
 pub(crate) mod local;

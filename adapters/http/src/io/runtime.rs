@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fetch_driver::LocalAddress;
+use fetch_driver::{ConnectionStream, LocalAddress};
 use futures_io::{AsyncRead, AsyncWrite};
 
 /// An async runtime, as far as HTTP needs one.
@@ -168,6 +168,9 @@ pub trait HttpStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         poll_read_zeroed(self, cx, buf)
     }
 }
+
+/// A stream that the caller's [`Connector`](fetch_driver::Connector) opened.
+impl HttpStream for Box<dyn ConnectionStream> {}
 
 /// The most bytes read at once into memory that is zeroed first: one TLS record.
 const MAX_ZEROED: usize = 16 * 1024;

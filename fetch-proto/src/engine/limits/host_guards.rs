@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use crate::engine::config::{EngineConfig, LoadShedding};
+use crate::engine::config::EngineConfig;
 use crate::guards::breaker::{CallNotPermitted, CircuitBreaker, OnOpen};
 use crate::guards::budget::RetryTokens;
 use crate::guards::health::HostHealth;
@@ -11,6 +11,7 @@ use crate::guards::latency::RecentLatency;
 use crate::guards::limiter::ConcurrencyLimiter;
 use crate::guards::outage::HostOutage;
 use crate::guards::pacing::HostPacer;
+use crate::guards::shedding::LoadShedding;
 use crate::guards::throttle::RequestThrottler;
 use crate::model::time::Timestamp;
 
