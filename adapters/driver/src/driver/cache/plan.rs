@@ -75,6 +75,11 @@ impl AttemptCache {
     pub(crate) fn note_changed(&mut self) {
         self.is_changed = true;
     }
+
+    /// Whether the response is stored once its body is complete.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.pending.is_some()
+    }
 }
 
 impl CachePlan {

@@ -227,14 +227,14 @@ impl ActiveFetch {
     }
 
     /// How to read the body of this attempt's response, which the engine does not use. The end of one
-    /// that only the end of its connection marks is not waited for.
+    /// that only the end of its connection marks is waited for only if the cache stores it.
     pub(crate) fn discard_response(&mut self, id: AttemptId) -> BodyMode {
         let keeps = self.request.keep_redirects;
         let attempt = self.attempt_mut(id);
-        let ends_with_connection = attempt
-            .as_ref()
-            .and_then(|attempt| attempt.result.parts.as_ref())
-            .is_some_and(ResponseParts::ends_with_connection);
+        let is_skipped = attempt.as_ref().is_some_and(|attempt| {
+            let parts = attempt.result.parts.as_ref();
+            parts.is_some_and(ResponseParts::ends_with_connection) && !attempt.is_stored()
+        });
         let attempt = attempt.filter(|_| keeps);
         let redirects = |parts: &ResponseParts| {
             parts.status.is_redirection() && parts.headers.contains_key(header::LOCATION)
@@ -244,7 +244,7 @@ impl ActiveFetch {
                 attempt.is_redirect = true;
                 BodyMode::Redirect
             }
-            _ if ends_with_connection => BodyMode::Skip,
+            _ if is_skipped => BodyMode::Skip,
             _ => BodyMode::Discard,
         }
     }

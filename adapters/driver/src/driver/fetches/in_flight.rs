@@ -44,6 +44,17 @@ pub(crate) struct InFlightAttempt {
     pub(crate) url: Arc<url::Url>,
 }
 
+impl InFlightAttempt {
+    /// Whether the cache stores its response.
+    pub(crate) fn is_stored(&self) -> bool {
+        #[cfg(feature = "cache")]
+        let is_stored = self.cache.as_ref().is_some_and(|cache| cache.is_stored());
+        #[cfg(not(feature = "cache"))]
+        let is_stored = false;
+        is_stored
+    }
+}
+
 /// What an attempt returned.
 #[derive(Default)]
 pub(crate) struct AttemptResult {
