@@ -154,7 +154,9 @@
 //! | `logging` | [`logging`]: the log of a program, to the console, a rotating file, or both |
 //! | `charset` | `Response::text` in any encoding of the web, not in UTF-8 only |
 //! | `cookies` | storing cookies and sending them back |
-//! | `socks` | SOCKS5 proxies, for smol, tokio and async-std |
+//! | `hickory` | `hickory::HickoryResolver`: DNS over HTTPS and over TLS |
+//! | `platform-verifier` | trust in the certificate authorities of the system, for smol, tokio and async-std |
+//! | `socks` | SOCKS4 and SOCKS5 proxies, for smol, tokio and async-std |
 //! | `gzip`, `brotli`, `zstd` (default) | content codings |
 //! | `digest`, `oauth`, `sigv4` | [`auth`]: Digest, grants of OAuth 2, and signatures of AWS |
 //! | `testing` | [`proto::testing`]: fake clock, scripted server, simulator |

@@ -260,5 +260,12 @@ mod tests {
         let mut meter = FrameMeter::new();
         let error = meter.read(&frame(2, 0, &[0; 5]).repeat(10_000), 1);
         assert_eq!(error, Err(FrameFlood("PRIORITY")));
+        assert!(error.is_err_and(|flood| !flood.is_unknown()));
+    }
+
+    #[test]
+    fn an_answer_of_http1_is_no_frame_of_http2() {
+        let error = FrameMeter::new().read(b"HTTP/1.1 400 Bad Request\r\n\r\n", 1);
+        assert!(error.is_err_and(FrameFlood::is_unknown));
     }
 }

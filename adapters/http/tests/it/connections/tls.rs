@@ -199,3 +199,47 @@ fn secrets_of_connections_are_written_if_asked_for() {
     let secrets = std::fs::read_to_string(log).unwrap();
     assert!(secrets.contains("CLIENT_TRAFFIC_SECRET_0 "), "{secrets}");
 }
+
+/// The variables are those of a whole process, so this process starts itself with them.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_authorities_of_the_system_are_trusted_and_without_any_there_is_an_error() {
+    const NAME: &str = "connections::tls::\
+                        the_authorities_of_the_system_are_trusted_and_without_any_there_is_an_error";
+    let mut settings = fetch_driver::Settings::default();
+    settings.tls.trusted_roots = fetch_driver::TrustedRoots::Platform;
+    if let Ok(url) = std::env::var("TEST_SITE") {
+        let client = client_with(HttpConfig::from_settings(&settings).unwrap());
+        assert_eq!(block_on(fetch(&client, &url)).unwrap().0, 200);
+        // Another fetcher trusts an authority that is added, too.
+        settings.shared_state = fetch_driver::SharedState::default();
+        let other = site(Certificate::Good);
+        let pem = other.ca_pem().unwrap().into();
+        settings.tls.ca_certificates.push(pem);
+        let client = client_with(HttpConfig::from_settings(&settings).unwrap());
+        for url in [url, other.url("/get")] {
+            assert_eq!(block_on(fetch(&client, &url)).unwrap().0, 200);
+        }
+        return;
+    }
+    if std::env::var_os("TEST_NO_SITE").is_some() {
+        let error = HttpConfig::from_settings(&settings).unwrap_err();
+        assert!(error.to_string().starts_with("trusted_roots: "), "{error}");
+        return;
+    }
+    let site = site(Certificate::Good);
+    let directory = tempfile::tempdir().unwrap();
+    let roots = directory.path().join("roots.pem");
+    std::fs::write(&roots, site.ca_pem().unwrap()).unwrap();
+    let run = |roots: &std::path::Path, (name, value): (&str, &str)| {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", NAME]).env(name, value);
+        child
+            .env("SSL_CERT_FILE", roots)
+            .env("SSL_CERT_DIR", "/none");
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    run(&roots, ("TEST_SITE", &site.url("/get")));
+    run("/none".as_ref(), ("TEST_NO_SITE", "1"));
+}
