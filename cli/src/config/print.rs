@@ -80,7 +80,7 @@ pub(super) fn is_secret(id: &str, value: &str) -> bool {
     redact(id, value) != value
 }
 
-/// Whether the option's value is, or may have, a secret without a form of its own.
+/// Whether the value of the option may contain a secret that its form does not reveal.
 pub(super) fn is_secret_option(id: &str) -> bool {
     SECRET.contains(&id) || matches!(id, "client_secret" | "header" | "proxy_header")
 }

@@ -21,7 +21,7 @@ pub struct Crawler {
 }
 
 impl Crawler {
-    /// A crawler of the API at this URL, with at most so many requests at once and per second.
+    /// A crawler of the API at this URL, with limits on the requests at once and per second.
     ///
     /// # Errors
     ///

@@ -123,7 +123,7 @@ pub struct Crawler {
 }
 
 impl Crawler {
-    /// A crawler of the API at this URL, with at most so many requests at once and per second.
+    /// A crawler of the API at this URL, with limits on the requests at once and per second.
     #[must_use]
     pub fn new(api: &str, concurrency: usize, per_second: NonZeroU32) -> Self {
         let retries = ExponentialBackoff::builder()

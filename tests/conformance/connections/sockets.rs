@@ -120,7 +120,7 @@ async fn callers_connections_are_used(context: &TestContext) -> CheckResult {
     check_eq("host", seen.header("host"), Some("site.invalid"))
 }
 
-/// The client's socket of the connection that the fetcher keeps to a site of its own.
+/// The client's socket of the connection that the fetcher keeps to a separate site.
 #[cfg(target_os = "linux")]
 async fn connected_socket(fetcher: &dyn DynFetcher) -> Result<Socket, Mismatch> {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};

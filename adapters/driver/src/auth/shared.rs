@@ -36,7 +36,7 @@ impl SharedCredential {
         }
     }
 
-    /// For whom its tokens are.
+    /// Identifies the user of its tokens.
     #[cfg(feature = "cache")]
     pub(crate) fn identity(&self) -> Vec<u8> {
         self.source.identity()

@@ -144,9 +144,9 @@ pub trait CredentialSource: Send + Sync + 'static {
     /// Acquires a token.
     fn acquire(&self) -> TokenFuture;
 
-    /// For whom tokens are acquired: what distinguishes this source from others with a profile of the same
-    /// name, such as a user name. A cache uses no response for another identity. It is asked once for each
-    /// driver, and may read a file. Default: nothing, so that the name of the profile stands for one user.
+    /// Identifies the user of the tokens, for example by a user name, if profiles of the same name have
+    /// different users. A cache uses no response for another identity. Each driver calls it once, and it
+    /// may read a file. Default: empty, so that the name of the profile stands for one user.
     fn identity(&self) -> Vec<u8> {
         Vec::new()
     }

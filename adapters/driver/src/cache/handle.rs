@@ -195,8 +195,8 @@ impl Cache {
         }
     }
 
-    /// Removes what is stored for this URL, whoever's it is: for instance because a body turned out to be
-    /// wrong.
+    /// Removes what is stored for this URL, for all identities: for instance because a body turned out to
+    /// be wrong.
     ///
     /// ```
     /// let cache = fetch_driver::Cache::memory(1 << 20);

@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 
 use crate::display::Quoted;
 
-/// What is wrong with a name that two members have.
+/// The error of a name that two members have.
 pub(super) const REPEATED: &str = "is there twice";
 
-/// The members of an object in their order, each with a name of its own.
+/// The members of an object in their order, without repeated names.
 pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

@@ -15,8 +15,8 @@ impl<A: Adapter> Builder<A> {
     ///
     /// The attempt has its slot and its time limit meanwhile. All functions together have 5 s
     /// ([`Timeouts::hook`](crate::Timeouts::hook)). What is answered from a cache has no attempt, and a
-    /// cache stores no response to a request whose fields were changed here, because it does not know whose
-    /// request that is.
+    /// cache stores no response to a request whose fields were changed here, because their user is not
+    /// known.
     ///
     /// ```
     /// use fetch_driver::{AttemptRequest, HookError, http::HeaderValue};

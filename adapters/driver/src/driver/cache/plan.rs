@@ -28,7 +28,7 @@ pub(crate) struct CachePlan {
     pub(super) status: CacheStatus,
 }
 
-/// What is asked, besides the request as it is sent.
+/// The properties of a request that its fields do not show.
 #[derive(Clone, Copy)]
 pub(crate) struct AskedRequest<'a> {
     /// Whether it is whole and without a body, so that its response may be stored.

@@ -44,7 +44,7 @@ pub(crate) struct CacheRunner {
     /// What waits for each task, by its index.
     pub(super) owners: Vec<Option<TaskOwner>>,
     profiles: Vec<AuthProfile>,
-    /// Of each profile, for whom its tokens are.
+    /// Identifies the user of each profile.
     profile_users: Vec<Vec<u8>>,
     /// Jobs that waited for a response, with that response, if it answers them.
     pub(super) released: Vec<(FetchJob, Option<Arc<StoredResponse>>)>,
@@ -111,7 +111,7 @@ impl CacheRunner {
     pub(super) fn new_plan(&self, request: &OutgoingRequest, asked: AskedRequest<'_>) -> CachePlan {
         let mode = asked.mode.unwrap_or_else(|| self.cache.default_mode());
         let mut fields = request.headers.clone();
-        // Its profile stands for a token, which is not known yet, or another one after some time.
+        // The profile stands for the token, which changes and may not be known yet.
         if asked.token.is_some() && fields.get(header::AUTHORIZATION) == asked.token {
             Arc::make_mut(&mut fields).remove(header::AUTHORIZATION);
         }
